@@ -1,0 +1,1 @@
+"""One caller's way through the voice menu, as a pure state machine."""

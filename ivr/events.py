@@ -1,0 +1,60 @@
+"""What happened to this caller, as the walk is told it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from routing.values import ReturnReason, Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class WalkStarted:
+    """The switch is ready to take commands for the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayFinished:
+    """The prompts asked for were heard to the end, or could not be played (``ok`` False)."""
+
+    ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DigitsPressed:
+    """What a Collect brought: the digits (0-9*#), "" after the timeout.
+
+    ``terminated``: ended by # (which is not part of ``digits``).
+    """
+
+    digits: str
+    terminated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecorded:
+    """A voicemail is on disk; ``length_s`` 0 when the caller said nothing."""
+
+    path: str
+    length_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class CallerReturned:
+    """The queue, the agent or the outside number gave the caller back."""
+
+    reason: ReturnReason
+
+
+@dataclass(frozen=True, slots=True)
+class CallerHungUp:
+    """The caller is gone; the walk ends without another command."""
+
+
+Event = (
+    WalkStarted
+    | PlayFinished
+    | DigitsPressed
+    | MessageRecorded
+    | CallerReturned
+    | CallerHungUp
+)

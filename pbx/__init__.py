@@ -1,0 +1,1 @@
+"""Voronka: call routing on Asterisk."""

@@ -1,0 +1,1 @@
+"""The real switch: Asterisk over AMI."""

@@ -1,0 +1,1 @@
+"""Joins a caller's walk, the distribution and a switch."""

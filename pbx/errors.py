@@ -1,0 +1,48 @@
+"""The errors of the product.
+
+::
+
+    PbxError
+    ├── PlanError          the dial plan can't be loaded (pbx/plan/faults.py)
+    ├── SettingsError      an environment variable or a secret file is missing or wrong
+    ├── SwitchError        the telephone switch
+    │   ├── SwitchLost     the connection broke, or was never there
+    │   ├── LoginRefused   the switch said no: trying again does not help
+    │   └── ActionFailed   one action was refused, or not answered in time
+    ├── UnsafeValue        a value that must not reach the switch (control characters)
+    └── JournalError       the log's database
+"""
+
+from __future__ import annotations
+
+
+class PbxError(Exception):
+    """The root of all errors of ours."""
+
+
+class SettingsError(PbxError):
+    """A setting from the environment or a secret file is missing or wrong."""
+
+
+class SwitchError(PbxError):
+    """The telephone switch could not do what was asked."""
+
+
+class SwitchLost(SwitchError):
+    """The connection to the switch broke, or could not be made."""
+
+
+class LoginRefused(SwitchError):
+    """The switch refused the login; trying again with the same secret does not help."""
+
+
+class ActionFailed(SwitchError):
+    """One action was refused or not answered in time."""
+
+
+class UnsafeValue(PbxError):
+    """A value with control characters was about to be sent to the switch."""
+
+
+class JournalError(PbxError):
+    """The log's database failed."""

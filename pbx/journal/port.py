@@ -1,0 +1,138 @@
+"""What the log is told.  Routing's facts pass as they are; the rest of a call's story is here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from routing.facts import Fact
+from routing.values import CallId, LegId, Outcome, QueueId, Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """A caller arrived.
+
+    ``did``: the number of the plan that was dialled (E.164), or as dialled when unknown.
+    ``number``: E.164, "" when withheld; ``number_raw``: as the switch gave it.
+    ``reconstructed``: found after the engine had been away.
+    """
+
+    call_id: CallId
+    did: str
+    number: str
+    number_raw: str
+    name: str
+    source: str
+    language: str
+    reconstructed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MenuStep:
+    """One step of the caller's walk (ivr.commands.StepTaken)."""
+
+    call_id: CallId
+    node_id: str
+    kind: str
+    digits: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideLegStarted:
+    """An outside number (not an agent's device) is called for the caller."""
+
+    call_id: CallId
+    leg_id: LegId
+    address: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideLegFinished:
+    """The end of ``OutsideLegStarted``; ``disposition`` a Disposition's value."""
+
+    call_id: CallId
+    leg_id: LegId
+    disposition: str
+    cause: str
+    ring_s: Seconds
+    talk_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """The agent of ``leg_id`` sent the caller on to ``target``."""
+
+    call_id: CallId
+    leg_id: LegId | None
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackAsked:
+    """The caller's number is to be called back."""
+
+    call_id: CallId
+    number: str
+    queue_id: QueueId | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageLeft:
+    """A voicemail of ``length_s`` seconds at ``path``."""
+
+    call_id: CallId
+    box: str
+    path: str
+    length_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """The whole call.  ``short``: an abandoned wait shorter than the queue's short_abandon_s.
+
+    ``wait_s``: time in waiting lines up to the join or the end; ``talk_s``: all talks together.
+    ``lost_at``: the last node of the walk.
+    """
+
+    call_id: CallId
+    outcome: Outcome
+    short: bool
+    wait_s: Seconds
+    talk_s: Seconds
+    cause: str
+    last_node: str
+
+
+Entry = (
+    Fact
+    | CallStarted
+    | MenuStep
+    | OutsideLegStarted
+    | OutsideLegFinished
+    | Transferred
+    | CallbackAsked
+    | MessageLeft
+    | CallEnded
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """An entry and when it happened (UTC, aware)."""
+
+    at: datetime
+    entry: Entry
+
+
+class Journal(Protocol):
+    """Where entries go.  ``write`` never blocks and never raises."""
+
+    def write(self, stamped: Stamped) -> None:
+        """Take an entry; it is written in batches, in order, by another thread."""
+
+    def close(self, timeout_s: Seconds) -> None:
+        """Write what is left; blocking, for the end of the process."""

@@ -1,0 +1,1 @@
+"""YAML in, validated models of numbers, managers, queues and trees out."""

@@ -1,0 +1,76 @@
+"""A dial plan as loaded: immutable, whole, valid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ivr.nodes import NodeId, Prompt, Tree
+from routing.plan import RoutingPlan
+from routing.values import AgentId, QueueId
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number the company advertises.
+
+    ``did``: E.164.  ``also``: other spellings the trunk may send (``78005550100``).  ``lines``:
+    calls at once, None for no limit; a call above goes to ``above`` instead of ``entry``.
+    """
+
+    did: str
+    entry: NodeId
+    language: str
+    source: str = ""
+    also: tuple[str, ...] = ()
+    lines: int | None = None
+    above: NodeId | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """The speech engine: ``command`` is an argument list with ``{out}``, ``{text_file}`` and
+    ``{voice}``; ``voices`` maps a language to a voice."""
+
+    command: tuple[str, ...]
+    voices: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSounds:
+    """What the switch needs of a queue: the music class of who waits."""
+
+    music: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything under config/.
+
+    ``on_duty``: agents who are at work when the engine starts.  ``extensions``: what may be
+    dialled inside (``101``) and the agent behind it.  ``queue_extensions``: the same for queues
+    (transfer targets).  ``region``: ISO 3166 country of numbers written without +.
+    ``trunk``: dial string for outside numbers with ``{number}``.  ``allowed_prefixes``: E.164
+    prefixes that may be called outside.  ``digest``: sha256 of the sources.
+    """
+
+    numbers: Mapping[str, Number]
+    routing: RoutingPlan
+    tree: Tree
+    extensions: Mapping[str, AgentId]
+    queue_extensions: Mapping[str, QueueId]
+    on_duty: frozenset[AgentId]
+    queue_sounds: Mapping[QueueId, QueueSounds]
+    prompts: tuple[Prompt, ...]
+    prompts_dir: Path
+    speech: Speech
+    languages: tuple[str, ...]
+    region: str
+    trunk: str
+    allowed_prefixes: tuple[str, ...]
+    digest: str
+    sources: tuple[Path, ...] = ()
+    default_music: str = "default"
+    agent_titles: Mapping[AgentId, str] = field(default_factory=dict)

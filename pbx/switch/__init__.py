@@ -1,0 +1,1 @@
+"""The interface to any telephone switch, and the simulated one."""

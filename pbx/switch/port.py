@@ -1,0 +1,193 @@
+"""Any telephone switch, seen from the engine: events come up, commands go down.
+
+The legs' events are routing's own (``DeviceRinging``, ``DeviceAnswered``, ``Joined``,
+``LegEnded``), a caller's are ivr's own, wrapped in ``CallerDid``.  What a switch promises:
+
+- ``CallArrived`` is a call's first event, ``CallerGone`` its last and sent exactly once.
+- After ``Ring`` there is exactly one ``LegEnded`` for that leg, whatever happens.
+- Of all legs of a call that are picked up, at most one at a time gets ``Joined``; the others end
+  with disposition answered_elsewhere.
+- After ``Joined``, the end of the talk is the leg's ``LegEnded`` (answered), and, when the caller
+  is still there and not transferred, ``TalkOver``.
+- Events of one call come in the order in which they happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ivr import events as ivr_events
+from ivr.commands import Collect, HangUpCaller, PlayPrompts, RecordMessage
+from ivr.nodes import Prompt
+from routing.commands import StopRinging
+from routing.events import DeviceAnswered, DeviceRinging, Joined, LegEnded
+from routing.values import CallId, LegId, Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class CallArrived:
+    """A new caller.  ``number``, ``name`` and ``dialled`` as the switch gave them (raw)."""
+
+    call_id: CallId
+    dialled: str
+    number: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallerDid:
+    """Something for the caller's walk."""
+
+    call_id: CallId
+    event: ivr_events.Event
+
+
+@dataclass(frozen=True, slots=True)
+class CallerGone:
+    """The caller's channel is gone.  ``cause``: the switch's words (``16 Normal Clearing``)."""
+
+    call_id: CallId
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class TalkOver:
+    """The talk ended and the caller is still on the line."""
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class CallerTransferred:
+    """The agent sent the caller on to ``target`` (what they dialled)."""
+
+    call_id: CallId
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressBusy:
+    """A device is in a call that we did not start.  ``key``: unique per such call."""
+
+    address: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressIdle:
+    """The end of ``AddressBusy`` with the same key."""
+
+    address: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressReachable:
+    """A device can be rung, or (``reachable`` False) can't."""
+
+    address: str
+    reachable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallerFound:
+    """A caller of ours was found in the switch after the engine had been away.
+
+    ``started_at``: seconds since the epoch, from the switch.
+    """
+
+    call_id: CallId
+    dialled: str
+    number: str
+    name: str
+    started_at: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchUp:
+    """Connected and re-read: what is not known to the switch any more has been told gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchDown:
+    """The connection is lost; the switch goes on by itself until ``SwitchUp``."""
+
+    reason: str
+
+
+SwitchEvent = (
+    CallArrived
+    | CallerDid
+    | CallerGone
+    | TalkOver
+    | CallerTransferred
+    | CallerFound
+    | DeviceRinging
+    | DeviceAnswered
+    | Joined
+    | LegEnded
+    | AddressBusy
+    | AddressIdle
+    | AddressReachable
+    | SwitchUp
+    | SwitchDown
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ForCaller:
+    """Do this for the caller; its result comes back as ``CallerDid``.
+
+    A caller who waits (``Hold``) is fetched back first; one who is not yet answered is answered.
+    """
+
+    call_id: CallId
+    command: PlayPrompts | Collect | RecordMessage | HangUpCaller
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The caller is answered and waits with music (a class of the switch), ``ringing`` tone when
+    ``music`` is "ringing", or silence when ""; legs can join them from now on."""
+
+    call_id: CallId
+    music: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Ring a device for a caller; the first leg picked up gets the caller (see above).
+
+    ``caller_number`` and ``caller_name`` are shown on the device.
+    """
+
+    leg_id: LegId
+    call_id: CallId
+    address: str
+    ring_time_s: Seconds
+    caller_number: str
+    caller_name: str
+
+
+SwitchCommand = ForCaller | Hold | Ring | StopRinging
+
+PromptResolver = Callable[[Prompt, str], str]
+"""(prompt, language) -> what the switch plays: a sound name or an absolute path, no suffix."""
+
+
+class Switch(Protocol):
+    """A telephone switch."""
+
+    async def start(self, on_event: Callable[[SwitchEvent], None]) -> None:
+        """Connect (or fail with LoginRefused) and deliver events from now on.
+
+        ``on_event`` is quick, never awaits and never raises.
+        """
+
+    def send(self, command: SwitchCommand) -> None:
+        """Carry out a command.  Never blocks, never raises: a failure comes back as an event."""
+
+    async def stop(self) -> None:
+        """Disconnect; calls in the switch are left as they are."""

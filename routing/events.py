@@ -1,0 +1,172 @@
+"""What happened, as the dispatcher is told it.  Named in the past tense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from routing.plan import RoutingPlan
+from routing.values import (
+    AgentId,
+    CallId,
+    DeviceId,
+    Disposition,
+    LegId,
+    QueueId,
+    Seconds,
+    SkillNeed,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CallerQueued:
+    """A caller began to wait.
+
+    ``number``: E.164 with ``+``, or "" when withheld.  ``priority``: higher is served first.
+    ``waiting_since``: when the wait began (differs from now only after a take-over).
+    """
+
+    call_id: CallId
+    queue_id: QueueId
+    number: str
+    needs: tuple[SkillNeed, ...] = ()
+    priority: int = 0
+    waiting_since: Seconds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallerForAgent:
+    """A caller asked for one agent (dialled the extension, or was transferred)."""
+
+    call_id: CallId
+    agent_id: AgentId
+    number: str
+    ring_time_s: Seconds = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallerLeft:
+    """The caller hung up, or left the line for another way; nothing may ring for them any more."""
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRinging:
+    """The device reported ringing (SIP 180/183)."""
+
+    leg_id: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAnswered:
+    """The device was picked up; whether it has the caller is told by ``Joined``."""
+
+    leg_id: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The device and the caller hear each other."""
+
+    leg_id: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class LegEnded:
+    """The device's channel is gone.  ``cause``: the switch's own words, for the log."""
+
+    leg_id: LegId
+    disposition: Disposition
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLoggedIn:
+    """The agent came to work."""
+
+    agent_id: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLoggedOut:
+    """The agent left; a talk in progress goes on."""
+
+    agent_id: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPaused:
+    """The agent asked for no calls, or was paused by us."""
+
+    agent_id: AgentId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentResumed:
+    """The agent takes calls again.  Also ends a wrap-up early."""
+
+    agent_id: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCallStarted:
+    """The agent made or got a call past the queues.  ``key``: unique per such call."""
+
+    agent_id: AgentId
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCallEnded:
+    """The end of ``OwnCallStarted`` with the same key."""
+
+    agent_id: AgentId
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReachable:
+    """The switch can reach the device again."""
+
+    device_id: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceUnreachable:
+    """The switch can't reach the device (not registered, does not reply)."""
+
+    device_id: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReplaced:
+    """A new plan is in force.  Calls being offered or talked go on."""
+
+    plan: RoutingPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """The time asked for by ``WakeAt`` has come.  Harmless at any other time."""
+
+
+Event = (
+    CallerQueued
+    | CallerForAgent
+    | CallerLeft
+    | DeviceRinging
+    | DeviceAnswered
+    | Joined
+    | LegEnded
+    | AgentLoggedIn
+    | AgentLoggedOut
+    | AgentPaused
+    | AgentResumed
+    | OwnCallStarted
+    | OwnCallEnded
+    | DeviceReachable
+    | DeviceUnreachable
+    | PlanReplaced
+    | Woke
+)

@@ -1,0 +1,146 @@
+"""What the journal keeps of the distribution.  A fact never changes anything; it tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from routing.values import (
+    AgentId,
+    AgentState,
+    CallId,
+    DeviceId,
+    Disposition,
+    LegId,
+    OfferId,
+    QueueId,
+    Seconds,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitStarted:
+    """The caller is in the line, ``position`` 1 is next."""
+
+    call_id: CallId
+    queue_id: QueueId
+    position: int
+    priority: int
+    waiting_since: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class WaitEnded:
+    """The caller left the line.  ``reason``: joined, left, or a ReturnReason's value."""
+
+    call_id: CallId
+    queue_id: QueueId
+    waited_s: Seconds
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An agent who was not asked, and why.
+
+    ``reason`` is one of: busy, wrap_up, paused, offline, unreachable, skill, just_refused,
+    not_chosen.
+    """
+
+    agent_id: AgentId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferMade:
+    """Whom we ring for this call, and why them.  ``queue_id`` is None for a call by extension."""
+
+    offer_id: OfferId
+    call_id: CallId
+    queue_id: QueueId | None
+    strategy: str
+    chosen: tuple[AgentId, ...]
+    left_out: tuple[LeftOut, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferEnded:
+    """``result``: joined, no_answer, refused, caller_left, withdrawn, failed."""
+
+    offer_id: OfferId
+    call_id: CallId
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegStarted:
+    """A device is asked to ring."""
+
+    leg_id: LegId
+    call_id: CallId
+    offer_id: OfferId
+    agent_id: AgentId
+    device_id: DeviceId
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegRang:
+    """The device reported ringing."""
+
+    leg_id: LegId
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class LegJoined:
+    """The device talks with the caller.  ``handoff_s``: from pick-up to joined, if known."""
+
+    leg_id: LegId
+    call_id: CallId
+    agent_id: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class LegFinished:
+    """The leg is over.  ``ring_s`` and ``talk_s`` are 0 when it did not get that far."""
+
+    leg_id: LegId
+    call_id: CallId
+    agent_id: AgentId
+    disposition: Disposition
+    cause: str
+    ring_s: Seconds
+    talk_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChanged:
+    """An agent moved from one state to another."""
+
+    agent_id: AgentId
+    old: AgentState
+    new: AgentState
+    reason: str
+    call_id: CallId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Irregular:
+    """An event that does not fit the state: it changed nothing and is counted."""
+
+    what: str
+
+
+Fact = (
+    WaitStarted
+    | WaitEnded
+    | OfferMade
+    | OfferEnded
+    | LegStarted
+    | LegRang
+    | LegJoined
+    | LegFinished
+    | AgentChanged
+    | Irregular
+)

@@ -1,0 +1,34 @@
+"""What the distribution remembers of the past: read from the log when the engine starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from routing.values import AgentId, QueueId, Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class LastTalk:
+    """Who talked last with a number, and when that talk ended."""
+
+    agent_id: AgentId
+    ended_at: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRecord:
+    """An agent's day so far.  ``last_ended_at``: end of the last call's talk, 0 for none."""
+
+    calls: int = 0
+    talk_s: Seconds = 0.0
+    last_ended_at: Seconds = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """``last_chosen``: per queue, the agent offered last (round-robin goes on after them)."""
+
+    last_chosen: Mapping[QueueId, AgentId] = field(default_factory=dict)
+    last_talks: Mapping[str, LastTalk] = field(default_factory=dict)
+    records: Mapping[AgentId, AgentRecord] = field(default_factory=dict)

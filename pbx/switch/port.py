@@ -171,7 +171,15 @@ class Ring:
     caller_name: str
 
 
-SwitchCommand = ForCaller | Hold | Ring | StopRinging
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Give the caller up to the dialplan's own way out (the engine is stopping).  No event but
+    ``CallerGone`` follows for this call."""
+
+    call_id: CallId
+
+
+SwitchCommand = ForCaller | Hold | Ring | StopRinging | Release
 
 PromptResolver = Callable[[Prompt, str], str]
 """(prompt, language) -> what the switch plays: a sound name or an absolute path, no suffix."""

@@ -1,0 +1,101 @@
+"""What the engine keeps of one live call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ivr.walk import Walk
+from pbx.plan.model import Number, Plan
+from routing.values import AgentId, CallId, LegId, Outcome, QueueId, Seconds
+
+
+class Stage(StrEnum):
+    """Who has the caller."""
+
+    MENU = "menu"
+    WAITING = "waiting"
+    RINGING_AGENT = "ringing_agent"
+    OUTSIDE = "outside"
+    TALKING = "talking"
+    ENDING = "ending"
+
+
+@dataclass(slots=True)
+class OutsideLeg:
+    """A leg to an outside number: not an agent's, so the distribution does not know it."""
+
+    leg_id: LegId
+    started_at: Seconds
+    joined: bool = False
+    joined_at: Seconds = 0.0
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """One caller's call while it lasts.
+
+    ``plan`` is the one it began with.  ``overflowed``: a queue gave the caller back, or the
+    number's lines were full.  ``wait_s`` and ``talk_s`` are what is already over.
+    """
+
+    call_id: CallId
+    plan: Plan
+    number: Number
+    caller_e164: str
+    caller_shown: str
+    caller_name: str
+    walk: Walk
+    started_at: Seconds
+    stage: Stage = Stage.MENU
+    queue_id: QueueId | None = None
+    waiting_since: Seconds | None = None
+    wait_s: Seconds = 0.0
+    talking_leg: LegId | None = None
+    talking_since: Seconds = 0.0
+    talk_s: Seconds = 0.0
+    talked: bool = False
+    last_agent: AgentId | None = None
+    overflowed: bool = False
+    message_left: bool = False
+    voicemail_box: str = ""
+    outside_leg: OutsideLeg | None = None
+    hung_up_by_us: bool = False
+    ending_as: Outcome | None = None
+
+    def wait_ends(self, now: Seconds) -> None:
+        """Close the stretch of waiting, if one is open."""
+        if self.waiting_since is not None:
+            self.wait_s += now - self.waiting_since
+            self.waiting_since = None
+
+    def talk_ends(self, now: Seconds) -> None:
+        """Close the talk, if one is open."""
+        if self.talking_leg is not None:
+            self.talk_s += now - self.talking_since
+            self.talking_leg = None
+
+
+@dataclass(slots=True)
+class LiveCalls:
+    """All live calls, by call, by outside leg, and how many on each number."""
+
+    by_id: dict[CallId, LiveCall] = field(default_factory=dict)
+    by_outside_leg: dict[LegId, LiveCall] = field(default_factory=dict)
+    on_number: dict[str, int] = field(default_factory=dict)
+
+    def add(self, call: LiveCall) -> None:
+        """A call begins."""
+        self.by_id[call.call_id] = call
+        did = call.number.did
+        self.on_number[did] = self.on_number.get(did, 0) + 1
+
+    def remove(self, call: LiveCall) -> None:
+        """A call is over."""
+        del self.by_id[call.call_id]
+        did = call.number.did
+        left = self.on_number[did] - 1
+        if left:
+            self.on_number[did] = left
+        else:
+            del self.on_number[did]

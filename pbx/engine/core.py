@@ -1,0 +1,471 @@
+"""Joins a caller's walk, the distribution and a switch, without I/O and without a clock.
+
+House rules: time comes in with each event; what shall be done goes out through ``send`` and what
+happened through ``note``, both plain callables that neither fail nor call back.  The only joint
+between the two pure rooms is here: a walk ends in ``QueueCaller`` or ``CallAgent``, which becomes
+``CallerQueued`` or ``CallerForAgent``; the distribution's ``ReturnCaller`` becomes
+``CallerReturned``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from ivr import commands as ivr_commands
+from ivr import events as ivr_events
+from ivr.walk import Walk
+from pbx.engine.call import LiveCall, LiveCalls, OutsideLeg, Stage
+from pbx.engine.devices import DeviceMap
+from pbx.engine.outcome import outcome_of
+from pbx.journal import port as journal
+from pbx.numbers import clean_name, may_call, normalise
+from pbx.plan.model import Number, Plan
+from pbx.switch import port as switch
+from routing import commands, events, facts
+from routing.dispatcher import Dispatcher
+from routing.values import (
+    AgentId,
+    Disposition,
+    LegId,
+    Outcome,
+    QueueId,
+    ReturnReason,
+    SkillNeed,
+)
+
+TRANSFER_RING_S = 30.0
+"""How long the target of an agent's transfer is rung, seconds."""
+DEFAULT_SHORT_ABANDON_S = 5.0
+"""What counts as a short abandon where no queue says it, seconds."""
+
+LegEvent = events.DeviceRinging | events.DeviceAnswered | events.Joined | events.LegEnded
+Send = Callable[[switch.SwitchCommand], None]
+Note = Callable[[journal.Entry, float], None]
+ToUtc = Callable[[float], datetime]
+
+
+class EngineCore:
+    """One company's calls.
+
+    ``handle`` takes a switch event, ``tell`` an event for the distribution from elsewhere (an
+    agent's pause, a new plan), ``woke`` the time that ``wake_at`` asked for.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        dispatcher: Dispatcher,
+        *,
+        send: Send,
+        note: Note,
+        to_utc: ToUtc,
+        id_prefix: str,
+    ) -> None:
+        self.plan = plan
+        self.dispatcher = dispatcher
+        self.calls = LiveCalls()
+        self.wake_at: float | None = None
+        self.draining = False
+        self.switch_up = False
+        self._send = send
+        self._note = note
+        self._to_utc = to_utc
+        self._id_prefix = id_prefix
+        self._outside_legs = 0
+        self._devices = DeviceMap(plan.routing)
+        self._numbers = _spellings(plan)
+        # A reaction may bring a further event (a returned caller is queued again): it waits
+        # here until the one before is done, so neither room is ever entered twice.
+        self._pending: deque[events.Event] = deque()
+        self._busy = False
+
+    # What comes in -----------------------------------------------------------------------
+
+    def open_for_work(self, now: float) -> None:
+        """Log in the agents whom the plan has on duty."""
+        for agent_id in sorted(self.plan.on_duty):
+            self.tell(events.AgentLoggedIn(agent_id), now)
+
+    def woke(self, now: float) -> None:
+        """The time asked for by ``wake_at`` has come."""
+        # A timer may fire a hair early: the time that was asked for has come all the same.
+        due, self.wake_at = self.wake_at, None
+        self.tell(events.Woke(), now if due is None else max(now, due))
+
+    def tell(self, event: events.Event, now: float) -> None:
+        """Give the distribution an event and do what follows from it."""
+        self._pending.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._pending:
+                step = self.dispatcher.handle(self._pending.popleft(), now)
+                for fact in step.facts:
+                    self._keep(fact, now)
+                for command in step.commands:
+                    self._carry_out(command, now)
+        finally:
+            self._busy = False
+
+    def replace_plan(self, plan: Plan, now: float) -> None:
+        """A new plan is in force for new calls; calls in progress walk on by their own."""
+        before = self.plan
+        self.plan = plan
+        self._devices = DeviceMap(plan.routing)
+        self._numbers = _spellings(plan)
+        self.tell(events.PlanReplaced(plan.routing), now)
+        for agent_id in sorted(plan.on_duty - before.on_duty):
+            self.tell(events.AgentLoggedIn(agent_id), now)
+
+    def handle(self, event: switch.SwitchEvent, now: float) -> None:
+        """Take an event of the switch and do what follows from it."""
+        match event:
+            case switch.CallArrived():
+                self._arrived(event, now, reconstructed=False)
+            case switch.CallerDid(call_id, what):
+                if call := self.calls.by_id.get(call_id):
+                    self._walk_on(call, what, now)
+            case switch.CallerGone(call_id, cause):
+                if call := self.calls.by_id.get(call_id):
+                    self._gone(call, cause, now)
+            case switch.TalkOver(call_id):
+                if call := self.calls.by_id.get(call_id):
+                    self._give_back(call, ReturnReason.TALK_ENDED, now)
+            case switch.CallerTransferred(call_id, target):
+                if call := self.calls.by_id.get(call_id):
+                    self._transferred(call, target, now)
+            case switch.CallerFound(call_id, dialled, number, name, _):
+                if call_id not in self.calls.by_id:
+                    arrived = switch.CallArrived(call_id, dialled, number, name)
+                    self._arrived(arrived, now, reconstructed=True)
+            case (
+                switch.DeviceRinging(leg_id)
+                | switch.DeviceAnswered(leg_id)
+                | switch.Joined(leg_id)
+                | switch.LegEnded(leg_id, _, _)
+            ):
+                if call := self.calls.by_outside_leg.get(leg_id):
+                    self._outside(call, event, now)
+                else:
+                    self.tell(event, now)
+            case switch.AddressBusy(address, key):
+                for agent_id in self._devices.agents_at(address):
+                    self.tell(events.OwnCallStarted(agent_id, key), now)
+            case switch.AddressIdle(address, key):
+                for agent_id in self._devices.agents_at(address):
+                    self.tell(events.OwnCallEnded(agent_id, key), now)
+            case switch.AddressReachable(address, reachable):
+                for device_id in self._devices.devices_at(address):
+                    self.tell(
+                        events.DeviceReachable(device_id)
+                        if reachable
+                        else events.DeviceUnreachable(device_id),
+                        now,
+                    )
+            case switch.SwitchUp():
+                self.switch_up = True
+            case switch.SwitchDown():
+                self.switch_up = False
+
+    # A caller's way ----------------------------------------------------------------------
+
+    def _arrived(self, event: switch.CallArrived, now: float, *, reconstructed: bool) -> None:
+        plan = self.plan
+        number = self._numbers.get(event.dialled)
+        if self.draining or event.call_id in self.calls.by_id:
+            # Stopping: the dialplan's own way serves who comes now.
+            if self.draining:
+                self._send(switch.Release(event.call_id))
+            return
+        known = number is not None
+        if number is None:
+            number = Number(did=event.dialled[:40], entry="", language=plan.languages[0])
+        caller = normalise(event.number, plan.region)
+        full = number.lines is not None and self.calls.on_number.get(number.did, 0) >= number.lines
+        entry = number.above if full and number.above is not None else number.entry
+        call = LiveCall(
+            call_id=event.call_id,
+            plan=plan,
+            number=number,
+            caller_e164=caller.e164,
+            caller_shown=caller.e164 or caller.raw,
+            caller_name=clean_name(event.name),
+            walk=Walk(plan.tree, entry, language=number.language),
+            started_at=now,
+            overflowed=full,
+        )
+        self.calls.add(call)
+        self._note(
+            journal.CallStarted(
+                call_id=call.call_id,
+                did=number.did,
+                number=caller.e164,
+                number_raw=caller.raw,
+                name=call.caller_name,
+                source=number.source,
+                language=number.language,
+                reconstructed=reconstructed,
+            ),
+            now,
+        )
+        if not known:
+            self._note(
+                journal.MenuStep(call.call_id, "", "unknown_number", None, "not in the plan"), now
+            )
+            self._do(call, ivr_commands.HangUpCaller(Outcome.REJECTED), now)
+            return
+        self._walk_on(call, ivr_events.WalkStarted(), now)
+
+    def _walk_on(self, call: LiveCall, event: ivr_events.Event, now: float) -> None:
+        if isinstance(event, ivr_events.MessageRecorded) and event.length_s > 0:
+            call.message_left = True
+            self._note(
+                journal.MessageLeft(call.call_id, call.voicemail_box, event.path, event.length_s),
+                now,
+            )
+        step = call.walk.step(event, self._to_utc(now))
+        self._trace(call, step, now)
+        for command in step.commands:
+            self._do(call, command, now)
+
+    def _trace(self, call: LiveCall, step: ivr_commands.Step, now: float) -> None:
+        for taken in step.trace:
+            self._note(
+                journal.MenuStep(
+                    call.call_id, taken.node_id, taken.kind, taken.digits, taken.detail
+                ),
+                now,
+            )
+
+    def _do(self, call: LiveCall, command: ivr_commands.Command, now: float) -> None:
+        match command:
+            case ivr_commands.QueueCaller(queue_id, priority, needs):
+                self._to_queue(call, queue_id, now, priority=priority, needs=needs)
+            case ivr_commands.CallAgent(agent_id, ring_time_s):
+                self._to_agent(call, agent_id, ring_time_s, now)
+            case ivr_commands.CallOutside():
+                self._to_outside(call, command, now)
+            case ivr_commands.KeepCallback(queue_id):
+                self._note(
+                    journal.CallbackAsked(call.call_id, call.caller_e164, queue_id), now
+                )
+            case ivr_commands.HangUpCaller(outcome):
+                call.stage = Stage.ENDING
+                call.hung_up_by_us = True
+                call.ending_as = outcome
+                self._send(switch.ForCaller(call.call_id, command))
+            case _:
+                if isinstance(command, ivr_commands.RecordMessage):
+                    call.voicemail_box = command.box
+                call.stage = Stage.MENU
+                self._send(switch.ForCaller(call.call_id, command))
+
+    def _to_queue(
+        self,
+        call: LiveCall,
+        queue_id: QueueId,
+        now: float,
+        *,
+        priority: int = 0,
+        needs: tuple[SkillNeed, ...] = (),
+    ) -> None:
+        call.stage = Stage.WAITING
+        call.queue_id = queue_id
+        call.waiting_since = now
+        # Ring first, music second: the phone's ring is what the caller waits for.
+        self.tell(
+            events.CallerQueued(call.call_id, queue_id, call.caller_e164, needs, priority), now
+        )
+        if call.stage is Stage.WAITING and call.queue_id == queue_id:
+            sounds = call.plan.queue_sounds.get(queue_id)
+            music = sounds.music if sounds else call.plan.default_music
+            self._send(switch.Hold(call.call_id, music))
+
+    def _to_agent(
+        self, call: LiveCall, agent_id: AgentId, ring_time_s: float, now: float
+    ) -> None:
+        call.stage = Stage.RINGING_AGENT
+        call.queue_id = None
+        call.waiting_since = now
+        self.tell(
+            events.CallerForAgent(call.call_id, agent_id, call.caller_e164, ring_time_s), now
+        )
+        if call.stage is Stage.RINGING_AGENT:
+            self._send(switch.Hold(call.call_id, "ringing"))
+
+    def _to_outside(self, call: LiveCall, command: ivr_commands.CallOutside, now: float) -> None:
+        self._outside_legs += 1
+        leg_id = LegId(f"{self._id_prefix}x{self._outside_legs}")
+        call.stage = Stage.OUTSIDE
+        call.waiting_since = now
+        call.outside_leg = OutsideLeg(leg_id, started_at=now)
+        self.calls.by_outside_leg[leg_id] = call
+        self._note(
+            journal.OutsideLegStarted(call.call_id, leg_id, command.address, command.number), now
+        )
+        self._send(
+            switch.Ring(
+                leg_id,
+                call.call_id,
+                command.address,
+                command.ring_time_s,
+                call.caller_shown,
+                call.caller_name,
+            )
+        )
+        self._send(switch.Hold(call.call_id, "ringing"))
+
+    def _outside(self, call: LiveCall, event: LegEvent, now: float) -> None:
+        leg = call.outside_leg
+        if leg is None or leg.leg_id != event.leg_id:
+            return
+        match event:
+            case events.Joined():
+                leg.joined = True
+                leg.joined_at = now
+                self._talk_begins(call, leg.leg_id, now)
+            case events.LegEnded(leg_id, disposition, cause):
+                picked_up_at = leg.joined_at if leg.joined else now
+                self._note(
+                    journal.OutsideLegFinished(
+                        call.call_id,
+                        leg_id,
+                        disposition.value,
+                        cause,
+                        ring_s=picked_up_at - leg.started_at,
+                        talk_s=now - picked_up_at,
+                    ),
+                    now,
+                )
+                if call.talking_leg == leg_id:
+                    call.talk_ends(now)
+                call.outside_leg = None
+                del self.calls.by_outside_leg[leg_id]
+                if not leg.joined and call.stage is Stage.OUTSIDE:
+                    self._give_back(call, _why_not(disposition), now)
+
+    def _talk_begins(self, call: LiveCall, leg_id: LegId, now: float) -> None:
+        call.wait_ends(now)
+        call.stage = Stage.TALKING
+        call.talked = True
+        call.talking_leg = leg_id
+        call.talking_since = now
+
+    def _give_back(self, call: LiveCall, reason: ReturnReason, now: float) -> None:
+        """The caller goes on in the menu tree."""
+        if call.stage is Stage.ENDING:
+            return
+        call.wait_ends(now)
+        call.talk_ends(now)
+        if reason is not ReturnReason.TALK_ENDED and call.stage is Stage.WAITING:
+            call.overflowed = True
+        call.stage = Stage.MENU
+        self._walk_on(call, ivr_events.CallerReturned(reason), now)
+
+    def _transferred(self, call: LiveCall, target: str, now: float) -> None:
+        """An agent sent the caller on.  A target that is not known goes back to that agent:
+        a slip of the finger must not lose the caller."""
+        self._note(journal.Transferred(call.call_id, call.talking_leg, target[:40]), now)
+        giver = call.last_agent
+        call.talk_ends(now)
+        plan = call.plan
+        if (agent_id := plan.extensions.get(target)) is not None:
+            self._to_agent(call, agent_id, TRANSFER_RING_S, now)
+        elif (queue_id := plan.queue_extensions.get(target)) is not None:
+            self._to_queue(call, queue_id, now)
+        elif (number := normalise(target, plan.region)).e164 and may_call(
+            number.e164, plan.allowed_prefixes
+        ):
+            address = plan.trunk.format(number=number.e164)
+            self._to_outside(
+                call, ivr_commands.CallOutside(number.e164, address, TRANSFER_RING_S), now
+            )
+        elif giver is not None:
+            self._to_agent(call, giver, TRANSFER_RING_S, now)
+        else:
+            self._give_back(call, ReturnReason.UNAVAILABLE, now)
+
+    def _gone(self, call: LiveCall, cause: str, now: float) -> None:
+        """The caller's channel is gone: the last that is heard of the call."""
+        stage = call.stage
+        call.wait_ends(now)
+        call.talk_ends(now)
+        if (leg := call.outside_leg) and not leg.joined:
+            self._send(commands.StopRinging(leg.leg_id, Disposition.CANCELLED))
+        self.tell(events.CallerLeft(call.call_id), now)
+        self._trace(call, call.walk.step(ivr_events.CallerHungUp(), self._to_utc(now)), now)
+        queue = call.plan.routing.queues.get(call.queue_id) if call.queue_id else None
+        short_s = queue.short_abandon_s if queue else DEFAULT_SHORT_ABANDON_S
+        outcome = outcome_of(call, stage)
+        self._note(
+            journal.CallEnded(
+                call_id=call.call_id,
+                outcome=outcome,
+                short=outcome is Outcome.ABANDONED_WAITING and call.wait_s < short_s,
+                wait_s=call.wait_s,
+                talk_s=call.talk_s,
+                cause=cause,
+                last_node=call.walk.current or "",
+            ),
+            now,
+        )
+        self.calls.remove(call)
+
+    # The distribution's answers ----------------------------------------------------------
+
+    def _keep(self, fact: facts.Fact, now: float) -> None:
+        self._note(fact, now)
+        match fact:
+            case facts.LegJoined(leg_id, call_id, agent_id):
+                if call := self.calls.by_id.get(call_id):
+                    call.last_agent = agent_id
+                    self._talk_begins(call, leg_id, now)
+            case facts.LegFinished(leg_id, call_id):
+                call = self.calls.by_id.get(call_id)
+                if call is not None and call.talking_leg == leg_id:
+                    call.talk_ends(now)
+
+    def _carry_out(self, command: commands.Command, now: float) -> None:
+        match command:
+            case commands.RingDevice():
+                call = self.calls.by_id.get(command.call_id)
+                self._send(
+                    switch.Ring(
+                        command.leg_id,
+                        command.call_id,
+                        command.address,
+                        command.ring_time_s,
+                        call.caller_shown if call else "",
+                        call.caller_name if call else "",
+                    )
+                )
+            case commands.StopRinging():
+                self._send(command)
+            case commands.ReturnCaller(call_id, reason):
+                if call := self.calls.by_id.get(call_id):
+                    self._give_back(call, reason, now)
+            case commands.WakeAt(at):
+                self.wake_at = at
+
+
+def _spellings(plan: Plan) -> Mapping[str, Number]:
+    """Each way the trunk may write one of our numbers."""
+    found: dict[str, Number] = {}
+    for number in plan.numbers.values():
+        for spelling in (number.did, number.did.removeprefix("+"), *number.also):
+            found[spelling] = number
+    return found
+
+
+def _why_not(disposition: Disposition) -> ReturnReason:
+    """What an outside number's failed leg means to the menu tree."""
+    match disposition:
+        case Disposition.BUSY | Disposition.REJECTED:
+            return ReturnReason.BUSY
+        case Disposition.NO_ANSWER:
+            return ReturnReason.NO_ANSWER
+        case _:
+            return ReturnReason.FAILED

@@ -1,0 +1,145 @@
+"""The engine's shell: events and timers in, commands and journal entries out, in real time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from pbx.engine.clock import Clock
+from pbx.engine.core import EngineCore
+from pbx.journal.port import Entry, Journal, Stamped
+from pbx.plan.model import Plan
+from pbx.switch.port import Switch, SwitchCommand, SwitchEvent
+from routing import events
+from routing.dispatcher import Dispatcher
+
+_log = structlog.get_logger(__name__)
+
+MAX_PENDING = 100_000
+"""Events that may wait while one is handled; more means that something feeds itself."""
+
+
+class Watcher(Protocol):
+    """What the metrics want to know of the loop."""
+
+    def observe(self, stamped: Stamped) -> None:
+        """An entry for the journal."""
+
+    def decision_seconds(self, seconds: float) -> None:
+        """How long one switch event took from its arrival to its last command."""
+
+
+class EngineLoop:
+    """Runs an ``EngineCore`` on a switch.
+
+    An event is handled in the callback that brings it: nothing is between the news that an agent
+    is free and the next call's ring.  Events that come in while one is handled wait in line.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        dispatcher: Dispatcher,
+        switch: Switch,
+        journal: Journal,
+        clock: Clock,
+        *,
+        watcher: Watcher,
+        id_prefix: str,
+    ) -> None:
+        self._switch = switch
+        self._journal = journal
+        self._clock = clock
+        self._watcher = watcher
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at: float | None = None
+        self._pending: deque[Callable[[float], None]] = deque()
+        self._handling = False
+        self.failures = 0
+        self.core = EngineCore(
+            plan,
+            dispatcher,
+            send=self._send,
+            note=self._note,
+            to_utc=clock.utc,
+            id_prefix=id_prefix,
+        )
+
+    async def start(self) -> None:
+        """Connect the switch and open for work.
+
+        Raises SwitchError when the switch refuses us.
+        """
+        self._do(self.core.open_for_work)
+        await self._switch.start(self.on_event)
+
+    async def drain(self) -> None:
+        """Take no new calls; talks go on without us, who waits is left to the switch."""
+        self.core.draining = True
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._switch.stop()
+
+    def on_event(self, event: SwitchEvent) -> None:
+        """Take an event of the switch."""
+        self._do(lambda now: self.core.handle(event, now))
+
+    def tell(self, event: events.Event) -> None:
+        """Take an event for the distribution from elsewhere (a page, the command line)."""
+        self._do(lambda now: self.core.tell(event, now))
+
+    def replace_plan(self, plan: Plan) -> None:
+        """Put a new plan in force."""
+        self._do(lambda now: self.core.replace_plan(plan, now))
+
+    def _do(self, action: Callable[[float], None]) -> None:
+        if len(self._pending) >= MAX_PENDING:
+            self.failures += 1
+            return
+        self._pending.append(action)
+        if self._handling:
+            return
+        self._handling = True
+        try:
+            while self._pending:
+                began = time.perf_counter()
+                try:
+                    self._pending.popleft()(self._clock.now())
+                except Exception:
+                    # One call's trouble must not take the others down: named, counted, gone on.
+                    self.failures += 1
+                    _log.exception("event_failed")
+                self._watcher.decision_seconds(time.perf_counter() - began)
+        finally:
+            self._handling = False
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        at = self.core.wake_at
+        if at == self._timer_at and self._timer is not None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = at
+        if at is not None and not self.core.draining:
+            delay = max(0.0, at - self._clock.now())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._woke)
+
+    def _woke(self) -> None:
+        self._timer = None
+        self._timer_at = None
+        self._do(self.core.woke)
+
+    def _send(self, command: SwitchCommand) -> None:
+        self._switch.send(command)
+
+    def _note(self, entry: Entry, now: float) -> None:
+        stamped = Stamped(self._clock.utc(now), entry)
+        self._journal.write(stamped)
+        self._watcher.observe(stamped)

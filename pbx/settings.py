@@ -1,0 +1,110 @@
+"""Settings of one engine process, from the environment; secrets also from files.
+
+A plan never holds any of this: it may be read by anyone who edits menus.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pbx.errors import SettingsError
+
+MIN_SECRET = 12
+"""Shortest AMI secret accepted: the AMI user can run dialplan, which is as good as a shell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder that engine and switch share, as each of them sees it."""
+
+    here: Path
+    on_switch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything ``pbx run`` needs besides the plan."""
+
+    plan: Path
+    database: str
+    ami_host: str
+    ami_port: int
+    ami_user: str
+    ami_secret: str
+    http_host: str
+    http_port: int
+    sounds: Folder
+    messages: Folder
+    state_dir: Path
+    log_format: str
+    log_level: str
+
+    def __repr__(self) -> str:
+        """Without the secret: a traceback or a log line may show it."""
+        return f"Settings(plan={self.plan}, ami={self.ami_user}@{self.ami_host}:{self.ami_port})"
+
+
+def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from ``VORONKA_*``.  Raises SettingsError naming the variable."""
+    state = Path(env.get("VORONKA_STATE_DIR", "var"))
+    sounds = Path(env.get("VORONKA_SOUNDS_DIR", str(state / "sounds"))).absolute()
+    messages = Path(env.get("VORONKA_MESSAGES_DIR", str(state / "messages"))).absolute()
+    return Settings(
+        plan=Path(env.get("VORONKA_PLAN", "config")),
+        database=read_secret(env, "VORONKA_DB") or f"sqlite:///{state / 'voronka.db'}",
+        ami_host=env.get("VORONKA_AMI_HOST", "127.0.0.1"),
+        ami_port=_port(env, "VORONKA_AMI_PORT", 5038),
+        ami_user=env.get("VORONKA_AMI_USER", "voronka"),
+        ami_secret=_ami_secret(env),
+        http_host=env.get("VORONKA_HTTP_HOST", "127.0.0.1"),
+        http_port=_port(env, "VORONKA_HTTP_PORT", 9180),
+        sounds=Folder(sounds, env.get("VORONKA_SOUNDS_DIR_ON_SWITCH", str(sounds))),
+        messages=Folder(messages, env.get("VORONKA_MESSAGES_DIR_ON_SWITCH", str(messages))),
+        state_dir=state,
+        log_format=_one_of(env, "VORONKA_LOG", ("json", "console"), "json"),
+        log_level=_one_of(
+            env, "VORONKA_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"
+        ),
+    )
+
+
+def read_secret(env: Mapping[str, str], name: str) -> str:
+    """``NAME``, or the content of the file that ``NAME_FILE`` names; "" when neither is set.
+
+    Raises SettingsError when both are set or the file can't be read.
+    """
+    value, file = env.get(name, ""), env.get(f"{name}_FILE", "")
+    if value and file:
+        raise SettingsError(f"{name} and {name}_FILE are both set: keep one")
+    if not file:
+        return value
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name}_FILE: {file} can't be read: {error}") from error
+
+
+def _ami_secret(env: Mapping[str, str]) -> str:
+    secret = read_secret(env, "VORONKA_AMI_SECRET")
+    if not secret:
+        raise SettingsError("VORONKA_AMI_SECRET or VORONKA_AMI_SECRET_FILE is not set")
+    if len(secret) < MIN_SECRET:
+        raise SettingsError(f"VORONKA_AMI_SECRET is shorter than {MIN_SECRET} characters")
+    return secret
+
+
+def _port(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or not 0 <= int(text) <= 65535:
+        raise SettingsError(f"{name}: {text!r} is not a port (0 to 65535)")
+    return int(text)
+
+
+def _one_of(env: Mapping[str, str], name: str, known: tuple[str, ...], default: str) -> str:
+    text = env.get(name, default)
+    if text not in known:
+        raise SettingsError(f"{name}: {text!r} is none of {', '.join(known)}")
+    return text

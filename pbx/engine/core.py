@@ -142,10 +142,10 @@ class EngineCore:
                     arrived = switch.CallArrived(call_id, dialled, number, name)
                     self._arrived(arrived, now, reconstructed=True)
             case (
-                switch.DeviceRinging(leg_id)
-                | switch.DeviceAnswered(leg_id)
-                | switch.Joined(leg_id)
-                | switch.LegEnded(leg_id, _, _)
+                events.DeviceRinging(leg_id)
+                | events.DeviceAnswered(leg_id)
+                | events.Joined(leg_id)
+                | events.LegEnded(leg_id, _, _)
             ):
                 if call := self.calls.by_outside_leg.get(leg_id):
                     self._outside(call, event, now)
@@ -249,9 +249,7 @@ class EngineCore:
             case ivr_commands.CallOutside():
                 self._to_outside(call, command, now)
             case ivr_commands.KeepCallback(queue_id):
-                self._note(
-                    journal.CallbackAsked(call.call_id, call.caller_e164, queue_id), now
-                )
+                self._note(journal.CallbackAsked(call.call_id, call.caller_e164, queue_id), now)
             case ivr_commands.HangUpCaller(outcome):
                 call.stage = Stage.ENDING
                 call.hung_up_by_us = True
@@ -284,15 +282,11 @@ class EngineCore:
             music = sounds.music if sounds else call.plan.default_music
             self._send(switch.Hold(call.call_id, music))
 
-    def _to_agent(
-        self, call: LiveCall, agent_id: AgentId, ring_time_s: float, now: float
-    ) -> None:
+    def _to_agent(self, call: LiveCall, agent_id: AgentId, ring_time_s: float, now: float) -> None:
         call.stage = Stage.RINGING_AGENT
         call.queue_id = None
         call.waiting_since = now
-        self.tell(
-            events.CallerForAgent(call.call_id, agent_id, call.caller_e164, ring_time_s), now
-        )
+        self.tell(events.CallerForAgent(call.call_id, agent_id, call.caller_e164, ring_time_s), now)
         if call.stage is Stage.RINGING_AGENT:
             self._send(switch.Hold(call.call_id, "ringing"))
 

@@ -10,6 +10,7 @@ import heapq
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from ivr import events as ivr_events
 from ivr.commands import Collect, HangUpCaller, PlayPrompts, RecordMessage
@@ -77,7 +78,7 @@ class SimulatedSwitch:
         self._tell(port.SwitchUp())
         for number, caller in enumerate(self._script.callers, start=1):
             call_id = CallId(f"sim-{number}")
-            self._at(self._start + caller.at_s, lambda c=call_id, s=caller: self._call(c, s))
+            self._at(self._start + caller.at_s, partial(self._call, call_id, caller))
 
     def send(self, command: port.SwitchCommand) -> None:
         """Carry out a command; its consequences come as events, never from within this call."""
@@ -94,9 +95,8 @@ class SimulatedSwitch:
             case port.Ring():
                 self._ring(command)
             case StopRinging(leg_id, disposition):
-                if leg := self._legs.get(leg_id):
-                    if not leg.picked_up:
-                        self._soon(lambda: self._end_leg(leg_id, disposition, "stopped"))
+                if (leg := self._legs.get(leg_id)) and not leg.picked_up:
+                    self._soon(lambda: self._end_leg(leg_id, disposition, "stopped"))
             case port.Release(call_id):
                 self._soon(lambda: self._caller_gone(call_id, "released"))
 
@@ -271,7 +271,7 @@ class SimulatedSwitch:
         for leg_id in sorted(caller.legs):
             leg = self._legs.get(leg_id)
             if leg is not None and leg.picked_up and caller.joined is None:
-                self._soon(lambda leg=leg: self._join(caller, leg))
+                self._soon(partial(self._join, caller, leg))
                 return
 
     def _join(self, caller: _Caller, leg: _Leg) -> None:

@@ -1,0 +1,48 @@
+"""``pbx run``: the engine, until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from pbx.errors import PbxError
+from pbx.settings import Settings, read_settings
+
+
+@click.command()
+@click.argument("plan", required=False, type=click.Path(path_type=Path))
+def run(plan: Path | None) -> None:
+    """Run the engine with PLAN (a file or a folder; default: $VORONKA_PLAN, else config).
+
+    The connection to Asterisk, the log's database and the folders come from VORONKA_*
+    environment variables (docs/running.md). SIGTERM or Ctrl-C: no new calls are taken, talks go
+    on without the engine, the log is written to its end.
+
+    Example: VORONKA_AMI_SECRET_FILE=/etc/voronka/ami-secret pbx run /etc/voronka/plan
+    """
+    try:
+        settings = read_settings()
+        if plan is not None:
+            settings = replace(settings, plan=plan)
+        asyncio.run(_run(settings))
+    except PbxError as error:
+        raise click.ClickException(str(error)) from error
+
+
+async def _run(settings: Settings) -> None:
+    from pbx.wiring import build  # here: the engine's libraries are slow to import
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sig, stop.set)
+    service = await build(settings)
+    try:
+        await service.start()
+        await service.run_until(stop)
+    finally:
+        await service.stop()

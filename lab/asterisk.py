@@ -313,7 +313,7 @@ class AsteriskLab:
         """Waits until no channel and no bridge is left; raises ``LabError`` when some stay."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
-                while await self.channels() or await self.bridges():
+                while await self.channels() or await self.bridges():  # noqa: ASYNC110 - no event tells
                     await asyncio.sleep(0.1)
                 return
         left = await self.cli("core show channels concise") + await self.cli("bridge show all")
@@ -341,9 +341,19 @@ class AsteriskLab:
     def _render(self) -> None:
         folder = self.folder
         for name in (
-            "etc run log db keys/keys sounds recordings spool spool/tmp spool/monitor spool/recording "
-            "spool/voicemail spool/outgoing"
-        ).split():
+            "etc",
+            "run",
+            "log",
+            "db",
+            "keys/keys",
+            "sounds",
+            "recordings",
+            "spool/tmp",
+            "spool/monitor",
+            "spool/recording",
+            "spool/voicemail",
+            "spool/outgoing",
+        ):
             (folder.host / name).mkdir(parents=True, exist_ok=True)
         etc = folder.host / "etc"
         for source in sorted((CHECKOUT / "asterisk-conf").iterdir()):

@@ -15,6 +15,8 @@ from ivr.schedule import Schedule
 from routing.values import AgentId, QueueId, Seconds, SkillNeed
 
 NodeId = str
+REPEAT, BACK, MAIN = "!repeat", "!back", "!main"
+"""What a menu's key may lead to besides a node."""
 
 
 class PromptKind(StrEnum):
@@ -46,9 +48,9 @@ class Menu:
     """Plays prompts and waits for a key.
 
     ``keys`` maps what the caller presses to the node it leads to; the words ``!repeat``,
-    ``!back`` and ``!main`` as a target mean the menu again, the menu before, the number's
-    first node.  ``retries`` counts further tries after the first, silent or wrong; after them the
-    caller goes to ``on_timeout`` or ``on_invalid`` by the last one's kind.
+    ``!back`` and ``!main`` as a target mean the menu again, the menu before, the first menu
+    the caller met.  ``retries`` counts further tries after the first, silent or wrong; after them
+    the caller goes to ``on_timeout`` or ``on_invalid`` by the last one's kind.
     """
 
     node_id: NodeId

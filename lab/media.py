@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _FRAME_S = 0.02
@@ -51,15 +51,20 @@ def _captured(at: float, rtp: bytes) -> bytes:
     )
 
 
-def capture(digits: Sequence[tuple[int, str]], length_ms: int) -> bytes:
-    """A capture of ``length_ms``: silence, and each ``(at_ms, "12#")`` pressed from then on."""
+def capture(digits: Sequence[tuple[int, str]], length_ms: int, take: int = 0) -> bytes:
+    """A capture of ``length_ms``: silence, and each ``(at_ms, "12#")`` pressed from then on.
+
+    ``take``: another one has other timestamps; a switch takes an event with the same timestamp for
+    a repetition of the last one.
+    """
     starts: list[tuple[int, int]] = []
     for at_ms, string in digits:
         for index, digit in enumerate(string):
             starts.append((at_ms + index * (DIGIT_MS + GAP_MS), _EVENTS[digit]))
     starts.sort()
     parts = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)]
-    sequence = 1
+    sequence = 1 + take * 2_000
+    base = take * 2_000 * _SAMPLES
     marker = True
     frame = 0
     frames = length_ms // 20
@@ -73,13 +78,13 @@ def capture(digits: Sequence[tuple[int, str]], length_ms: int) -> bytes:
                 duration = min(n + 1, packets) * _SAMPLES
                 payload = struct.pack("!BBH", event, (0x80 if end else 0) | 10, duration)
                 at = 1.0 + (frame + min(n, packets - 1)) * _FRAME_S
-                rtp = _rtp(_EVENT, sequence, frame * _SAMPLES, payload, marker=n == 0)
+                rtp = _rtp(_EVENT, sequence, base + frame * _SAMPLES, payload, marker=n == 0)
                 parts.append(_captured(at, rtp))
                 sequence += 1
             frame += packets
             marker = True
             continue
-        rtp = _rtp(_ALAW, sequence, frame * _SAMPLES, _SILENCE, marker=marker)
+        rtp = _rtp(_ALAW, sequence, base + frame * _SAMPLES, _SILENCE, marker=marker)
         parts.append(_captured(1.0 + frame * _FRAME_S, rtp))
         marker = False
         sequence += 1
@@ -87,11 +92,13 @@ def capture(digits: Sequence[tuple[int, str]], length_ms: int) -> bytes:
     return b"".join(parts)
 
 
-def capture_file(folder: Path, digits: Sequence[tuple[int, str]], length_ms: int) -> Path:
+def capture_file(
+    folder: Path, digits: Sequence[tuple[int, str]], length_ms: int, take: int = 0
+) -> Path:
     """The capture as a file in ``folder``, made once for each content."""
-    key = hashlib.sha256(repr((list(digits), length_ms, "v1")).encode()).hexdigest()[:16]
+    key = hashlib.sha256(repr((list(digits), length_ms, take, "v2")).encode()).hexdigest()[:16]
     path = folder / f"media-{key}.pcap"
-    _write_once(path, lambda: capture(digits, length_ms))
+    _write_once(path, lambda: capture(digits, length_ms, take))
     return path
 
 
@@ -102,12 +109,9 @@ def tone_file(folder: Path) -> Path:
     return path
 
 
-def _write_once(path: Path, make: object) -> None:
+def _write_once(path: Path, make: Callable[[], bytes]) -> None:
     if path.exists():
         return
-    assert callable(make)
-    content = make()
-    assert isinstance(content, bytes)
     temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_bytes(content)
+    temporary.write_bytes(make())
     temporary.rename(path)

@@ -187,7 +187,7 @@ class Trace:
 
 
 def _is_whole(block: str) -> bool:
-    found = re.search(r"\[(\d+)\] bytes", block)
+    found = re.search(r"[\[(](\d+)\]? bytes", block)
     body = block.partition(":\n\n")[2]
     return bool(found and len(body.encode(errors="surrogateescape")) >= int(found[1]))
 

@@ -39,6 +39,34 @@ def _rtp(kind: int, sequence: int, timestamp: int, payload: bytes, *, marker: bo
     )
 
 
+def _event(event: int) -> list[bytes]:
+    """A digit's packets, 20 ms each; the last is sent three times, with the end bit (RFC 4733)."""
+    packets = DIGIT_MS // 20
+    return [
+        struct.pack(
+            "!BBH",
+            event,
+            (0x80 if n >= packets - 1 else 0) | 10,
+            min(n + 1, packets) * _SAMPLES,
+        )
+        for n in range(packets + 2)
+    ]
+
+
+def digit_packets(digit: str, port_from: int, port_to: int, press: int) -> list[bytes]:
+    """UDP packets that press a digit in a running call, to be sent 20 ms apart by a raw socket.
+
+    ``press``: counts the call's presses; each has a timestamp of its own, or the switch takes it
+    for a repetition.
+    """
+    packets = []
+    for n, payload in enumerate(_event(_EVENTS[digit])):
+        sequence = 30_000 + press * 10 + n
+        rtp = _rtp(_EVENT, sequence, (1_000_000 + press) * _SAMPLES, payload, marker=n == 0)
+        packets.append(struct.pack("!HHHH", port_from, port_to, 8 + len(rtp), 0) + rtp)
+    return packets
+
+
 def _captured(at: float, rtp: bytes) -> bytes:
     udp = struct.pack("!HHHH", 40000, 40002, 8 + len(rtp), 0) + rtp
     ip = struct.pack(
@@ -51,20 +79,15 @@ def _captured(at: float, rtp: bytes) -> bytes:
     )
 
 
-def capture(digits: Sequence[tuple[int, str]], length_ms: int, take: int = 0) -> bytes:
-    """A capture of ``length_ms``: silence, and each ``(at_ms, "12#")`` pressed from then on.
-
-    ``take``: another one has other timestamps; a switch takes an event with the same timestamp for
-    a repetition of the last one.
-    """
+def capture(digits: Sequence[tuple[int, str]], length_ms: int) -> bytes:
+    """A capture of ``length_ms``: silence, and each ``(at_ms, "12#")`` pressed from then on."""
     starts: list[tuple[int, int]] = []
     for at_ms, string in digits:
         for index, digit in enumerate(string):
             starts.append((at_ms + index * (DIGIT_MS + GAP_MS), _EVENTS[digit]))
     starts.sort()
     parts = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)]
-    sequence = 1 + take * 2_000
-    base = take * 2_000 * _SAMPLES
+    sequence = 1
     marker = True
     frame = 0
     frames = length_ms // 20
@@ -72,19 +95,15 @@ def capture(digits: Sequence[tuple[int, str]], length_ms: int, take: int = 0) ->
         if starts and starts[0][0] <= frame * 20:
             _, event = starts.pop(0)
             packets = DIGIT_MS // 20
-            for n in range(packets + 2):
-                # The last packet is sent three times, with the end bit, as RFC 4733 wants it.
-                end = n >= packets - 1
-                duration = min(n + 1, packets) * _SAMPLES
-                payload = struct.pack("!BBH", event, (0x80 if end else 0) | 10, duration)
+            for n, payload in enumerate(_event(event)):
                 at = 1.0 + (frame + min(n, packets - 1)) * _FRAME_S
-                rtp = _rtp(_EVENT, sequence, base + frame * _SAMPLES, payload, marker=n == 0)
+                rtp = _rtp(_EVENT, sequence, frame * _SAMPLES, payload, marker=n == 0)
                 parts.append(_captured(at, rtp))
                 sequence += 1
             frame += packets
             marker = True
             continue
-        rtp = _rtp(_ALAW, sequence, base + frame * _SAMPLES, _SILENCE, marker=marker)
+        rtp = _rtp(_ALAW, sequence, frame * _SAMPLES, _SILENCE, marker=marker)
         parts.append(_captured(1.0 + frame * _FRAME_S, rtp))
         marker = False
         sequence += 1
@@ -92,13 +111,11 @@ def capture(digits: Sequence[tuple[int, str]], length_ms: int, take: int = 0) ->
     return b"".join(parts)
 
 
-def capture_file(
-    folder: Path, digits: Sequence[tuple[int, str]], length_ms: int, take: int = 0
-) -> Path:
+def capture_file(folder: Path, digits: Sequence[tuple[int, str]], length_ms: int) -> Path:
     """The capture as a file in ``folder``, made once for each content."""
-    key = hashlib.sha256(repr((list(digits), length_ms, take, "v2")).encode()).hexdigest()[:16]
+    key = hashlib.sha256(repr((list(digits), length_ms, "v3")).encode()).hexdigest()[:16]
     path = folder / f"media-{key}.pcap"
-    _write_once(path, lambda: capture(digits, length_ms, take))
+    _write_once(path, lambda: capture(digits, length_ms))
     return path
 
 

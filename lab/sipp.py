@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Self
 
 from lab.asterisk import HOST, AsteriskLab, LabError
-from lab.media import capture_file, tone_file
+from lab.media import capture_file, digit_packets, tone_file
 from lab.seen import CallSeen, ShortCall, Trace, percentile, read_short
 
 # --- behaviours --------------------------------------------------------------------------------
@@ -386,8 +386,6 @@ class Dialling:
 
 _REFUSALS = (400, 401, 403, 404, 408, 410, 480, 481, 484, 486, 487, 488, 500, 503, 600, 603)
 _PRESSABLE = "0123456789*#"
-#: After a key pressed by command the audio goes on for so long (each key's file is read at start).
-_AFTER_KEY_MS = 15_000
 
 
 def _calling_side(dialling: Dialling, folder: Path, *, load: bool, length_ms: int = 120_000) -> str:
@@ -445,13 +443,7 @@ def _calling_side(dialling: Dialling, folder: Path, *, load: bool, length_ms: in
     if interactive:
         text += f'<recv request="BYE" optional="true" next="bye_in"{hang_up}/>\n'
         text += f'<recv request="MESSAGE"{hang_up}>{_command()}</recv>\n'
-        keys = [(key, take) for key in range(len(_PRESSABLE)) for take in (1, 2)]
-        for key, take in keys:
-            text += _if_told(f"press{key}x{take}", f"press{key}x{take}")
         text += _jump("hang_up")
-        for key, take in keys:
-            audio = capture_file(folder, [(0, _PRESSABLE[key])], _AFTER_KEY_MS, take)
-            text += f'<label id="press{key}x{take}"/>\n' + _play(audio) + _jump("talk")
     else:
         text += f'<recv request="BYE" next="bye_in"{hang_up}/>\n'
     text += (
@@ -763,6 +755,8 @@ class Caller(_Sipp):
     def __init__(self, lab: AsteriskLab, dialling: Dialling, *, host: str = "") -> None:
         super().__init__(lab, host or lab.trunk_host)
         self.dialling = dialling
+        self._presses = 0
+        self._pressing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self._launch(
@@ -811,11 +805,32 @@ class Caller(_Sipp):
         finally:
             await self.stop()
 
-    def press(self, digit: str) -> None:
-        """Presses one key now (RFC 4733)."""
+    def press(self, digit: str) -> asyncio.Task[None]:
+        """Presses one key now (RFC 4733); awaiting it waits until the key is released."""
         if len(digit) != 1 or digit not in _PRESSABLE:
             raise ValueError(f"one of {_PRESSABLE}, not {digit!r}")
-        self._tell(self.seen, f"press{_PRESSABLE.index(digit)}x{1 + self._commands % 2}")
+        ours = their = 0
+        for message in self.seen.messages:
+            found = re.search(r"^m=audio (\d+) ", message.text, re.MULTILINE)
+            if found and message.sent:
+                ours = int(found[1])
+            elif found:
+                their = int(found[1])
+        if not their:
+            raise LabError("there is nobody to hear the digit yet")
+        self._presses += 1
+        packets = digit_packets(digit, ours, their, self._presses)
+        task = asyncio.get_running_loop().create_task(self._send_paced(packets))
+        self._pressing = task
+        return task
+
+    async def _send_paced(self, packets: Sequence[bytes]) -> None:
+        # SIPp crashes when a capture replaces a running one: so the digit is put beside its audio.
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
+            raw.bind((self.host, 0))
+            for packet in packets:
+                raw.sendto(packet, (self._lab.sip_host, 0))
+                await asyncio.sleep(0.02)
 
     def hang_up(self) -> None:
         """Hangs up now: BYE after the answer, CANCEL before."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ivr.nodes import NodeId, Prompt, Tree
+from pbx.plan.faults import Fault
 from routing.plan import RoutingPlan
 from routing.values import AgentId, QueueId
 
@@ -53,7 +54,8 @@ class Plan:
     dialled inside (``101``) and the agent behind it.  ``queue_extensions``: the same for queues
     (transfer targets).  ``region``: ISO 3166 country of numbers written without +.
     ``trunk``: dial string for outside numbers with ``{number}``.  ``allowed_prefixes``: E.164
-    prefixes that may be called outside.  ``digest``: sha256 of the sources.
+    prefixes that may be called outside.  ``digest``: sha256 of the sources.  ``time_zone``: of
+    schedules and reports that name none.  ``warnings``: what works, but hardly as meant.
     """
 
     numbers: Mapping[str, Number]
@@ -74,3 +76,6 @@ class Plan:
     sources: tuple[Path, ...] = ()
     default_music: str = "default"
     agent_titles: Mapping[AgentId, str] = field(default_factory=dict)
+    queue_titles: Mapping[QueueId, str] = field(default_factory=dict)
+    time_zone: str = "UTC"
+    warnings: tuple[Fault, ...] = ()

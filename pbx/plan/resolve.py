@@ -1,0 +1,186 @@
+"""The shape of a plan to the plan itself: names to things, then whether things go together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ivr.checks import loops_without_input, unreachable
+from ivr.nodes import CallOut
+from pbx.plan.context import Context
+from pbx.plan.model import Number, Plan, QueueSounds, Speech
+from pbx.plan.outside_numbers import check_region
+from pbx.plan.resolve_nodes import HANG_UP
+from pbx.plan.resolve_numbers import numbers
+from pbx.plan.resolve_people import agents, extensions, queues
+from pbx.plan.resolve_prompts import PromptBook
+from pbx.plan.resolve_schedules import schedules
+from pbx.plan.resolve_strategies import StrategyReader
+from pbx.plan.resolve_tree import TreeBuilder
+from pbx.plan.schema import PlanShape, SpeechShape
+from pbx.plan.shape_faults import about
+from pbx.plan.source import Faults
+from pbx.plan.source import Mapping as MappingNode
+from pbx.plan.written import Wrong
+from routing.plan import Queue, RoutingPlan
+from routing.strategy import Registry
+from routing.values import AgentId, QueueId
+
+_COMMANDS = {
+    "espeak-ng": (
+        *("espeak-ng", "-v", "{voice}", "-s", "{speed}", "-a", "150"),
+        *("-f", "{text_file}", "-w", "{out}"),
+    ),
+    "piper": (
+        *("piper", "--model", "{voice}", "--length_scale", "{speed}"),
+        *("--output_file", "{out}"),
+    ),
+}
+"""Known engines only: a plan never names a program to run.  piper reads the text from its input."""
+_SPEEDS = {
+    "espeak-ng": {"slow": "120", "normal": "145", "fast": "175"},  # words a minute
+    "piper": {"slow": "1.25", "normal": "1.0", "fast": "0.85"},  # length of each sound
+}
+
+
+def resolve(
+    root: MappingNode,
+    shape: PlanShape,
+    registry: Registry,
+    *,
+    folder: Path,
+    sources: tuple[Path, ...],
+    digest: str,
+) -> Plan:
+    """The plan.  Raises PlanError with all mistakes of the first pass that finds one."""
+    context = Context(root, shape)
+    settings = shape.settings
+    _stop_at_wrong_region(context)
+    people = agents(context)
+    lines = queues(context, people, StrategyReader(context, registry))
+    dialled = extensions(context)
+    hours = schedules(context)
+    prompts = PromptBook(context)
+    tree = TreeBuilder(context, people, hours, dialled.agents, prompts)
+    tree.menus()
+    tree.queue_ways()
+    found = numbers(context, tree)
+    tree.finish()
+    context.names.stop()
+    _refuse_calls_to_oneself(context, tree, found)
+    _refuse_loops(context, tree)
+    context.checks.stop()
+    _warn(context, tree, found, lines, prompts)
+    return Plan(
+        numbers=found,
+        routing=RoutingPlan(agents=people, queues=lines),
+        tree=tree.nodes,
+        extensions=dialled.agents,
+        queue_extensions=dialled.queues,
+        on_duty=frozenset(AgentId(key) for key, one in shape.managers.items() if one.on_duty),
+        queue_sounds={
+            QueueId(key): QueueSounds(_music(one.music or settings.music))
+            for key, one in shape.queues.items()
+        },
+        prompts=prompts.all(),
+        prompts_dir=folder / settings.prompts_dir,
+        speech=_speech(settings.speech, settings.languages),
+        languages=tuple(dict.fromkeys(settings.languages)),
+        region=settings.region,
+        trunk=settings.trunk or "",
+        allowed_prefixes=tuple(settings.outside) if settings.trunk else (),
+        digest=digest,
+        sources=sources,
+        default_music=_music(settings.music),
+        agent_titles={AgentId(key): one.name for key, one in shape.managers.items()},
+        queue_titles={QueueId(key): one.title or key for key, one in shape.queues.items()},
+        time_zone=settings.time_zone.key,
+        warnings=tuple(context.warnings),
+    )
+
+
+def _music(name: str) -> str:
+    return "" if name == "silence" else name
+
+
+def _speech(shape: SpeechShape, languages: list[str]) -> Speech:
+    speed = _SPEEDS[shape.engine][shape.speed]
+    voices = dict(shape.voices)
+    if shape.engine == "espeak-ng":
+        voices = {language: language.split("_")[0] for language in languages} | voices
+    command = tuple(part.replace("{speed}", speed) for part in _COMMANDS[shape.engine])
+    return Speech(command, voices)
+
+
+def _stop_at_wrong_region(context: Context) -> None:
+    """Nothing that follows can read a number without it."""
+    faults = Faults()
+    settings = context.shape.settings
+    try:
+        check_region(settings.region)
+    except Wrong as error:
+        mark = context.mark(("settings", "region"))
+        faults.add(mark.fault(about(("settings",), error.message), error.hint, error.notes))
+    faults.stop()
+    for language in settings.speech.voices:
+        if language not in settings.languages:
+            path = ("settings", "speech", "voices", language)
+            context.unknown(path, "language", language, settings.languages)
+
+
+def _refuse_calls_to_oneself(
+    context: Context, tree: TreeBuilder, found: Mapping[str, Number]
+) -> None:
+    for node in tree.nodes.values():
+        if isinstance(node, CallOut) and node.number in found:
+            path = (*tree.paths[node.node_id], "call_out")
+            context.wrong(path, f"{node.number} is this plan's own number", "it would call itself")
+
+
+def _refuse_loops(context: Context, tree: TreeBuilder) -> None:
+    for loop in loops_without_input(tree.nodes):
+        way = " > ".join((*loop, loop[0]))
+        context.wrong_key(
+            tree.paths[loop[0]],
+            f"callers go round and round without pressing a key: {way}",
+            "lead one of these steps out",
+        )
+
+
+def _warn(
+    context: Context,
+    tree: TreeBuilder,
+    found: Mapping[str, Number],
+    lines: Mapping[QueueId, Queue],
+    prompts: PromptBook,
+) -> None:
+    """What is there and never used."""
+    shape = context.shape
+    _warn_of_unreachable(context, tree, found)
+    for key, queue in shape.queues.items():
+        if key not in tree.queues_used and queue.extension is None:
+            context.warn(("queues", key), "nothing leads to this queue")
+    serving = {agent_id for queue in lines.values() for agent_id in queue.members}
+    for key, manager in shape.managers.items():
+        if AgentId(key) not in serving and manager.extension is None:
+            context.warn(("managers", key), "is in no queue and has no extension")
+    for key in shape.schedules:
+        if key not in tree.schedules_used:
+            context.warn(("schedules", key), "nothing asks this schedule")
+    for key in prompts.unused():
+        context.warn(("prompts", key), "is never said")
+
+
+def _warn_of_unreachable(context: Context, tree: TreeBuilder, found: Mapping[str, Number]) -> None:
+    """Only the outermost of nested steps is told.  A queue's own ways are left to the queue."""
+    entries = [node for one in found.values() for node in (one.entry, one.above) if node]
+    lost = [
+        node_id
+        for node_id in unreachable(tree.nodes, entries)
+        if node_id != HANG_UP and not node_id.startswith("queue=")
+    ]
+    places = {tuple(tree.paths[node_id]) for node_id in lost}
+    for node_id in lost:
+        path = tree.paths[node_id]
+        if not any(path[:length] in places for length in range(2, len(path))):
+            context.warn(path, f'no caller can reach "{node_id}"')

@@ -1,0 +1,293 @@
+"""The sections of a plan but the menus: every key, its value and its default.
+
+The descriptions are the reference: docs/plan.md is written from them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from pbx.plan.schema_nodes import NodeShape, PromptShape
+from pbx.plan.shape import (
+    AtOnce,
+    Date,
+    Days,
+    Duration,
+    Extension,
+    Flag,
+    Hours,
+    Label,
+    Language,
+    Name,
+    OneOrMore,
+    Peer,
+    PhoneNumber,
+    Prefix,
+    RingTime,
+    Shape,
+    SipAddress,
+    Skills,
+    Sound,
+    Times,
+    Trunk,
+    Voice,
+    Weight,
+    Zone,
+    one_of,
+)
+from pbx.plan.written import Wrong
+
+
+class SpeechShape(Shape):
+    """Who speaks the prompts that are written as texts."""
+
+    engine: Annotated[str, one_of("espeak-ng", "piper")] = Field(
+        "espeak-ng", description="The program; it must be installed on the engine's machine."
+    )
+    voices: dict[Language, Voice] = Field(
+        default_factory=dict,
+        description="A voice per language; for piper the path of the model.  espeak-ng takes the "
+        "language itself by default.",
+    )
+    speed: Annotated[str, one_of("slow", "normal", "fast")] = Field(
+        "normal", description="How fast it speaks."
+    )
+
+
+class SettingsShape(Shape):
+    """What holds for the whole plan."""
+
+    region: Name = Field(description="Country of numbers written without +: `RU`, `KZ`, `DE`.")
+    time_zone: Zone = Field(description="For schedules that name none: `Europe/Moscow`.")
+    languages: Annotated[list[Language], OneOrMore, Field(min_length=1)] = Field(
+        description="Languages of the prompts; the first is the default of numbers."
+    )
+    trunk: Trunk | None = Field(
+        None, description="How outside numbers are called: `PJSIP/{number}@trunk`."
+    )
+    outside: Annotated[list[Prefix], OneOrMore] = Field(
+        default_factory=list,
+        description="Beginnings of numbers that may be called outside (`+7495`): mobiles and "
+        "`call_out` must match one.  Empty: nothing outside is ever called.",
+    )
+    speech: SpeechShape = Field(
+        default_factory=lambda: SpeechShape.model_validate({}),
+        description="Who speaks the texts.",
+    )
+    prompts_dir: Sound = Field(
+        "prompts",
+        description="Folder of recordings beside the plan: `<folder>/<language>/<name>.wav`.",
+    )
+    music: Name = Field("default", description="Music class of callers who wait.")
+    ring_time: RingTime = Field(20.0, description="Default of managers' devices and of queues.")
+    wrap_up: Duration = Field(0.0, description="Default of managers.")
+    pause_after_no_answers: Times = Field(0, description="Default of managers; 0 is never.")
+
+
+class NumberShape(Shape):
+    """A number the company advertises.  The key is the number: `+78005553535`."""
+
+    entry: NodeShape = Field(description="Where a caller begins: a menu's name or a step.")
+    title: Label = Field("", description="Shown in lists and reports.")
+    source: Label = Field("", description="Where it is advertised: `site`, `yandex`, `radio`.")
+    language: Language | None = Field(
+        None, description="Language of the prompts; default: the first of `settings.languages`."
+    )
+    also: Annotated[list[PhoneNumber], OneOrMore] = Field(
+        default_factory=list,
+        description="Other spellings the trunk may send.  Digits without + and the national "
+        "spelling are known by themselves.",
+    )
+    lines: AtOnce | None = Field(None, description="Calls at once; default: no limit.")
+    above: NodeShape | None = Field(
+        None, description="Where a call above `lines` goes; needed with `lines`."
+    )
+
+
+class DeviceShape(Shape):
+    """A manager's device: one of `phone`, `mobile`, `home`, `sip`, and when it rings."""
+
+    phone: Peer | None = Field(None, description="A phone registered at the switch.")
+    mobile: PhoneNumber | None = Field(None, description="A mobile, called through the trunk.")
+    home: PhoneNumber | None = Field(None, description="A home number, through the trunk.")
+    sip: SipAddress | None = Field(None, description="Any SIP address: `sip:ivan@example.org`.")
+    delay: Duration = Field(0.0, description="Rings this much after its turn begins.")
+    ring_time: RingTime | None = Field(
+        None, description="How long it rings; default: `settings.ring_time`."
+    )
+
+    @model_validator(mode="after")
+    def _one_address(self) -> DeviceShape:
+        given = [one for one in (self.phone, self.mobile, self.home, self.sip) if one is not None]
+        if len(given) != 1:
+            raise Wrong("a device has exactly one of phone, mobile, home, sip")
+        return self
+
+
+def _bare_phone(value: Any) -> Any:
+    return {"phone": value} if isinstance(value, str) else value
+
+
+class ManagerShape(Shape):
+    """Someone who takes calls.  The key is a name for the rest of the plan."""
+
+    name: Label = Field(description="The person's name.")
+    department: Label = Field("", description="A word of your own: queues can name it.")
+    extension: Extension | None = Field(None, description="Internal number, one to eight digits.")
+    skills: Skills = Field(
+        default_factory=dict, description="Skills with levels (1 lowest); a list means level 1."
+    )
+    devices: Annotated[
+        list[Annotated[DeviceShape, BeforeValidator(_bare_phone)]], OneOrMore, Field(max_length=10)
+    ] = Field(
+        default_factory=list,
+        description="What rings; default: the phone with the manager's key as its name.",
+    )
+    ring: Annotated[str, one_of("together", "one-after-another")] = Field(
+        "together",
+        description="`one-after-another`: each device begins when the one before has rung.",
+    )
+    wrap_up: Duration | None = Field(None, description="Time after a talk without a new call.")
+    calls_at_once: AtOnce = Field(
+        1, description="All calls together; a queue never offers a second one."
+    )
+    on_duty: Flag = Field(True, description="At work when the engine starts.")
+    pause_after_no_answers: Times | None = Field(
+        None, description="Paused after so many offers in a row without an answer; 0 is never."
+    )
+
+
+class MemberShape(Shape):
+    """Members of a queue: one manager, or all with a department or skill in common."""
+
+    manager: Name | None = Field(None, description="One manager; the bare name does the same.")
+    department: Label | None = Field(None, description="Everyone of a department.")
+    skill: Skills | None = Field(None, description="Everyone who has these skills and levels.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> MemberShape:
+        if sum(bool(way) for way in (self.manager, self.department, self.skill)) != 1:
+            raise Wrong("a member is one of: a manager's name, a department, a skill")
+        return self
+
+
+def _member(value: Any) -> Any:
+    return {"manager": value} if isinstance(value, str) else value
+
+
+class StrategyShape(Shape):
+    """A strategy with parameters: those stand beside `name`, see docs/strategies.md."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    name: Label = Field(description="The strategy.")
+    fallback: StrategyShape | None = Field(None, description="What follows when it yields.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+
+class QueueShape(Shape):
+    """A waiting line and who serves it.  The key is its name."""
+
+    title: Label = Field("", description="Shown in lists and reports.")
+    members: Annotated[
+        list[Annotated[MemberShape, BeforeValidator(_member)]], OneOrMore, Field(min_length=1)
+    ] = Field(description="Managers' names, `department: sales`, `skill: {german: 2}`.")
+    strategy: StrategyShape = Field(
+        description="Who is rung: a strategy's name, or `name`, its parameters and `fallback`."
+    )
+    weights: dict[Name, Weight] = Field(
+        default_factory=dict, description="Share of each manager, for strategy `weighted`."
+    )
+    ring_time: RingTime | None = Field(
+        None, description="How long one offer rings; default: `settings.ring_time`."
+    )
+    retry: Duration = Field(
+        5.0, description="Before a manager who refused or did not answer is asked again."
+    )
+    max_wait: Duration | None = Field(None, description="Longest wait; default: no limit.")
+    max_length: AtOnce | None = Field(None, description="Most callers waiting; default: no limit.")
+    leave_when_no_managers: Flag = Field(
+        False, description="Callers go on at once while nobody is at work."
+    )
+    music: Name | None = Field(None, description="Music class, `ringing` or `silence`.")
+    short_abandon: Duration = Field(
+        5.0, description="Who hangs up within this time counts as a short abandon."
+    )
+    extension: Extension | None = Field(None, description="Managers transfer callers here by it.")
+    on_overflow: NodeShape | None = Field(
+        None, description="Where callers go who are not served; default: the call ends."
+    )
+    on_max_wait: NodeShape | None = Field(None, description="Instead, after `max_wait`.")
+    on_full: NodeShape | None = Field(None, description="Instead, above `max_length`.")
+    on_no_managers: NodeShape | None = Field(None, description="Instead, when nobody is at work.")
+
+
+class HolidaysShape(Shape):
+    """Days on which the schedule's `holiday` way is taken."""
+
+    country: Name | None = Field(
+        None, description="Public holidays of a country: `RU`, moved days included."
+    )
+    part: Name | None = Field(None, description="A part of the country with days of its own.")
+    days: dict[Date, Label] = Field(
+        default_factory=dict, description="Further days, with what they are."
+    )
+
+
+def _holidays(value: Any) -> Any:
+    if isinstance(value, list):
+        return {"days": {day: "holiday" for day in value if isinstance(day, str)}}
+    return value
+
+
+def _week(value: Any) -> Any:
+    return {"daily": "all day"} if value == "always" else value
+
+
+def _several(value: Any) -> Any:
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        return ", ".join(value)
+    return value
+
+
+SomeHours = Annotated[Hours, BeforeValidator(_several)]
+
+
+class ScheduleShape(Shape):
+    """Opening hours.  The key is its name."""
+
+    time_zone: Zone | None = Field(None, description="Default: `settings.time_zone`.")
+    hours: Annotated[dict[Days, SomeHours], BeforeValidator(_week)] = Field(
+        description="`mon-fri: 09:00-18:00`, several ranges with commas, `22:00-06:00` past "
+        "midnight, `all day`, or `always` for the whole; a day not named is closed."
+    )
+    dates: dict[Date, SomeHours] = Field(
+        default_factory=dict,
+        description="Single days, before week and holidays: `2026-12-31: 09:00-15:00`, `closed`.",
+    )
+    holidays: Annotated[HolidaysShape, BeforeValidator(_holidays)] = Field(
+        default_factory=lambda: HolidaysShape.model_validate({}),
+        description="A list of dates, or `country`, `part` and `days`.",
+    )
+
+
+class PlanShape(Shape):
+    """The sections."""
+
+    settings: SettingsShape = Field(description="What holds for the whole plan.")
+    numbers: dict[PhoneNumber, NumberShape] = Field(description="Numbers the company advertises.")
+    managers: dict[Name, ManagerShape] = Field(default_factory=dict, description="Who takes calls.")
+    queues: dict[Name, QueueShape] = Field(default_factory=dict, description="Waiting lines.")
+    schedules: dict[Name, ScheduleShape] = Field(default_factory=dict, description="Opening hours.")
+    menus: dict[Name, NodeShape] = Field(
+        default_factory=dict, description="What callers hear and press."
+    )
+    prompts: dict[Name, PromptShape] = Field(
+        default_factory=dict, description="What is said, by name."
+    )

@@ -1,0 +1,3 @@
+from routing.strategy import Registry
+def default_registry() -> Registry:
+    return Registry()

@@ -160,12 +160,14 @@ class AsteriskLab:
 
     async def stop(self) -> None:
         """Ends Asterisk and removes all it left on the disk."""
-        await self._end_process()
-        if self._root is not None:
-            shutil.rmtree(self.folder.host, ignore_errors=True)
-        if self._slot is not None:
-            self._slot.close()
-            self._slot = None
+        try:
+            await self._end_process()
+        finally:
+            if self._root is not None:
+                shutil.rmtree(self.folder.host, ignore_errors=True)
+            if self._slot is not None:
+                self._slot.close()
+                self._slot = None
 
     async def kill(self) -> None:
         """Ends Asterisk as a crash would; ``restart`` brings it back."""
@@ -222,8 +224,12 @@ class AsteriskLab:
         try:
             async with asyncio.timeout(5):
                 await process.wait()
-        except TimeoutError:
-            process.kill()
+        except BaseException as error:
+            # Too slow, or we are being cancelled ourselves: there is no time for a goodbye.
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            if not isinstance(error, TimeoutError):
+                raise
             await process.wait()
 
     def _command(self, *arguments: str) -> list[str]:

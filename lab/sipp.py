@@ -555,9 +555,16 @@ class _Sipp:
             try:
                 async with asyncio.timeout(1):
                     await process.wait()
-            except TimeoutError:
-                process.kill()
+            except BaseException as error:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                if not isinstance(error, TimeoutError):
+                    self._tidy()
+                    raise
                 await process.wait()
+        self._tidy()
+
+    def _tidy(self) -> None:
         if self._folder is not None:
             if self._trace is not None:
                 self._last_calls = self._trace.read(to_the_end=True)

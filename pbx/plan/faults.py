@@ -46,9 +46,15 @@ class Fault:
     notes: tuple[str, ...] = ()
 
     @property
+    def file_name(self) -> str:
+        """The file as printable text: its name need not be any."""
+        return str(self.file).encode("utf-8", "replace").decode()
+
+    @property
     def place(self) -> str:
         """``file:line:column``, or the file alone."""
-        return f"{self.file}:{self.line}:{self.column}" if self.line else str(self.file)
+        name = self.file_name
+        return f"{name}:{self.line}:{self.column}" if self.line else name
 
     def render(self) -> str:
         """The fault as a person reads it: several lines, no line break at the end."""

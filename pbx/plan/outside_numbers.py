@@ -6,6 +6,7 @@ import re
 
 import phonenumbers
 
+from pbx.numbers import may_call
 from pbx.plan.faults import did_you_mean, quoted
 from pbx.plan.written import Wrong
 
@@ -47,7 +48,7 @@ def national(number: str) -> tuple[str, ...]:
 def refuse_dear(number: str, prefixes: tuple[str, ...]) -> None:
     """Refuse a number outside the allowed prefixes, or one that costs by the minute: a plan that
     someone changed must not be able to run up a bill."""
-    if not number.startswith(prefixes) if prefixes else True:
+    if not may_call(number, prefixes):
         allowed = ", ".join(prefixes) or "nothing"
         raise Wrong(
             f"{number} may not be called", "allow it in settings.outside", (f"allowed: {allowed}",)

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ivr.nodes import Prompt, PromptKind
@@ -76,35 +77,19 @@ class PromptStore:
         self._cache_dir.mkdir(parents=True, exist_ok=True)
         problems = self.missing()
         jobs: list[Callable[[], PromptProblem | None]] = []
-        for prompt, language in self._wanted():
-            recording = self._recording_of(prompt, language)
+        for prompt, language in _wanted(self._plan):
+            recording = _recording_of(self._plan, prompt, language)
             if recording is not None:
-                jobs.append(lambda r=recording, p=prompt, n=language: self._take(r, p, n))
-            elif prompt.text.get(language) and self._can_speak(language):
-                jobs.append(lambda p=prompt, n=language: self._speak(p, n))
+                jobs.append(partial(self._take, recording, prompt, language))
+            elif prompt.text.get(language) and _can_speak(self._plan, language):
+                jobs.append(partial(self._speak, prompt, language))
         with ThreadPoolExecutor(self._workers, thread_name_prefix="prompts") as pool:
             problems += [problem for problem in pool.map(lambda job: job(), jobs) if problem]
         return problems
 
     def missing(self) -> list[PromptProblem]:
-        """What callers will not hear: no recording, and no text or nobody to speak it."""
-        problems = []
-        engine = self._plan.speech.command[0] if self._plan.speech.command else ""
-        installed = bool(engine) and shutil.which(engine) is not None
-        for prompt, language in self._wanted():
-            if self._recording_of(prompt, language) is not None:
-                continue
-            why = ""
-            if not prompt.text.get(language):
-                place = self._place(prompt, language)
-                why = f"no text, and no recording {place}"
-            elif not installed:
-                why = f"{engine or 'a speech engine'} is not installed, and there is no recording"
-            elif not self._can_speak(language):
-                why = f"{engine} has no voice for it (settings.speech.voices)"
-            if why:
-                problems.append(PromptProblem(prompt.name, language, why))
-        return problems
+        """What callers will not hear."""
+        return missing(self._plan)
 
     def resolver(self) -> Callable[[Prompt, str], str]:
         """The switch's question: what to play for a prompt in a language (path, no suffix)."""
@@ -127,28 +112,11 @@ class PromptStore:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
-    def _wanted(self) -> Iterator[tuple[Prompt, str]]:
-        for prompt in self._plan.prompts:
-            if prompt.kind is not PromptKind.SOUND:
-                for language in self._plan.languages:
-                    yield prompt, language
-
-    def _can_speak(self, language: str) -> bool:
-        speech = self._plan.speech
-        return bool(speech.command) and language in speech.voices
-
     # --- recordings ---
-
-    def _place(self, prompt: Prompt, language: str) -> Path:
-        return self._plan.prompts_dir / language / f"{prompt.name}.wav"
-
-    def _recording_of(self, prompt: Prompt, language: str) -> Path | None:
-        place = self._place(prompt, language)
-        return place if _stamp(place) is not None else None
 
     def _recorded(self, prompt: Prompt, language: str) -> str | None:
         """The recording's name in the folder, when there is one that is ready."""
-        place = self._place(prompt, language)
+        place = _place(self._plan, prompt, language)
         stamp = _stamp(place)
         if stamp is None:
             return None
@@ -197,7 +165,7 @@ class PromptStore:
         if known is not None:
             return known
         text = prompt.text.get(language)
-        if not text or not self._can_speak(language):
+        if not text or not _can_speak(self._plan, language):
             return None
         name = _spoken_name(text, language, self._plan.speech)
         if not (self._cache_dir / f"{name}.wav").exists():
@@ -216,6 +184,47 @@ class PromptStore:
         except _SpeechFailure as error:
             return PromptProblem(prompt.name, language, str(error))
         return None
+
+
+def missing(plan: Plan) -> list[PromptProblem]:
+    """What callers will not hear: no recording, and no text or nobody to speak it."""
+    problems = []
+    engine = plan.speech.command[0] if plan.speech.command else ""
+    installed = bool(engine) and shutil.which(engine) is not None
+    for prompt, language in _wanted(plan):
+        if _recording_of(plan, prompt, language) is not None:
+            continue
+        why = ""
+        if not prompt.text.get(language):
+            why = f"no text, and no recording {_place(plan, prompt, language)}"
+        elif not installed:
+            why = f"{engine or 'a speech engine'} is not installed, and there is no recording"
+        elif not _can_speak(plan, language):
+            why = f"{engine} has no voice for it (settings.speech.voices)"
+        if why:
+            problems.append(PromptProblem(prompt.name, language, why))
+    return problems
+
+
+def _wanted(plan: Plan) -> Iterator[tuple[Prompt, str]]:
+    """What has to be a file of ours."""
+    for prompt in plan.prompts:
+        if prompt.kind is not PromptKind.SOUND:
+            for language in plan.languages:
+                yield prompt, language
+
+
+def _can_speak(plan: Plan, language: str) -> bool:
+    return bool(plan.speech.command) and language in plan.speech.voices
+
+
+def _place(plan: Plan, prompt: Prompt, language: str) -> Path:
+    return plan.prompts_dir / language / f"{prompt.name}.wav"
+
+
+def _recording_of(plan: Plan, prompt: Prompt, language: str) -> Path | None:
+    place = _place(plan, prompt, language)
+    return place if _stamp(place) is not None else None
 
 
 class _SpeechFailure(Exception):  # noqa: N818 - private, told as a PromptProblem

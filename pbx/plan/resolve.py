@@ -138,7 +138,12 @@ def _refuse_calls_to_oneself(
 
 
 def _refuse_loops(context: Context, tree: TreeBuilder) -> None:
-    for loop in loops_without_input(tree.nodes):
+    turning_away = {
+        QueueId(key)
+        for key, queue in context.shape.queues.items()
+        if queue.leave_when_no_managers or queue.max_length is not None
+    }
+    for loop in loops_without_input(tree.nodes, turning_away=turning_away):
         way = " > ".join((*loop, loop[0]))
         context.wrong_key(
             tree.paths[loop[0]],

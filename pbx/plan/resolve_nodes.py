@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ OVERFLOWS = {
     ReturnReason.NO_AGENTS.value: "on_no_managers",
 }
 """Why a queue gives a caller back, and the key that names the way then."""
+
+_REFERENCE = re.compile(r"\{([^{}]{1,64})\}")
+"""``{name}`` in a value stands for that variable (ivr/variables.py)."""
 
 Path = tuple[str | int, ...]
 Target = Any
@@ -231,7 +235,10 @@ def _set(
     languages = build.context.shape.settings.languages
     for variable, value in pairs:
         build.variables.add(variable)
-        if variable == "language" and value not in languages:
+        for reference in _REFERENCE.findall(value):
+            build.read_variables.append(((*path, "set", variable), reference))
+        is_fixed = not _REFERENCE.search(value)
+        if variable == "language" and is_fixed and value not in languages:
             build.context.unknown((*path, "set", variable), "language", value, languages)
     following = _next(build, shape, path, node_id, after)
     for number in range(len(pairs), 1, -1):

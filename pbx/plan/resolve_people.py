@@ -51,7 +51,7 @@ def _agent(context: Context, key: str, shape: ManagerShape) -> Agent:
 
 def _devices(context: Context, key: str, shape: ManagerShape) -> tuple[Device, ...]:
     given = shape.devices or [DeviceShape.model_validate({"phone": key})]
-    devices = []
+    devices: list[Device] = []
     begins = 0.0
     for index, device in enumerate(given):
         path = ("managers", key, "devices", index)

@@ -102,8 +102,8 @@ class MenuShape(Shape):
     menu: Say = Field(description="What is said.")
     keys: dict[Key, NodeShape] = Field(
         min_length=1,
-        description="Key to step; `repeat`, `back` (the menu before) and `main` (the number's "
-        "first menu) are words for it.  `*` and `#` stand in quotes.",
+        description="Key to step; `repeat`, `back` (the menu before) and `main` (the first menu "
+        "the caller met) are words for it.  `*` and `#` stand in quotes.",
     )
     timeout: KeyTime = Field(5.0, description="Wait for the first key.")
     between_digits: KeyTime = Field(2.0, description="Wait for a further digit.")

@@ -68,7 +68,7 @@ class Mark:
         )
 
     def __str__(self) -> str:
-        return f"{self.file.path}:{self.line}:{self.column}"
+        return self.fault("").place
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,5 @@
 from routing.strategy import Registry
+
+
 def default_registry() -> Registry:
     return Registry()

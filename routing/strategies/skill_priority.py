@@ -1,0 +1,62 @@
+"""Those who know most first; lower levels after a set time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from routing.strategy import AgentView, CallerView, Choice, FreeAgents, Param, Strategy
+from routing.values import Seconds, SkillNeed
+
+
+class SkillPriority(Strategy):
+    """The highest level of the needed skills first, among equals the longest idle.
+
+    A caller begins by asking for their own minimum plus one level per entry of ``widen_after_s``
+    and lowers that by one level at each of these times of the wait, down to the minimum:
+    ``widen_after_s: [10, 20]`` for a need of level 1 asks for 3, after
+    10 s for 2, after 20 s for 1.
+    """
+
+    name = "skill-priority"
+    text = "The highest level of the needed skills first; lower levels after a set time."
+    params: ClassVar[Mapping[str, Param]] = {
+        "widen_after_s": Param(
+            "list of seconds", (), "Times of the wait at which one level less will do."
+        )
+    }
+
+    def key(self, agent: AgentView, place: int) -> tuple[float, ...]:
+        """Callers without needs: whoever knows most in all, then longest idle."""
+        return (-sum(agent.skills.values()), agent.last_ended_at, place)
+
+    def needs(
+        self, caller: CallerView, now: Seconds
+    ) -> tuple[tuple[SkillNeed, ...], Seconds | None]:
+        """The caller's needs, raised by the steps that are not over yet."""
+        steps = sorted(self.setup.several("widen_after_s"))
+        waited = now - caller.waiting_since
+        left = [step for step in steps if step > waited]
+        raised = tuple(SkillNeed(one.skill, one.min_level + len(left)) for one in caller.needs)
+        if not left or not caller.needs:
+            return caller.needs, None
+        return raised, caller.waiting_since + left[0]
+
+    def choose(self, caller: CallerView, free: FreeAgents, now: Seconds) -> Choice:
+        """The highest level there is."""
+        if len(caller.needs) == 1:
+            agent = free.by_level(caller.needs[0].skill)
+        elif caller.needs:
+            # Several skills: the one whose weakest needed skill is strongest.
+            skills = [need.skill for need in caller.needs]
+            agent = max(
+                free,
+                key=lambda one: (min(one.skills.get(s, 0) for s in skills), -one.last_ended_at),
+                default=None,
+            )
+        else:
+            agent = free.first()
+        if agent is None:
+            return Choice((), "nobody with the skill is free")
+        levels = ", ".join(f"{one.skill} {agent.skills.get(one.skill, 0)}" for one in caller.needs)
+        return Choice((agent.agent_id,), f"highest level: {levels or 'no skill asked for'}")

@@ -1,0 +1,92 @@
+"""Commands as AMI actions.  Everything that goes into one is data: ``encode`` is the one gate."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from pbx.errors import UnsafeValue
+
+Fields = Iterable[tuple[str, str]]
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*\Z")
+_ADDRESS = re.compile(r"(PJSIP|Local)/[A-Za-z0-9+_.@:/;=-]{1,200}\Z")
+_PLAIN = re.compile(r"[A-Za-z0-9+_.@/:-]*\Z")
+MAX_VALUE = 900
+"""Asterisk cuts an AMI line at 1,024 bytes."""
+
+
+def encode(action: str, fields: Fields) -> bytes:
+    """An action's bytes.
+
+    Raises UnsafeValue for a control or line-separating character (a bare LF ends an AMI line,
+    too), a header name that is none, and a value too long for a line.
+    """
+    lines = [f"Action: {_checked('Action', action)}"]
+    for name, value in fields:
+        if not _NAME.match(name):
+            raise UnsafeValue(f"{name!r} is no header name")
+        lines.append(f"{name}: {_checked(name, value)}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def _checked(name: str, value: str) -> str:
+    for character in value:
+        if unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs"):
+            raise UnsafeValue(f"{name}: control character U+{ord(character):04X}")
+    if len(value.encode()) > MAX_VALUE:
+        raise UnsafeValue(f"{name}: longer than {MAX_VALUE} bytes")
+    return value
+
+
+def address(value: str) -> str:
+    """A dial string: one channel technology, one address.  Raises UnsafeValue."""
+    if not _ADDRESS.match(value):
+        raise UnsafeValue(f"not a dial string: {value!r}")
+    return value
+
+
+def plain(value: str) -> str:
+    """An id or a class name, where commas, quotes and dollars would mean something."""
+    if not _PLAIN.match(value):
+        raise UnsafeValue(f"not a plain word: {value!r}")
+    return value
+
+
+def caller_id(name: str, number: str) -> str:
+    """``"name" <number>``: what would end the name or the number early is left out."""
+    shown = "".join(c for c in name if unicodedata.category(c)[0] != "C" and c not in '"<>\\,')
+    digits = "".join(c for c in number if c in "0123456789+*#")
+    return f'"{shown[:80].strip()}" <{digits[:40]}>'
+
+
+def agi_quoted(value: str) -> str:
+    """An argument of an AGI command, quoted as its parser wants it."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def originate(
+    *,
+    channel_id: str,
+    to: str,
+    ring_time_s: float,
+    caller: str,
+    caller_channel_id: str,
+    caller_channel: str,
+) -> Fields:
+    """Ring a device; who answers runs [voronka-agent]: takes the caller, or finds them taken."""
+    return (
+        ("Channel", address(to)),
+        ("ChannelId", plain(channel_id)),
+        ("Context", "voronka-agent"),
+        ("Exten", "s"),
+        ("Priority", "1"),
+        ("Timeout", str(max(1000, round(ring_time_s * 1000)))),
+        ("CallerID", caller),
+        ("Async", "true"),
+        ("Variable", f"VORONKA_CALL={plain(caller_channel_id)}"),
+        ("Variable", f"VORONKA_CALLER={plain(caller_channel)}"),
+        ("Variable", "TRANSFER_CONTEXT=voronka-transfer"),
+    )

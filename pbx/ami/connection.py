@@ -1,0 +1,305 @@
+"""A connection to AMI that is noticed to be dead, comes back, and sends nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+from panoramisk.manager import Manager
+
+from pbx.ami.actions import Fields, encode
+from pbx.ami.protocol import Headers, WholeMessages
+from pbx.errors import ActionFailed, LoginRefused, SwitchLost
+
+_log = structlog.get_logger(__name__)
+
+CONNECT_S = 3.0
+"""Longest wait for the TCP connection and for the login's answer, seconds."""
+ACTION_S = 10.0
+"""Longest wait for an action's answer, seconds."""
+PING_EVERY_S = 1.5
+"""A silent line is asked whether it lives; with PING_S it is noticed dead within 5 s."""
+PING_S = 3.0
+BACK_OFF_S = (0.2, 5.0)
+"""First and longest pause before connecting again, seconds; doubled each time, with jitter."""
+MAX_PENDING = 20_000
+"""Actions that may wait for answers; more is refused."""
+
+Answered = Callable[[Headers | None], None]
+
+
+class Watcher(Protocol):
+    """What the metrics want to know of AMI."""
+
+    def ami_event(self, name: str) -> None:
+        """An event came."""
+
+    def ami_action(self, name: str, seconds: float, ok: bool) -> None:
+        """An action was answered, refused or timed out."""
+
+    def ami_connected(self, connected: bool) -> None:
+        """The state of the connection changed."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    name: str
+    sent_at: float
+    deadline: float
+    answered: Answered | None
+    listing: list[Headers] | None = None
+    lines: list[Headers] = field(default_factory=list)
+
+
+class AmiConnection(Manager):  # type: ignore[misc]
+    """panoramisk's Manager with its own sending, dispatching, keep-alive and reconnecting.
+
+    ``on_event`` gets every event in order, synchronously; ``on_up`` is awaited after each login,
+    ``on_down`` told when the line is lost.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        user: str,
+        secret: str,
+        *,
+        rng: random.Random,
+        on_event: Callable[[Headers], None],
+        on_up: Callable[[], Awaitable[None]],
+        on_down: Callable[[str], None],
+        watcher: Watcher,
+    ) -> None:
+        super().__init__(host=host, port=port, ping_delay=0, reconnect_timeout=0)
+        self._user = user
+        self._secret = secret
+        self._rng = rng
+        self._on_event = on_event
+        self._on_up = on_up
+        self._on_down = on_down
+        self._watcher = watcher
+        self._line: WholeMessages | None = None
+        self._pending: dict[str, _Pending] = {}
+        self._ids = 0
+        self._heard_at = 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._lost = asyncio.Event()
+        self._closing = False
+        self.malformed = 0
+
+    @property
+    def up(self) -> bool:
+        """Logged in and not known to be lost."""
+        return self._line is not None and self.authenticated
+
+    async def open(self) -> None:
+        """Connect and log in; from then on the connection keeps itself.
+
+        Raises SwitchLost when there is nobody to connect to, LoginRefused when we are refused.
+        """
+        await self._connect()
+        self._tasks = [
+            asyncio.create_task(self._keep(), name="ami-keep"),
+            asyncio.create_task(self._watch(), name="ami-watch"),
+        ]
+
+    async def shut(self) -> None:
+        """Disconnect for good."""
+        self._closing = True
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if self._line is not None:
+            if self.authenticated:
+                self._line.write(encode("Logoff", ()))
+            self._line.transport.close()
+        self._drop("closed")
+
+    # Sending -----------------------------------------------------------------------------
+
+    def act(self, name: str, fields: Fields, answered: Answered | None = None) -> None:
+        """Send an action now.  ``answered`` gets the response, or None when there will be none
+        (refused, timed out, line lost).  Raises UnsafeValue; nothing is sent then."""
+        self._ids += 1
+        action_id = f"v{self._ids}"
+        data = encode(name, (("ActionID", action_id), *fields))
+        if self._line is None or len(self._pending) >= MAX_PENDING:
+            if answered is not None:
+                asyncio.get_running_loop().call_soon(answered, None)
+            return
+        now = time.monotonic()
+        self._pending[action_id] = _Pending(name, now, now + ACTION_S, answered)
+        self._line.write(data)
+
+    async def ask(self, name: str, fields: Fields = ()) -> Headers:
+        """Send an action and wait for its answer.  Raises ActionFailed."""
+        future: asyncio.Future[Headers | None] = asyncio.get_running_loop().create_future()
+        self.act(name, fields, _into(future))
+        reply = await future
+        if reply is None or reply.get("Response") != "Success":
+            raise ActionFailed(f"{name}: {(reply or {}).get('Message', 'no answer')}")
+        return reply
+
+    async def listing(self, name: str, fields: Fields = ()) -> list[Headers]:
+        """Send an action that answers with a list of events.  Raises ActionFailed."""
+        future: asyncio.Future[Headers | None] = asyncio.get_running_loop().create_future()
+        self.act(name, fields, _into(future))
+        found: list[Headers] = []
+        if pending := self._pending.get(f"v{self._ids}"):
+            pending.listing = found
+        if await future is None:
+            raise ActionFailed(f"{name}: no answer")
+        return found
+
+    # Receiving ---------------------------------------------------------------------------
+
+    def _message(self, headers: Headers) -> None:
+        self._heard_at = time.monotonic()
+        action_id = headers.get("ActionID")
+        pending = self._pending.get(action_id) if action_id else None
+        event = headers.get("Event")
+        if event is None:
+            if "Response" not in headers:
+                self.malformed += 1
+            elif pending is not None and action_id is not None:
+                self._answer(action_id, pending, headers)
+            return
+        if pending is not None and pending.listing is not None and action_id is not None:
+            if event.endswith("Complete"):
+                del self._pending[action_id]
+                self._finish(pending, headers)
+            else:
+                pending.listing.append(headers)
+            return
+        self._watcher.ami_event(event)
+        try:
+            self._on_event(headers)
+        except Exception:
+            _log.exception("ami_event_failed", event_name=event)
+
+    def _answer(self, action_id: str, pending: _Pending, headers: Headers) -> None:
+        if pending.listing is not None and headers["Response"] == "Success":
+            return  # the list follows
+        del self._pending[action_id]
+        self._finish(pending, headers)
+
+    def _finish(self, pending: _Pending, headers: Headers | None) -> None:
+        ok = headers is not None and headers.get("Response", "Success") == "Success"
+        self._watcher.ami_action(pending.name, time.monotonic() - pending.sent_at, ok)
+        if pending.answered is not None:
+            pending.answered(headers)
+
+    def _garbage(self) -> None:
+        self.malformed += 1
+
+    # The line ----------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        line: WholeMessages | None = None
+        lost = self._lost = asyncio.Event()
+
+        def gone(error: Exception | None) -> None:
+            # Of this line only: one that was given up may end late.
+            if self._line is line:
+                self._drop(str(error or "connection closed"))
+            lost.set()
+
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                _, line = await loop.create_connection(
+                    lambda: WholeMessages(self._message, gone, self._garbage),
+                    self.config["host"],
+                    self.config["port"],
+                )
+        except (OSError, TimeoutError) as error:
+            raise SwitchLost(
+                f"AMI at {self.config['host']}:{self.config['port']}: {error or 'no answer'}"
+            ) from error
+        self._line = line
+        self._heard_at = time.monotonic()
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await self.ask(
+                    "Login", (("Username", self._user), ("Secret", self._secret), ("Events", "on"))
+                )
+        except ActionFailed as error:
+            was_refused = not lost.is_set() or "Authentication" in str(error)
+            self._drop("login refused")
+            line.abort()
+            kind = LoginRefused if was_refused else SwitchLost
+            raise kind(f"AMI login of {self._user}: {error}") from error
+        except TimeoutError as error:
+            self._drop("login timed out")
+            line.abort()
+            raise SwitchLost("AMI login: no answer") from error
+        self.authenticated = True
+        self._watcher.ami_connected(True)
+        await self._on_up()
+
+    def _drop(self, reason: str) -> None:
+        """The line is lost: nothing that was sent is sent again, who waits is told."""
+        line, self._line = self._line, None
+        was_up, self.authenticated = self.authenticated, False
+        pending, self._pending = self._pending, {}
+        for one in pending.values():
+            self._finish(one, None)
+        if line is not None and was_up and not self._closing:
+            self._watcher.ami_connected(False)
+            self._on_down(reason)
+        self._lost.set()
+
+    async def _keep(self) -> None:
+        """Comes back whenever the line is lost."""
+        while True:
+            await self._lost.wait()
+            pause = BACK_OFF_S[0]
+            while not self.up:
+                await asyncio.sleep(pause * self._rng.uniform(0.5, 1.5))
+                try:
+                    await self._connect()
+                except (SwitchLost, ActionFailed, LoginRefused) as error:
+                    _log.warning("ami_not_connected", reason=str(error))
+                pause = min(BACK_OFF_S[1], pause * 2)
+
+    async def _watch(self) -> None:
+        """Asks a silent line whether it lives; lets go of actions that got no answer."""
+        asked_at: float | None = None
+        while True:
+            await asyncio.sleep(0.5)
+            now = time.monotonic()
+            for action_id, pending in list(self._pending.items()):
+                if pending.deadline < now:
+                    del self._pending[action_id]
+                    self._finish(pending, None)
+            line = self._line
+            if line is None or not self.authenticated:
+                asked_at = None
+                continue
+            if asked_at is not None and self._heard_at >= asked_at:
+                asked_at = None
+            if asked_at is None and now - self._heard_at >= PING_EVERY_S:
+                asked_at = now
+                self.act("Ping", ())
+            elif asked_at is not None and now - asked_at >= PING_S:
+                asked_at = None
+                _log.warning("ami_silent", seconds=round(now - self._heard_at, 1))
+                self._drop("the line is silent")
+                line.abort()
+
+
+def _into(future: asyncio.Future[Headers | None]) -> Answered:
+    def answered(reply: Headers | None) -> None:
+        if not future.done():
+            future.set_result(reply)
+
+    return answered

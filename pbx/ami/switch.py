@@ -1,0 +1,131 @@
+"""Asterisk as a ``Switch``: the outside of pbx/ami."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from pbx.ami import reconcile
+from pbx.ami.connection import AmiConnection, Watcher
+from pbx.ami.translate import Channels, MessageFolder
+from pbx.errors import SwitchError
+from pbx.switch.port import PromptResolver, SwitchCommand, SwitchDown, SwitchEvent
+
+_log = structlog.get_logger(__name__)
+
+CHECK_EVERY_S = 15.0
+"""How often what we know is compared with the channels that there are, seconds."""
+RENEW_EVERY_S = 20.0
+"""How often a caller's time limit in the dialplan (60 s) is set anew, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class AmiSettings:
+    """Where AMI is and who we are there."""
+
+    host: str
+    port: int
+    user: str
+    secret: str
+
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"AmiSettings({self.user}@{self.host}:{self.port})"
+
+
+class AsteriskSwitch:
+    """Drives Asterisk over AMI; keeps the promises of pbx.switch.port.
+
+    ``addresses``: the devices of the plan, whose reachability and own calls are told.
+    """
+
+    def __init__(
+        self,
+        settings: AmiSettings,
+        resolve: PromptResolver,
+        *,
+        messages: MessageFolder,
+        rng: random.Random,
+        addresses: Iterable[str],
+        watcher: Watcher,
+    ) -> None:
+        self._on_event: Callable[[SwitchEvent], None] = _nobody
+        self.connection = AmiConnection(
+            settings.host,
+            settings.port,
+            settings.user,
+            settings.secret,
+            rng=rng,
+            on_event=self._event,
+            on_up=self._up,
+            on_down=self._down,
+            watcher=watcher,
+        )
+        self.channels = Channels(
+            act=self.connection.act,
+            tell=self._tell,
+            resolve=resolve,
+            messages=messages,
+            addresses=frozenset(addresses),
+        )
+        self._house: list[asyncio.Task[None]] = []
+
+    async def start(self, on_event: Callable[[SwitchEvent], None]) -> None:
+        """Connect.  Raises SwitchLost or LoginRefused."""
+        self._on_event = on_event
+        await self.connection.open()
+        self._house = [
+            asyncio.create_task(self._check(), name="ami-check"),
+            asyncio.create_task(self._renew(), name="ami-renew"),
+        ]
+
+    def send(self, command: SwitchCommand) -> None:
+        """Carry out a command; a failure comes back as an event."""
+        self.channels.carry_out(command)
+
+    async def stop(self) -> None:
+        """Disconnect; Asterisk goes on with the calls it has."""
+        for task in self._house:
+            task.cancel()
+        for task in self._house:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self.connection.shut()
+        self._on_event = _nobody
+
+    def watch(self, addresses: Iterable[str]) -> None:
+        """Other devices are to be watched: a new plan."""
+        self.channels.addresses = frozenset(addresses)
+
+    def _event(self, headers: dict[str, str]) -> None:
+        self.channels.take(headers)
+
+    def _tell(self, event: SwitchEvent) -> None:
+        self._on_event(event)
+
+    async def _up(self) -> None:
+        await reconcile.after_login(self.connection, self.channels)
+
+    def _down(self, reason: str) -> None:
+        self._tell(SwitchDown(reason))
+
+    async def _check(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_EVERY_S)
+            if self.connection.up:
+                with contextlib.suppress(SwitchError):
+                    await reconcile.clean(self.connection, self.channels)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            self.channels.renew_limits()
+
+
+def _nobody(event: SwitchEvent) -> None:
+    """Before the start and after the stop nobody listens."""

@@ -98,12 +98,17 @@ def quoted(text: str) -> str:
     return f'"{flat if len(flat) <= 60 else flat[:57] + "..."}"'
 
 
+def in_latin(text: str) -> str:
+    """The text with Cyrillic letters that look Latin replaced."""
+    return text.translate(_LOOKALIKES)
+
+
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """The hint for a misspelt name, or an empty string."""
     names = list(known)
-    latin = given.translate(_LOOKALIKES)
+    latin = in_latin(given)
     if latin != given and latin in names:
-        letter = next(char for char in given if char.translate(_LOOKALIKES) != char)
+        letter = next(char for char in given if in_latin(char) != char)
         return f'the letter "{letter}" is Cyrillic: did you mean the Latin "{latin}"?'
     folded = {name.casefold(): name for name in names}
     close = difflib.get_close_matches(latin[:64].casefold(), folded, n=1, cutoff=0.6)

@@ -23,7 +23,7 @@ from pbx.plan.source import (
     plain,
     read_text,
 )
-from pbx.plan.strategies import default_registry
+from pbx.plan.strategies import installed_strategies
 from routing.strategy import Registry
 
 _SUFFIXES = (".yaml", ".yml")
@@ -52,7 +52,7 @@ def load(path: Path, *, registry: Registry | None = None) -> Plan:
     return resolve(
         root,
         shape,
-        default_registry() if registry is None else registry,
+        installed_strategies() if registry is None else registry,
         folder=path if path.is_dir() else path.parent,
         sources=tuple(file for file, _ in contents),
         digest=_digest(contents),

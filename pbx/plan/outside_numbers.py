@@ -35,7 +35,11 @@ def e164(text: str, region: str) -> str:
         length = phonenumbers.is_possible_number_with_reason(number)
         short = length == phonenumbers.ValidationResult.TOO_SHORT
         raise Wrong(f"{quoted(text)} has too {'few' if short else 'many'} digits for a number")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    found = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if text.startswith("+") and found != "+" + re.sub(r"[^0-9]", "", text):
+        # The library drops a national prefix behind the country's code: a slip, not a number.
+        raise Wrong(f"{quoted(text)} is not a number", 'write "+78005553535"')
+    return found
 
 
 def national(number: str) -> tuple[str, ...]:

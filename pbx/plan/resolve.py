@@ -68,6 +68,7 @@ def resolve(
     tree.finish()
     context.names.stop()
     _refuse_calls_to_oneself(context, tree, found)
+    context.checks.stop()  # a step in the wrong place would show as a loop too
     _refuse_loops(context, tree)
     context.checks.stop()
     _warn(context, tree, found, lines, prompts)

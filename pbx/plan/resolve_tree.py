@@ -97,7 +97,7 @@ class TreeBuilder:
     def named(self, shape: Target, path: Path, node_id: NodeId) -> None:
         """Build a step so that ``node_id`` leads there, whatever it is."""
         target = self.step(shape, path, node_id)
-        if target != node_id:
+        if node_id not in self.nodes:
             self.put(nodes.Goto(node_id, target), path)
 
     def finish(self) -> None:
@@ -146,9 +146,6 @@ class TreeBuilder:
         return word
 
     def _steps(self, steps: list[Any], path: Path, node_id: NodeId) -> NodeId:
-        if not steps:
-            self.context.wrong(path, "the list of steps is empty")
-            return self.hang_up(path)
         ids = [node_id, *(f"{node_id}.{number}" for number in range(2, len(steps) + 1))]
         for index, shape in enumerate(steps[:-1]):
             here: Path = (*path, index)

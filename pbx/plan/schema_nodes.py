@@ -99,7 +99,7 @@ MaybeSay = Annotated[list[OnePrompt], OneOrMore, BeforeValidator(_nothing)]
 class MenuShape(Shape):
     """Plays prompts and waits for a key."""
 
-    menu: Say = Field(description="What is said.")
+    menu: Say = Field(min_length=1, description="What is said.")
     keys: dict[Key, NodeShape] = Field(
         min_length=1,
         description="Key to step; `repeat`, `back` (the menu before) and `main` (the first menu "
@@ -122,7 +122,7 @@ class MenuShape(Shape):
 class PlayShape(Shape):
     """Plays prompts."""
 
-    play: Say = Field(description="What is said.")
+    play: Say = Field(min_length=1, description="What is said.")
     then: NodeShape | None = Field(None, description="The next step; default: the call ends.")
 
 
@@ -282,7 +282,7 @@ NODE_SHAPES: dict[str, type[Shape]] = {
 }
 
 
-class Steps(RootModel[list["NodeShape"]]):
+class Steps(RootModel[Annotated[list["NodeShape"], Field(min_length=1)]]):
     """Steps taken one after another; only the last may lead elsewhere."""
 
 

@@ -90,7 +90,14 @@ def find(root: Mapping, path: Path) -> tuple[Scalar | None, Node]:
             key, node = entry.key, entry.value
         elif isinstance(node, Listing) and isinstance(part, int) and part < len(node.items):
             key, node = None, node.items[part]
+        elif isinstance(node, Listing):
+            # A list that stands for a mapping: the item is the key.
+            key, node = None, next((one for one in node.items if _is(one, part)), node)
     return key, node
+
+
+def _is(node: Node, text: str | int) -> bool:
+    return isinstance(node, Scalar) and node.text == text
 
 
 def mark_of(root: Mapping, path: Path) -> Mark:
@@ -158,9 +165,9 @@ def _model_at(loc: Path) -> type[Shape]:
 def _missing(loc: Path, root: Mapping, faults: Faults) -> None:
     field = str(loc[-1])
     info = _model_at(loc[:-1]).model_fields.get(field)
-    hint = (info.description or "").split(":")[0].split(".")[0] if info is not None else ""
+    hint = (info.description or "").rstrip(".") if info is not None else ""
     mark = key_mark_of(root, loc[:-1])
-    faults.add(mark.fault(about(loc[:-1], f"{quoted(field)} is missing"), hint.lower()))
+    faults.add(mark.fault(about(loc[:-1], f"{quoted(field)} is missing"), hint))
 
 
 def _unknown_key(loc: Path, root: Mapping, faults: Faults) -> None:

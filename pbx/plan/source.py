@@ -128,9 +128,7 @@ class Faults:
     def stop(self) -> None:
         """End of the pass: raise PlanError when there was a mistake, in the order of places."""
         if self._faults:
-            ordered = sorted(
-                set(self._faults), key=lambda one: (str(one.file), one.line, one.column)
-            )
+            ordered = sorted(dict.fromkeys(self._faults), key=_by_place)
             raise PlanError(ordered, self._left_out)
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from ivr.schedule import Window
-from pbx.plan.faults import did_you_mean, known_names, quoted
+from pbx.plan.faults import did_you_mean, in_latin, known_names, quoted
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SOUND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*){0,4}")
@@ -65,6 +65,9 @@ def unknown(what: str, given: str, known: Iterable[str]) -> Wrong:
 def name(text: str) -> str:
     """A key that other places refer to, and that goes to the switch and the metrics."""
     if not _NAME.fullmatch(text):
+        lookalike = did_you_mean(text, {in_latin(text)}) if _NAME.fullmatch(in_latin(text)) else ""
+        if lookalike:
+            raise Wrong(f"{quoted(text)} is not a name", lookalike)
         strange = re.search(r"[^A-Za-z0-9_-]", text)
         hint = "a name has Latin letters, digits, - and _, at most 64"
         if strange and len(text) <= 64:

@@ -61,7 +61,8 @@ class WorkingAgent:
     @property
     def calls_now(self) -> int:
         """Calls the agent is in or rung for."""
-        return len(self.own_calls) + len(self.parts) + len(self.talks)
+        # Between the join and the end of the agent's other devices an offer is in both.
+        return len(self.own_calls) + len(self.parts.keys() | self.talks.keys())
 
     def now_is(self) -> AgentState:
         """The state that follows from what holds."""

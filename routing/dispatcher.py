@@ -818,9 +818,9 @@ class Dispatcher:
             )
         )
         if joined:
-            self._talk_over(leg, talk_s)
             if not part.legs:
                 self._part_over(part, Result.WITHDRAWN)
+            self._talk_over(leg, talk_s)
             return
         part.dispositions.append(disposition)
         if part.closing is None and disposition is Disposition.REJECTED:

@@ -280,14 +280,17 @@ class Channels:
                 )
             )
             return
-        # The same channel again: somebody sent it on.
+        # The same channel again: out of the holding bridge, or sent on by an agent.
+        talked, known.talked = known.talked, False
         known.ready = True
         known.channel = event["Channel"]
         known.holding = known.held = False
-        known.todo.clear()
-        if event["Context"] == "voronka-transfer":
-            known.talked = False
+        if event["Context"] == "voronka-transfer" and talked:
+            known.todo.clear()
             self._tell(port.CallerTransferred(call_id, event["Exten"]))
+        elif talked:
+            self._tell(port.TalkOver(call_id))
+        self._next(known)
 
     def _agi_end(self, event: Headers) -> None:
         caller = self.callers.get(CallId(event["Uniqueid"]))
@@ -334,11 +337,10 @@ class Channels:
     ) -> None:
         if isinstance(done, port.Hold):
             caller.holding = caller.held = False
-            over = caller.talked
-            caller.talked = False
             if reply is not None and reply.dead:
-                return  # gone, or sent on: AsyncAGIEnd, Hangup or another start tells
-            if over and not caller.todo:
+                return  # gone, sent on or thrown out of AGI: Hangup or another start tells
+            talked, caller.talked = caller.talked, False
+            if talked and not caller.todo:
                 self._tell(port.TalkOver(caller.call_id))
         elif event is not None:
             self._tell(port.CallerDid(caller.call_id, event))

@@ -33,7 +33,8 @@ class SystemClock:
 
     def utc(self, at: float) -> datetime:
         """What a core time is on the wall (UTC, aware)."""
-        drift = (time.time() - time.monotonic()) - self._offset
+        # Rounded: two clocks read one after the other differ by their reading, not by a jump.
+        drift = round((time.time() - time.monotonic()) - self._offset, 3)
         return datetime.fromtimestamp(at + drift, UTC)
 
 

@@ -118,7 +118,9 @@ def _voicemail_after_wait() -> Told:
 def _strategy(name: str) -> Callable[[], Told]:
     def told() -> Told:
         team = [agent(one) for one in ("anna", "boris", "vera")]
-        phones = {one.devices[0].address: (answers(0.4, 0.6),) for one in team}
+        phones = {
+            one.devices[0].address: (answers(0.4, 0.6 + 0.4 * n),) for n, one in enumerate(team)
+        }
         callers = tuple(caller(n * 2.5, n + 1) for n in range(4))
         return Told(plan(team, [sales(*team, strategy=name)]), Script(callers, phones))
 

@@ -16,7 +16,7 @@ from pbx.ami.actions import agi_quoted, plain
 Script = Generator[str, "Reply", ivr_events.Event | None]
 
 _RESULT = re.compile(r"(\d{3})[ -]result=([^ ]*)(.*)", re.DOTALL)
-SILENCE_MS = 100
+ALL_KEYS = "0123456789*#"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +70,28 @@ def collect(
             yield f'STREAM FILE {agi_quoted(sound)} ""'
         typed()
         sounds = ()
-    if not digits:
-        if sounds:
-            # GET DATA plays a list and stops it at the first key; its own # ends the input.
-            files = agi_quoted("&".join(sounds))
-            reply = yield f"GET DATA {files} {waiting_ms} 1"
-            if reply.dead:
-                return None
-            pressed_hash = reply.result == "" and "timeout" not in reply.data
-            digits = "#" if pressed_hash else reply.result
-        else:
-            reply = yield f"WAIT FOR DIGIT {waiting_ms}"
-            if reply.dead:
-                return None
-            digits = _key(reply)
+    # Each prompt by itself: AGI plays no lists.  A key ends it and is the first digit; a sound
+    # that is missing answers as a hang-up does, so the question is asked all the same.
+    for sound in sounds[:-1]:
         if not digits:
-            return ivr_events.DigitsPressed("")
+            digits = _key((yield f'STREAM FILE {agi_quoted(sound)} "{ALL_KEYS}"'))
+    if not digits and sounds:
+        reply = yield f"GET DATA {agi_quoted(sounds[-1])} {waiting_ms} 1"
+        if reply.dead:
+            digits = _key((yield f"WAIT FOR DIGIT {waiting_ms}"))
+        elif reply.result == "" and "timeout" not in reply.data:
+            digits = "#"  # ends the input of GET DATA, and is not part of it
+        else:
+            digits = reply.result
+    elif not digits:
+        digits = _key((yield f"WAIT FOR DIGIT {waiting_ms}"))
+    if not digits:
+        return ivr_events.DigitsPressed("")
     if max_digits == 1:
         return ivr_events.DigitsPressed(digits[:1])
     between_ms = max(1, round(inter_digit_s * 1000))
     while "#" not in digits and len(digits) < max_digits:
-        reply = yield f"WAIT FOR DIGIT {between_ms}"
-        if reply.dead:
-            return None
-        key = _key(reply)
+        key = _key((yield f"WAIT FOR DIGIT {between_ms}"))
         if not key:
             break
         digits += key
@@ -127,5 +125,6 @@ def hold(call_id: str, music: str) -> Script:
 
 
 def _key(reply: Reply) -> str:
+    """The key that ended a command, "" for none (its result is the key's ASCII code)."""
     code = int(reply.result) if reply.result.isdigit() else 0
     return chr(code) if 35 <= code <= 57 else ""

@@ -266,7 +266,7 @@ class Channels:
     def _agi_start(self, event: Headers) -> None:
         call_id = CallId(event["Uniqueid"])
         known = self.callers.get(call_id)
-        if event["Context"] not in CALLER_CONTEXTS:
+        if event["Context"] not in CALLER_CONTEXTS or event["Channel"].startswith("Local/"):
             return
         if known is None:
             caller = CallerChannel(call_id, event["Channel"], event["ChannelState"] == UP)
@@ -285,7 +285,7 @@ class Channels:
         known.ready = True
         known.channel = event["Channel"]
         known.holding = known.held = False
-        if event["Context"] == "voronka-transfer" and talked:
+        if "agi_arg_1: sent" in unquote(event["Env"]):
             known.todo.clear()
             self._tell(port.CallerTransferred(call_id, event["Exten"]))
         elif talked:

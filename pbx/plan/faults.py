@@ -66,7 +66,7 @@ class Fault:
         elif self.hint:
             lines.append(f"   {self.hint}")
         lines += [f"   {note}" for note in self.notes]
-        return "\n".join(lines)
+        return "\n".join("".join(map(_shown, line)) for line in lines)
 
 
 class PlanError(PbxError):
@@ -129,7 +129,7 @@ def known_names(known: Iterable[str], what: str = "known") -> tuple[str, ...]:
 
 def _window(text: str, start: int, length: int) -> tuple[str, int, int]:
     """The piece of a line around the mark, the columns before the mark, and the mark's width."""
-    clean = "".join(" " if char == "\t" else char for char in text.rstrip())
+    clean = text.rstrip()
     start = min(start, len(clean))
     first = max(0, start - _SHOWN_WIDTH // 2) if len(clean) > _SHOWN_WIDTH else 0
     shown = clean[first : first + _SHOWN_WIDTH]
@@ -138,6 +138,13 @@ def _window(text: str, start: int, length: int) -> tuple[str, int, int]:
     before = shown[: start - first]
     meant = shown[start - first : start - first + length]
     return lead + shown + tail, len(lead) + _columns(before), max(1, _columns(meant))
+
+
+def _shown(char: str) -> str:
+    """A character as it is safe on a terminal: a hostile file must not move the cursor."""
+    if char.isspace():
+        return " "
+    return char if char.isprintable() else "?"
 
 
 def _columns(text: str) -> int:

@@ -39,6 +39,9 @@ class Quiet:
     def decision_seconds(self, seconds: float) -> None:
         """Not measured."""
 
+    def handoff_seconds(self, seconds: float) -> None:
+        """Not measured."""
+
     def ami_event(self, name: str) -> None:
         """Not counted."""
 

@@ -24,9 +24,10 @@ from pbx.numbers import clean_name, may_call, normalise
 from pbx.plan.model import Number, Plan
 from pbx.switch import port as switch
 from routing import commands, events, facts
-from routing.dispatcher import Dispatcher
+from routing.dispatcher import Dispatcher, Step
 from routing.values import (
     AgentId,
+    AgentState,
     Disposition,
     LegId,
     Outcome,
@@ -49,6 +50,9 @@ ToUtc = Callable[[float], datetime]
 class EngineCore:
     """One company's calls.
 
+    ``handed_off`` is set when an agent became free and was rung again at once; the shell, which
+    has a clock, takes it and measures.
+
     ``handle`` takes a switch event, ``tell`` an event for the distribution from elsewhere (an
     agent's pause, a new plan), ``woke`` the time that ``wake_at`` asked for.
     """
@@ -69,6 +73,7 @@ class EngineCore:
         self.wake_at: float | None = None
         self.draining = False
         self.switch_up = False
+        self.handed_off = False
         self._send = send
         self._note = note
         self._to_utc = to_utc
@@ -103,6 +108,7 @@ class EngineCore:
         try:
             while self._pending:
                 step = self.dispatcher.handle(self._pending.popleft(), now)
+                self.handed_off |= _hands_off(step)
                 for fact in step.facts:
                     self._keep(fact, now)
                 for command in step.commands:
@@ -443,6 +449,19 @@ class EngineCore:
                     self._give_back(call, reason, now)
             case commands.WakeAt(at):
                 self.wake_at = at
+
+
+def _hands_off(step: Step) -> bool:
+    """An agent became free and is rung for the next caller in the same breath."""
+    freed = {
+        fact.agent_id
+        for fact in step.facts
+        if isinstance(fact, facts.AgentChanged) and fact.new is AgentState.FREE
+    }
+    return any(
+        isinstance(command, commands.RingDevice) and command.agent_id in freed
+        for command in step.commands
+    )
 
 
 def _spellings(plan: Plan) -> Mapping[str, Number]:

@@ -33,6 +33,9 @@ class Watcher(Protocol):
     def decision_seconds(self, seconds: float) -> None:
         """How long one switch event took from its arrival to its last command."""
 
+    def handoff_seconds(self, seconds: float) -> None:
+        """The same, where it freed an agent who was rung for the next caller at once."""
+
 
 class EngineLoop:
     """Runs an ``EngineCore`` on a switch.
@@ -114,7 +117,11 @@ class EngineLoop:
                     # One call's trouble must not take the others down: named, counted, gone on.
                     self.failures += 1
                     _log.exception("event_failed")
-                self._watcher.decision_seconds(time.perf_counter() - began)
+                took = time.perf_counter() - began
+                self._watcher.decision_seconds(took)
+                if self.core.handed_off:
+                    self.core.handed_off = False
+                    self._watcher.handoff_seconds(took)
         finally:
             self._handling = False
         self._set_timer()

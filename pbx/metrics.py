@@ -48,20 +48,27 @@ class Distribution(Protocol):
         """Agents in each state."""
 
 
-class Backlog(Protocol):
-    """What the gauges ask of the journal when they are scraped."""
+class Stats(Protocol):
+    """How the journal stands."""
 
     @property
     def backlog(self) -> int:
         """Entries not written yet."""
 
     @property
-    def spooled(self) -> int:
-        """Entries written to the spool file."""
+    def in_spool(self) -> int:
+        """Of these, in the spool file."""
 
     @property
     def dropped(self) -> int:
         """Entries lost."""
+
+
+class Backlog(Protocol):
+    """What the gauges ask of the journal when they are scraped."""
+
+    def stats(self) -> Stats:
+        """How it stands."""
 
 
 class Metrics:
@@ -196,13 +203,13 @@ class _Writing(Collector):
         self._backlog = backlog
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        source = self._backlog
+        source = self._backlog.stats()
         return (
             GaugeMetricFamily(
                 "voronka_journal_backlog_entries", "Entries to write.", value=source.backlog
             ),
             GaugeMetricFamily(
-                "voronka_journal_spooled_entries", "Entries in the spool.", value=source.spooled
+                "voronka_journal_spooled_entries", "Entries in the spool.", value=source.in_spool
             ),
             GaugeMetricFamily(
                 "voronka_journal_dropped_entries", "Entries lost.", value=source.dropped

@@ -81,7 +81,7 @@ class Service:
         return {
             "ami": self._switch.connection.up,
             "accepting_calls": not self._engine.core.draining,
-            "journal": self._journal.healthy,
+            "journal": not self._journal.stats().failing,
         }
 
     async def run_until(self, stop: asyncio.Event) -> None:
@@ -116,8 +116,7 @@ async def build(settings: Settings) -> Service:
     prompts = PromptStore(plan, settings.sounds.here, settings.sounds.on_switch)
     for problem in await asyncio.to_thread(prompts.prepare):
         _log.warning("prompt_missing", problem=str(problem))
-    clock = SystemClock()
-    memory = await asyncio.to_thread(recall, settings.database, clock.utc(clock.now()))
+    memory = await asyncio.to_thread(recall, journal.engine, clock.utc(clock.now()))
     # Ids are unique over restarts: the start's time, and some chance against a clock set back.
     prefix = f"{int(time.time()):x}{secrets.token_hex(2)}-"
     rng = random.Random(int.from_bytes(os.urandom(8)))

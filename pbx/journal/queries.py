@@ -1,0 +1,217 @@
+"""Questions to the log: calls by filters, one call's whole story."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
+
+from pbx.journal import tables
+from pbx.journal.database import told_as_ours
+from pbx.journal.story import (
+    CallbackRow,
+    CallRow,
+    CallStory,
+    LeftOutRow,
+    LegRow,
+    MessageRow,
+    OfferRow,
+    StepRow,
+    Totals,
+    TotalsGroup,
+    WaitRow,
+)
+from pbx.journal.tables import LegKind, calls, legs
+
+RUNG = (LegKind.DEVICE.value, LegKind.OUTSIDE.value)
+"""Legs that a call's one line tells of."""
+WITHHELD = "withheld"
+"""As a number in a filter: callers who did not show theirs."""
+IN_PROGRESS = "in_progress"
+"""As an outcome in a filter: calls that have none yet."""
+_CHUNK = 500
+_TRUNK_PREFIXES = ("00", "0", "8")
+_NATIONAL_MIN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls; None asks for nothing.
+
+    ``since`` (inclusive) and ``until`` (exclusive) are about the beginning of a call.
+    ``number``: the caller's, in any spelling, or its last digits, or WITHHELD; ``did`` likewise.
+    ``agent``: rung or talked, by key.  ``outcome``: an Outcome's value, or IN_PROGRESS.
+    ``limit``: the newest so many; None for all.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    number: str | None = None
+    did: str | None = None
+    queue: str | None = None
+    agent: str | None = None
+    outcome: str | None = None
+    limit: int | None = None
+
+
+def list_calls(engine: Engine, wanted: CallFilter) -> list[CallRow]:
+    """Calls with the legs that were rung, the oldest first.  Raises JournalError."""
+    with told_as_ours(engine), engine.connect() as connection:
+        query = (
+            select(calls)
+            .where(*_conditions(wanted))
+            .order_by(calls.c.started_at.desc(), calls.c.call_id.desc())
+            .limit(wanted.limit)
+        )
+        rows = [_call(row) for row in connection.execute(query)]
+        rows.reverse()
+        rung = _legs_of(connection, [row.call_id for row in rows], RUNG)
+    return [replace(row, legs=tuple(rung.get(row.call_id, ()))) for row in rows]
+
+
+def totals(engine: Engine, wanted: CallFilter) -> Totals:
+    """Sums over all calls of the filter, whatever its limit.  Raises JournalError."""
+    query = (
+        select(
+            calls.c.outcome,
+            calls.c.short,
+            func.count(),
+            func.coalesce(func.sum(calls.c.wait_s), 0.0),
+            func.coalesce(func.sum(calls.c.talk_s), 0.0),
+        )
+        .where(*_conditions(wanted))
+        .group_by(calls.c.outcome, calls.c.short)
+    )
+    with told_as_ours(engine), engine.connect() as connection:
+        groups = [
+            TotalsGroup(outcome, number, number if short else 0, wait_s, talk_s)
+            for outcome, short, number, wait_s, talk_s in connection.execute(query)
+        ]
+    return Totals.from_groups(groups)
+
+
+def call_story(engine: Engine, call_id: str) -> CallStory | None:
+    """One call's whole story; None when the log does not know it.  Raises JournalError."""
+    with told_as_ours(engine), engine.connect() as connection:
+        row = connection.execute(select(calls).where(calls.c.call_id == call_id)).first()
+        if row is None:
+            return None
+        all_legs = tuple(_legs_of(connection, [call_id], None).get(call_id, ()))
+        rung = tuple(leg for leg in all_legs if leg.kind in RUNG)
+        return CallStory(
+            call=replace(_call(row), legs=rung),
+            steps=tuple(
+                StepRow(one.at, one.node, one.kind, one.digits, one.detail)
+                for one in _of_call(connection, tables.steps, call_id, "at", "step_id")
+            ),
+            waits=tuple(
+                WaitRow(
+                    one.queue,
+                    one.position,
+                    one.priority,
+                    one.started_at,
+                    one.ended_at,
+                    one.waited_s,
+                    one.reason,
+                )
+                for one in _of_call(connection, tables.waits, call_id, "started_at", "wait_id")
+            ),
+            offers=tuple(
+                _offer(one) for one in _of_call(connection, tables.offers, call_id, "at", "row_id")
+            ),
+            legs=all_legs,
+            callbacks=tuple(
+                CallbackRow(one.at, one.number, one.queue)
+                for one in _of_call(connection, tables.callbacks, call_id, "at", "callback_id")
+            ),
+            messages=tuple(
+                MessageRow(one.at, one.box, one.path, one.length_s)
+                for one in _of_call(connection, tables.messages, call_id, "at", "message_id")
+            ),
+        )
+
+
+def _conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.since is not None:
+        found.append(calls.c.started_at >= wanted.since)
+    if wanted.until is not None:
+        found.append(calls.c.started_at < wanted.until)
+    if wanted.number == WITHHELD:
+        found.append(calls.c.number == "")
+    elif wanted.number is not None:
+        found.append(
+            or_(_ends(calls.c.number, wanted.number), _ends(calls.c.number_raw, wanted.number))
+        )
+    if wanted.did is not None:
+        found.append(_ends(calls.c.did, wanted.did))
+    if wanted.queue is not None:
+        queued = select(tables.waits.c.call_id).where(tables.waits.c.queue == wanted.queue)
+        found.append(or_(calls.c.queue == wanted.queue, calls.c.call_id.in_(queued)))
+    if wanted.agent is not None:
+        rung = select(legs.c.call_id).where(legs.c.agent == wanted.agent)
+        found.append(calls.c.call_id.in_(rung))
+    if wanted.outcome == IN_PROGRESS:
+        found.append(calls.c.outcome.is_(None))
+    elif wanted.outcome is not None:
+        found.append(calls.c.outcome == wanted.outcome)
+    return found
+
+
+def _ends(column: ColumnElement[str], number: str) -> ColumnElement[bool]:
+    """The number ends with these digits, however they are written.
+
+    A country's own prefix (8 916 ..., 020 ...) is not part of the number in the log.
+    """
+    digits = "".join(sign for sign in number if sign.isascii() and sign.isdigit())
+    spellings = {digits}
+    if "+" not in number and len(digits) >= _NATIONAL_MIN:
+        spellings |= {digits.removeprefix(one) for one in _TRUNK_PREFIXES if digits.startswith(one)}
+    if not digits:
+        return column == number
+    return or_(*(column.like(f"%{one}") for one in sorted(spellings)))
+
+
+def _legs_of(
+    connection: Connection, call_ids: Sequence[str], kinds: tuple[str, ...] | None
+) -> dict[str, list[LegRow]]:
+    found: dict[str, list[LegRow]] = {}
+    for begin in range(0, len(call_ids), _CHUNK):
+        query = (
+            select(legs)
+            .where(legs.c.call_id.in_(call_ids[begin : begin + _CHUNK]))
+            .order_by(legs.c.started_at, legs.c.leg_id)
+        )
+        if kinds is not None:
+            query = query.where(legs.c.kind.in_(kinds))
+        for row in connection.execute(query):
+            found.setdefault(row.call_id, []).append(LegRow(**row._mapping))
+    return found
+
+
+def _of_call(
+    connection: Connection, table: Any, call_id: str, time: str, key: str
+) -> Sequence[Any]:
+    query = select(table).where(table.c.call_id == call_id).order_by(table.c[time], table.c[key])
+    return connection.execute(query).all()
+
+
+def _call(row: Any) -> CallRow:
+    return CallRow(**row._mapping)
+
+
+def _offer(row: Any) -> OfferRow:
+    return OfferRow(
+        row.offer_id,
+        row.queue,
+        row.strategy,
+        row.why,
+        tuple(row.chosen),
+        tuple(LeftOutRow(one["agent"], one["reason"]) for one in row.left_out),
+        row.at,
+        row.ended_at,
+        row.result,
+    )

@@ -1,0 +1,75 @@
+"""What the distribution shall remember of the past, read from the log when the engine starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, select
+
+from pbx.journal.database import told_as_ours
+from pbx.journal.tables import LegKind, calls, legs, offers
+from routing.memory import AgentRecord, LastTalk, Memory
+from routing.values import AgentId, QueueId
+
+
+def recall(
+    engine: Engine, *, queues: Iterable[QueueId], day_began: datetime, talks_since: datetime
+) -> Memory:
+    """Who was chosen last in each of ``queues``, who talked last with each number since
+    ``talks_since``, and each agent's day since ``day_began`` (all aware).
+
+    ``AgentRecord.last_ended_at`` reaches back to the earlier of the two times: who talked last
+    yesterday has waited less long than who did not work at all.  Raises JournalError.
+    """
+    with told_as_ours(engine), engine.connect() as connection:
+        last_chosen = {
+            queue: agent
+            for queue in queues
+            if (agent := _last_chosen(connection, queue)) is not None
+        }
+        talks, records = _talks(connection, day_began, talks_since)
+    return Memory(last_chosen, talks, records)
+
+
+def _last_chosen(connection: Connection, queue: QueueId) -> AgentId | None:
+    newest = (
+        select(offers.c.chosen)
+        .where(offers.c.queue == queue)
+        .order_by(offers.c.at.desc(), offers.c.row_id.desc())
+        .limit(1)
+    )
+    chosen = connection.execute(newest).scalar()
+    return AgentId(chosen[-1]) if chosen else None
+
+
+def _talks(
+    connection: Connection, day_began: datetime, talks_since: datetime
+) -> tuple[dict[str, LastTalk], dict[AgentId, AgentRecord]]:
+    query = (
+        select(calls.c.number, legs.c.agent, legs.c.ended_at, legs.c.talk_s)
+        .join(calls, calls.c.call_id == legs.c.call_id)
+        .where(
+            legs.c.kind == LegKind.DEVICE.value,
+            legs.c.ended_at >= min(day_began, talks_since),
+            legs.c.joined_at.is_not(None),
+            legs.c.agent.is_not(None),
+        )
+        .order_by(legs.c.ended_at, legs.c.leg_id)
+    )
+    talks: dict[str, LastTalk] = {}
+    records: dict[AgentId, AgentRecord] = {}
+    for number, agent, ended_at, talk_s in connection.execution_options(yield_per=5000).execute(
+        query
+    ):
+        agent_id = AgentId(agent)
+        if number and ended_at >= talks_since:
+            talks[number] = LastTalk(agent_id, ended_at.timestamp())
+        before = records.get(agent_id, AgentRecord())
+        today = ended_at >= day_began
+        records[agent_id] = AgentRecord(
+            before.calls + today,
+            before.talk_s + (talk_s or 0.0 if today else 0.0),
+            ended_at.timestamp(),
+        )
+    return talks, records

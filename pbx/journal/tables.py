@@ -1,0 +1,222 @@
+"""The log's tables.  What each column means stands in docs/log.md.
+
+House rules: all times are UTC; durations are seconds; each row has an id of its own that is made
+before it is written, so writing a row twice leaves it once.  There are no foreign keys: a row is
+worth keeping even where the one before it was lost.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+
+class LegKind(StrEnum):
+    """Which part in a call a leg is."""
+
+    INBOUND = "inbound"
+    """The caller's own, from arrival to end."""
+    DEVICE = "device"
+    """A manager's device that was rung."""
+    OUTSIDE = "outside"
+    """An outside number that was called for the caller."""
+    BRIDGE = "bridge"
+    """A talk: from the moment both heard each other to its end."""
+    TRANSFER = "transfer"
+    """The caller was sent on; ``address`` says where to."""
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """Aware datetimes, kept as UTC.  SQLite has no time type: there it is text that sorts."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """What the database gets.  A naive time is an error of ours."""
+        if value is None:
+            return None
+        assert value.tzinfo is not None, "times in the log are aware"
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """What the program gets."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+
+metadata = MetaData()
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("did", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("number_raw", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("outcome", Text),
+    Column("short", Boolean, nullable=False),
+    Column("wait_s", Float),
+    Column("talk_s", Float),
+    Column("cause", Text),
+    Column("last_node", Text),
+    Column("queue", Text),
+    Column("strategy", Text),
+    Column("agent", Text),
+    Column("menu_path", Text, nullable=False),
+    Column("reconstructed", Boolean, nullable=False),
+    Index("ix_calls_started_at", "started_at"),
+    Index("ix_calls_number_started_at", "number", "started_at"),
+    Index("ix_calls_ended_at", "ended_at"),
+)
+
+legs = Table(
+    "legs",
+    metadata,
+    Column("leg_id", Text, primary_key=True),
+    Column("call_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("offer_id", Text),
+    # For a talk and a transfer: the leg that it was with.
+    Column("of_leg", Text),
+    Column("agent", Text),
+    Column("device", Text),
+    Column("address", Text, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("rang_at", UtcTime),
+    Column("joined_at", UtcTime),
+    Column("ended_at", UtcTime),
+    Column("disposition", Text),
+    Column("cause", Text),
+    Column("ring_s", Float),
+    Column("talk_s", Float),
+    Index("ix_legs_call_id", "call_id"),
+    Index("ix_legs_agent_started_at", "agent", "started_at"),
+    Index("ix_legs_kind_ended_at", "kind", "ended_at"),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("step_id", Text, primary_key=True),
+    Column("call_id", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("digits", Text),
+    Column("detail", Text, nullable=False),
+    Index("ix_steps_call_id", "call_id"),
+)
+
+waits = Table(
+    "waits",
+    metadata,
+    Column("wait_id", Text, primary_key=True),
+    Column("call_id", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("waited_s", Float),
+    Column("reason", Text),
+    Index("ix_waits_call_id", "call_id"),
+    Index("ix_waits_queue_started_at", "queue", "started_at"),
+    Index("ix_waits_ended_at", "ended_at"),
+)
+
+offers = Table(
+    "offers",
+    metadata,
+    # One offer_id may have several rows: in ring-all who gets free is rung too.
+    Column("row_id", Text, primary_key=True),
+    Column("offer_id", Text, nullable=False),
+    Column("call_id", Text, nullable=False),
+    Column("queue", Text),
+    Column("strategy", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("chosen", Json, nullable=False),
+    Column("left_out", Json, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("result", Text),
+    Index("ix_offers_call_id", "call_id"),
+    Index("ix_offers_offer_id", "offer_id"),
+    Index("ix_offers_queue_at", "queue", "at"),
+)
+
+agent_states = Table(
+    "agent_states",
+    metadata,
+    Column("interval_id", Text, primary_key=True),
+    Column("agent", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("call_id", Text),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Index("ix_agent_states_agent_started_at", "agent", "started_at"),
+    Index("ix_agent_states_ended_at", "ended_at"),
+)
+
+callbacks = Table(
+    "callbacks",
+    metadata,
+    Column("callback_id", Text, primary_key=True),
+    Column("call_id", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("queue", Text),
+    Index("ix_callbacks_call_id", "call_id"),
+    Index("ix_callbacks_at", "at"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    Column("call_id", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("box", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("length_s", Float, nullable=False),
+    Index("ix_messages_call_id", "call_id"),
+    Index("ix_messages_at", "at"),
+)
+
+irregulars = Table(
+    "irregulars",
+    metadata,
+    Column("irregular_id", Text, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("what", Text, nullable=False),
+    Index("ix_irregulars_at", "at"),
+)
+
+KEYS = {table.name: next(iter(table.primary_key)) for table in metadata.tables.values()}
+"""The column that tells a table's rows apart."""

@@ -1,0 +1,300 @@
+"""The journal in a SQL database: taken at once, written in batches by a thread of its own.
+
+House rules: ``write`` never waits for anything.  The database is touched by the writer's thread
+only.  A database that is locked, gone or full is tried again for ever; an entry that it refuses
+for what the entry holds is dropped alone, counted and logged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from threading import Condition, Event, Thread
+
+import structlog
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    SQLAlchemyError,
+    StatementError,
+)
+
+from pbx.errors import JournalError
+from pbx.journal.backlog import Backlog, Limits
+from pbx.journal.batch import write_changes
+from pbx.journal.change import Change
+from pbx.journal.closing import close_open
+from pbx.journal.codec import Item
+from pbx.journal.database import first_line, migrate, open_for_writing, told_as_ours
+from pbx.journal.port import Stamped
+from pbx.journal.rows import RowMaker
+from pbx.journal.spool import Spool
+
+_log = structlog.get_logger(__name__)
+
+SPOOL_RETRY_S = 1.0
+"""Pause after the spool file could not be written, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalStats:
+    """The journal's own state.
+
+    ``backlog``: entries told and not yet written, those in the spool included.  ``written``,
+    ``spilled`` (put into the spool) and ``dropped`` count from the start.  ``failing``: the last
+    attempt to write did not succeed.
+    """
+
+    backlog: int
+    in_spool: int
+    written: int
+    spilled: int
+    dropped: int
+    failing: bool
+
+
+class SqlJournal:
+    """Implements ``port.Journal``.  ``spool``: the file for what the database can't take yet."""
+
+    def __init__(self, url: str, *, spool: Path, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._spool_path = spool
+        self._spool = Spool(spool)
+        # Ids sort by time over restarts too: rows of the same instant keep their order.
+        prefix = f"{time.time_ns():016x}"
+        self._backlog = Backlog(self._spool, self._limits, id_prefix=prefix)
+        self._engine = open_for_writing(url, busy_timeout_s=self._limits.busy_timeout_s)
+        self._rows = RowMaker()
+        self._connection: Connection | None = None
+        self._closing = Event()
+        self._deadline = float("inf")
+        self._written = 0
+        self._refused = 0
+        self._failing = False
+        self._progress = Condition()
+        self._writer = Thread(target=self._run, name="journal-writer", daemon=True)
+        self._spiller = Thread(target=self._spill, name="journal-spiller", daemon=True)
+
+    def start(self) -> None:
+        """Bring the tables up to date and begin to write, an earlier run's spool first.
+
+        Raises JournalError when the database or the spool can't be had, or the database is newer
+        than the program.
+        """
+        try:
+            migrate(self._engine)
+            self._spool.open()
+        except OSError as error:
+            raise JournalError(f"{self._spool_path}: {error.strerror or error}") from error
+        if self._spool.pending:
+            _log.info("journal_spool_found", entries=self._spool.pending)
+            self._backlog.work.set()
+        self._writer.start()
+        self._spiller.start()
+
+    @property
+    def engine(self) -> Engine:
+        """The database, for who asks questions at the start (recall)."""
+        return self._engine
+
+    def write(self, stamped: Stamped) -> None:
+        """Take an entry; it is written in batches, in order, by another thread."""
+        self._backlog.put(stamped)
+
+    def stats(self) -> JournalStats:
+        """How it stands."""
+        backlog = self._backlog
+        return JournalStats(
+            backlog=len(backlog),
+            in_spool=backlog.in_spool,
+            written=self._written,
+            spilled=backlog.spilled,
+            dropped=backlog.lost + self._refused,
+            failing=self._failing,
+        )
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all is written; False when that took too long.  Blocking."""
+        self._backlog.full.set()
+        with self._progress:
+            return self._progress.wait_for(self._backlog.is_empty, timeout_s)
+
+    def close_open_calls(self, before: datetime) -> int:
+        """Close what a crash left open: calls that began before ``before`` and have no end.
+
+        To be called after ``start`` and before the first call; blocking.  Gives the number of
+        calls.  They are marked as reconstructed; one that is still alive in the switch is opened
+        again when it is found.  Raises JournalError.
+        """
+        self.flush(self._limits.busy_timeout_s)
+        with told_as_ours(self._engine), self._engine.begin() as connection:
+            return close_open(connection, before)
+
+    def close(self, timeout_s: float) -> None:
+        """Write what is left; what can't be written in time is left in the spool file."""
+        if not self._writer.is_alive():
+            self._engine.dispose()
+            return
+        self._deadline = time.monotonic() + timeout_s
+        self._closing.set()
+        for event in (self._backlog.full, self._backlog.work, self._backlog.spill_wanted):
+            event.set()
+        self._writer.join(timeout_s)
+        self._spiller.join(timeout_s)
+        if len(self._backlog) > self._backlog.in_spool:
+            self._leave_to_next_run()
+        if not self._writer.is_alive():
+            self._disconnect()
+        self._engine.dispose()
+
+    def _leave_to_next_run(self) -> None:
+        try:
+            self._backlog.spill_all()
+        except OSError as error:
+            _log.error("journal_lost", entries=len(self._backlog), reason=str(error))
+        else:
+            _log.warning("journal_left_in_spool", entries=self._backlog.in_spool)
+
+    # The writer's thread -----------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            self._backlog.work.wait()
+            self._backlog.work.clear()
+            # Asked before the last look: what is told before the end is asked for is written.
+            closing = self._closing.is_set()
+            if not closing:
+                self._backlog.full.wait(self._limits.linger_s)
+            self._backlog.full.clear()
+            if not self._write_all() or closing:
+                return
+
+    def _write_all(self) -> bool:
+        """False: given up, for time is over."""
+        while items := self._take():
+            if not self._write_items(items):
+                return False
+            self._backlog.done()
+            with self._progress:
+                self._progress.notify_all()
+        return True
+
+    def _take(self) -> list[Item]:
+        while True:
+            try:
+                return self._backlog.take()
+            except OSError as error:
+                self._failed(error)
+                if self._time_is_over(self._limits.retry_most_s):
+                    return []
+
+    def _write_items(self, items: Sequence[Item]) -> bool:
+        refused_before = self._refused
+        todo = [changes for item in items if (changes := self._rows_of(item))]
+        delay = self._limits.retry_first_s
+        while True:
+            try:
+                self._commit_all(todo)
+            except (SQLAlchemyError, OSError) as error:
+                self._disconnect()
+                self._failed(error)
+                if self._time_is_over(delay):
+                    return False
+                delay = min(2 * delay, self._limits.retry_most_s)
+            else:
+                self._written += len(items) - (self._refused - refused_before)
+                self._recovered()
+                return True
+
+    def _rows_of(self, item: Item) -> list[Change]:
+        try:
+            return self._rows.rows(item.entry_id, item.stamped)
+        except Exception:
+            self._refused += 1
+            _log.exception("journal_entry_not_understood", kind=type(item.stamped.entry).__name__)
+            return []
+
+    def _commit_all(self, todo: list[list[Change]]) -> None:
+        try:
+            self._commit([change for changes in todo for change in changes])
+        except Exception as error:
+            if not _refused(error):
+                raise
+            self._one_by_one(todo)
+
+    def _one_by_one(self, todo: list[list[Change]]) -> None:
+        """Something in the batch can't be stored: find it, and keep the rest."""
+        while todo:
+            try:
+                self._commit(todo[0])
+            except Exception as error:
+                if not _refused(error):
+                    raise
+                self._refused += 1
+                table = todo[0][0].table.name
+                _log.error("journal_entry_refused", table=table, reason=first_line(error))
+            del todo[0]
+
+    def _commit(self, changes: list[Change]) -> None:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        with self._connection.begin():
+            write_changes(self._connection, changes)
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except (SQLAlchemyError, OSError):
+                connection.invalidate()
+
+    def _failed(self, error: Exception) -> None:
+        if not self._failing:
+            self._failing = True
+            _log.error("journal_write_failed", reason=first_line(error))
+
+    def _recovered(self) -> None:
+        if self._failing:
+            self._failing = False
+            _log.info("journal_writes_again", backlog=len(self._backlog))
+
+    def _time_is_over(self, pause_s: float) -> bool:
+        """Wait before the next attempt; True when there shall be none."""
+        if not self._closing.wait(pause_s):
+            return False
+        left = self._deadline - time.monotonic()
+        if left > 0:
+            time.sleep(min(left, pause_s))
+        return left <= 0
+
+    # The spiller's thread ----------------------------------------------------------------
+
+    def _spill(self) -> None:
+        """Apart from the writer, which may be waiting for a database that does not reply."""
+        while True:
+            self._backlog.spill_wanted.wait()
+            if self._closing.is_set():
+                return
+            self._backlog.spill_wanted.clear()
+            try:
+                self._backlog.spill()
+            except OSError as error:
+                _log.error("journal_spool_failed", reason=str(error))
+                self._closing.wait(SPOOL_RETRY_S)
+
+
+def _refused(error: Exception) -> bool:
+    """The database is well, the values are not."""
+    if isinstance(error, DBAPIError):
+        return isinstance(error, DataError | IntegrityError | NotSupportedError)
+    if isinstance(error, SQLAlchemyError):
+        return isinstance(error, StatementError)
+    # A value that could not even be handed to the driver.
+    return not isinstance(error, OSError)

@@ -106,6 +106,11 @@ class PromptStore:
                 return f"{self._switch_dir}/{found}"
         return SILENCE
 
+    def settle(self) -> None:
+        """Wait until the new recordings seen so far are converted (or found unplayable)."""
+        for running in list(self._converting.values()):
+            running.result()
+
     def close(self) -> None:
         """End what is still being converted."""
         if self._pool is not None:
@@ -227,7 +232,7 @@ def _recording_of(plan: Plan, prompt: Prompt, language: str) -> Path | None:
     return place if _stamp(place) is not None else None
 
 
-class _SpeechFailure(Exception):  # noqa: N818 - private, told as a PromptProblem
+class _SpeechFailure(Exception):
     """A program did not make the sound."""
 
 

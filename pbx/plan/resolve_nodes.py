@@ -148,13 +148,13 @@ def _dial_extension(
     build.read_variables.append(((*path, "dial_extension"), shape.dial_extension))
     if not build.dialled:
         build.context.wrong(path, "no manager has an extension")
-    settings = build.context.shape.settings
+    longest = max((rings_for(build.people[one]) for one in build.dialled.values()), default=0.0)
     return nodes.DialAgent(
         node_id=node_id,
         agent_id=None,
         variable=shape.dial_extension,
         extensions=build.dialled,
-        ring_time_s=settings.ring_time if shape.ring_time is None else shape.ring_time,
+        ring_time_s=longest if shape.ring_time is None else shape.ring_time,
         on_busy=_way(build, shape, path, node_id, "on_busy"),
         on_no_answer=_way(build, shape, path, node_id, "on_no_answer"),
         on_unknown=_way(build, shape, path, node_id, "on_unknown"),

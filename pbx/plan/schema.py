@@ -81,7 +81,7 @@ class SettingsShape(Shape):
         description="Folder of recordings beside the plan: `<folder>/<language>/<name>.wav`.",
     )
     music: Name = Field("default", description="Music class of callers who wait.")
-    ring_time: RingTime = Field(20.0, description="Default of managers' devices and of queues.")
+    ring_time: RingTime = Field(20.0, description="Default of managers' devices.")
     wrap_up: Duration = Field(0.0, description="Default of managers.")
     pause_after_no_answers: Times = Field(0, description="Default of managers; 0 is never.")
 
@@ -205,7 +205,8 @@ class QueueShape(Shape):
         default_factory=dict, description="Share of each manager, for strategy `weighted`."
     )
     ring_time: RingTime | None = Field(
-        None, description="How long one offer rings; default: `settings.ring_time`."
+        None,
+        description="How long one offer rings; default: until its members' last device has rung.",
     )
     retry: Duration = Field(
         5.0, description="Before a manager who refused or did not answer is asked again."

@@ -147,7 +147,7 @@ class DialShape(Shape):
     """Calls one manager."""
 
     dial: Name = Field(description="The manager.")
-    ring_time: RingTime | None = Field(None, description="Default: `settings.ring_time`.")
+    ring_time: RingTime | None = Field(None, description="Default: until the last device has rung.")
     on_busy: NodeShape | None = Field(None, description="The manager is busy or not at work.")
     on_no_answer: NodeShape | None = Field(None, description="Nobody answered.")
     otherwise: NodeShape | None = Field(
@@ -159,7 +159,7 @@ class DialExtensionShape(Shape):
     """Calls the manager whose extension the caller gave."""
 
     dial_extension: Variable = Field(description="The variable with the digits.")
-    ring_time: RingTime | None = Field(None, description="Default: `settings.ring_time`.")
+    ring_time: RingTime | None = Field(None, description="Default: until the last device has rung.")
     on_busy: NodeShape | None = Field(None, description="The manager is busy or not at work.")
     on_no_answer: NodeShape | None = Field(None, description="Nobody answered.")
     on_unknown: NodeShape | None = Field(None, description="No manager has this extension.")
@@ -175,7 +175,7 @@ class QueueStepShape(Shape):
     priority: Priority = Field(0, description="0 to 100; higher is served first.")
     skills: Skills = Field(default_factory=dict, description="What the manager must be able to do.")
     on_overflow: NodeShape | None = Field(
-        None, description="When nobody took the call; default: as the queue says."
+        None, description="When nobody took the call; replaces all ways of the queue itself."
     )
     on_max_wait: NodeShape | None = Field(None, description="Instead, after the longest wait.")
     on_full: NodeShape | None = Field(None, description="Instead, when the queue is full.")

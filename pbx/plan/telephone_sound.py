@@ -23,7 +23,7 @@ _PASS = 0.9
 """The pass band ends at this part of the lower Nyquist frequency: 3.6 kHz, as telephones do."""
 
 
-class NotPlayable(ValueError):  # noqa: N818 - reads as a sentence where it is raised
+class NotPlayable(ValueError):
     """The file is no PCM WAV, or an endless one."""
 
 

@@ -45,7 +45,7 @@ _DAY_SETS = {
 }
 
 
-class Wrong(ValueError):  # noqa: N818 - reads as a sentence where it is raised
+class Wrong(ValueError):
     """A value that does not mean what its place needs."""
 
     def __init__(self, message: str, hint: str = "", notes: tuple[str, ...] = ()) -> None:

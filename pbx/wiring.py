@@ -9,6 +9,8 @@ import random
 import secrets
 import time
 from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -19,7 +21,7 @@ from pbx.ami.translate import MessageFolder
 from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
 from pbx.http import start_http
-from pbx.journal.queries import recall
+from pbx.journal.recall import recall
 from pbx.journal.writer import SqlJournal
 from pbx.logs import set_up_logs
 from pbx.metrics import Metrics
@@ -34,7 +36,8 @@ _log = structlog.get_logger(__name__)
 
 CLOSE_S = 10.0
 """Longest wait for the log to be written at the end, seconds."""
-LAG_EVERY_S = 1.0
+TALKS_REMEMBERED = timedelta(days=90)
+"""How far back the last manager of a number is looked up."""
 
 
 class Service:
@@ -112,11 +115,26 @@ async def build(settings: Settings) -> Service:
     metrics = Metrics(registry)
     metrics.known_numbers(plan.numbers)
     metrics.plan_loaded(time.time(), ok=True)
-    journal = await asyncio.to_thread(SqlJournal, settings.database, settings.state_dir / "spool")
+    clock = SystemClock()
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    journal = SqlJournal(settings.database, spool=settings.state_dir / "spool.jsonl")
+    await asyncio.to_thread(journal.start)
+    closed = await asyncio.to_thread(journal.close_open_calls, clock.utc(clock.now()))
+    if closed:
+        _log.warning("open_calls_closed", calls=closed)
     prompts = PromptStore(plan, settings.sounds.here, settings.sounds.on_switch)
     for problem in await asyncio.to_thread(prompts.prepare):
         _log.warning("prompt_missing", problem=str(problem))
-    memory = await asyncio.to_thread(recall, journal.engine, clock.utc(clock.now()))
+    now = clock.utc(clock.now())
+    memory = await asyncio.to_thread(
+        partial(
+            recall,
+            journal.engine,
+            queues=tuple(plan.routing.queues),
+            day_began=now.replace(hour=0, minute=0, second=0, microsecond=0),
+            talks_since=now - TALKS_REMEMBERED,
+        )
+    )
     # Ids are unique over restarts: the start's time, and some chance against a clock set back.
     prefix = f"{int(time.time()):x}{secrets.token_hex(2)}-"
     rng = random.Random(int.from_bytes(os.urandom(8)))

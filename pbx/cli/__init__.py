@@ -1,0 +1,38 @@
+"""The product's command line; each command is imported when it is called, so all start fast."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+_COMMANDS = {
+    "call": "pbx.cli.call:call",
+    "calls": "pbx.cli.calls:calls",
+    "check": "pbx.cli.check:check",
+    "run": "pbx.cli.run:run",
+    "version": "pbx.cli.version:version",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports one when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, sorted."""
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, None for an unknown name."""
+        place = _COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=LazyGroup)
+def main() -> None:
+    """Voronka: takes a company's calls and gives each to the right manager."""

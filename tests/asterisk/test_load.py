@@ -1,0 +1,41 @@
+"""After any load nothing is left behind in Asterisk."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from lab.asterisk import AsteriskLab, LabPhone
+from lab.engine import engine_on
+from lab.sipp import Answer, Dialling, Load, Phone
+from pbx.journal import port as journal
+from routing import facts
+from tests.world import DID, agent, plan, sales
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(180)]
+
+CALLS, RATE, AGENTS = 4000, 150, 200
+
+
+async def test_nothing_is_left_behind_after_4000_calls_at_150_a_second() -> None:
+    team = [agent(f"a{n}") for n in range(AGENTS)]
+    company = plan(team, [sales(*team, strategy="longest-idle")])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    phones = [LabPhone(one.agent_id, port=port) for one in team]
+    async with (
+        AsteriskLab(phones=phones) as lab,
+        Phone(lab, "a0", Answer(50), load=True, audio=False),
+        engine_on(lab, company) as (engine, story),
+    ):
+        result = await Load(lab, Dialling(DID[1:], talk_ms=1000), rate=RATE, calls=CALLS).run()
+
+        await lab.nothing_left(deadline_s=10)
+        assert result.failed == 0
+        assert engine.failures == 0
+        assert not engine.core.calls.by_id
+        assert not engine.core.dispatcher.legs
+        assert len(story.of(journal.CallEnded)) == CALLS
+        assert not story.of(facts.Irregular)

@@ -6,6 +6,8 @@ import importlib
 
 import click
 
+from pbx.errors import PbxError
+
 _COMMANDS = {
     "call": "pbx.cli.call:call",
     "calls": "pbx.cli.calls:calls",
@@ -31,6 +33,13 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; an error of ours is told in its own words, and the exit code is 1."""
+        try:
+            return super().invoke(ctx)
+        except PbxError as error:
+            raise click.ClickException(str(error)) from error
 
 
 @click.group(cls=LazyGroup)

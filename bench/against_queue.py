@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 from lab.asterisk import AsteriskLab, LabPhone, cpu_s
 from lab.seen import percentile

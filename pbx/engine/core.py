@@ -255,6 +255,7 @@ class EngineCore:
             case ivr_commands.CallOutside():
                 self._to_outside(call, command, now)
             case ivr_commands.KeepCallback(queue_id):
+                call.overflowed = True  # nobody for now, but not turned away
                 self._note(journal.CallbackAsked(call.call_id, call.caller_e164, queue_id), now)
             case ivr_commands.HangUpCaller(outcome):
                 call.stage = Stage.ENDING

@@ -50,11 +50,4 @@ class CallerHungUp:
     """The caller is gone; the walk ends without another command."""
 
 
-Event = (
-    WalkStarted
-    | PlayFinished
-    | DigitsPressed
-    | MessageRecorded
-    | CallerReturned
-    | CallerHungUp
-)
+Event = WalkStarted | PlayFinished | DigitsPressed | MessageRecorded | CallerReturned | CallerHungUp

@@ -147,7 +147,7 @@ async def _until_ready(url: str, process: asyncio.subprocess.Process, log: Path)
                 await asyncio.sleep(0.1)
     except TimeoutError:
         pass
-    words = log.read_text(encoding="utf-8", errors="replace")[-2000:]
+    words = (await asyncio.to_thread(log.read_text, "utf-8", "replace"))[-2000:]
     raise LabError(f"the engine did not start:\n{words}")
 
 

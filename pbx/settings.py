@@ -65,9 +65,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         messages=Folder(messages, env.get("VORONKA_MESSAGES_DIR_ON_SWITCH", str(messages))),
         state_dir=state,
         log_format=_one_of(env, "VORONKA_LOG", ("json", "console"), "json"),
-        log_level=_one_of(
-            env, "VORONKA_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"
-        ),
+        log_level=_one_of(env, "VORONKA_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"),
     )
 
 

@@ -181,7 +181,7 @@ class Strategy:
         raise NotImplementedError
 
 
-class UnknownStrategy(Exception):  # noqa: N818 (named for what it is)
+class UnknownStrategy(Exception):
     """No strategy of this name.  The plan's loader refuses it long before."""
 
     def __init__(self, name: str) -> None:

@@ -1,0 +1,93 @@
+"""What must hold of the distribution at any moment, as named functions."""
+
+from __future__ import annotations
+
+from routing.dispatcher import Dispatcher
+from routing.values import AgentState
+
+
+def no_agent_has_two_calls(dispatcher: Dispatcher) -> None:
+    """A queue's call never reaches someone who rings or talks already."""
+    for agent in dispatcher.agents.values():
+        part = agent.queue_part
+        rings = part is not None and part.offer.offer_id not in agent.talks
+        of_queues = sum(agent.talks.values()) + rings
+        assert of_queues <= 1, f"{agent.agent_id} has {of_queues} calls of queues"
+        ours = agent.talks.keys() | agent.parts.keys()
+        assert len(ours) <= agent.plan.calls_at_once
+
+
+def no_call_has_two_agents(dispatcher: Dispatcher) -> None:
+    """At most one leg of a call talks."""
+    talking: set[str] = set()
+    for leg in dispatcher.legs.values():
+        if leg.joined_at is not None:
+            call_id = leg.part.offer.call.call_id
+            assert call_id not in talking, f"{call_id} talks with two"
+            talking.add(call_id)
+
+
+def states_follow_from_what_holds(dispatcher: Dispatcher) -> None:
+    """No agent is stuck in a state that nothing holds them in."""
+    for agent in dispatcher.agents.values():
+        assert agent.state is agent.now_is(), agent.agent_id
+        if agent.state in (AgentState.RESERVED, AgentState.RINGING):
+            assert agent.parts
+
+
+def who_is_free_is_known(dispatcher: Dispatcher) -> None:
+    """The indexes of free agents say what the agents' states say."""
+    for queue_id in {queue for agent in dispatcher.agents.values() for queue in agent.queues}:
+        free = sum(
+            agent.state is AgentState.FREE and agent.reachable
+            for agent in dispatcher.agents.values()
+            if queue_id in agent.queues
+        )
+        assert dispatcher.free_in(queue_id) == free
+
+
+def no_call_forgotten(dispatcher: Dispatcher) -> None:
+    """Who waits without an offer has nobody who could help, or a deadline to be asked again."""
+    for call in dispatcher.calls.values():
+        if call.joined is not None or call.queue_id is None or call.offer is not None:
+            continue
+        assert call.in_line, f"{call.call_id} waits and stands in no line"
+        if call.ask_again is not None and call.ask_again.alive:
+            continue
+        for agent in dispatcher.agents.values():
+            if call.queue_id not in agent.queues or agent.state is not AgentState.FREE:
+                continue
+            helps = all(agent.skills.get(n.skill, 0) >= n.min_level for n in call.needs_now)
+            assert not (helps and agent.reachable), (
+                f"{agent.agent_id} is free and {call.call_id} waits"
+            )
+
+
+def every_timer_has_an_owner(dispatcher: Dispatcher) -> None:
+    """Deadlines that count belong to a call, a leg, a part or an agent that exists."""
+    owned = 0
+    parts = {}
+    for call in dispatcher.calls.values():
+        owned += sum(timer.alive for timer in call.timers())
+    for leg in dispatcher.legs.values():
+        owned += leg.grace is not None and leg.grace.alive
+        parts[id(leg.part)] = leg.part
+    for call in dispatcher.calls.values():
+        if call.offer is not None:
+            parts.update({id(part): part for part in call.offer.parts.values()})
+    for part in parts.values():
+        owned += part.deadline is not None and part.deadline.alive
+        owned += sum(timer.alive for timer in part.to_start.values())
+    for agent in dispatcher.agents.values():
+        owned += agent.wrap_up is not None and agent.wrap_up.alive
+    assert dispatcher.timers.alive() == owned
+
+
+ALL = (
+    no_agent_has_two_calls,
+    no_call_has_two_agents,
+    states_follow_from_what_holds,
+    who_is_free_is_known,
+    no_call_forgotten,
+    every_timer_has_an_owner,
+)

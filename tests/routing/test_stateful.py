@@ -1,0 +1,305 @@
+"""The distribution under any order of events, in virtual time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from routing import commands, events, facts
+from routing.dispatcher import Dispatcher
+from routing.plan import Agent, Device, Queue, RoutingPlan, StrategyChoice
+from routing.strategy import Registry
+from routing.values import (
+    AgentId,
+    AgentState,
+    CallId,
+    DeviceId,
+    Disposition,
+    LegId,
+    QueueId,
+    SkillNeed,
+)
+from tests import invariants
+
+NAMES = ("anna", "boris", "vera", "gleb")
+STRATEGIES = Registry.builtin().names()
+
+
+def make_plan(strategy: str, other: str, size: int, wrap_up_s: float, limit: int) -> RoutingPlan:
+    agents = {
+        AgentId(name): Agent(
+            AgentId(name),
+            name,
+            skills={"tech": n + 1},
+            devices=(
+                Device(DeviceId(f"{name}/1"), f"PJSIP/{name}", 0.0, 15.0),
+                Device(DeviceId(f"{name}/2"), f"PJSIP/{name}-m", 5.0, 10.0),
+            ),
+            wrap_up_s=wrap_up_s,
+            calls_at_once=1 + n % 2,
+            pause_after_no_answers=limit,
+        )
+        for n, name in enumerate(NAMES[:size])
+    }
+    members = tuple(agents)
+    return RoutingPlan(
+        agents,
+        {
+            QueueId("a"): Queue(
+                QueueId("a"), members, StrategyChoice(strategy), 12.0, 4.0, max_wait_s=60.0
+            ),
+            QueueId("b"): Queue(
+                QueueId("b"),
+                members[::-1],
+                StrategyChoice(other, {"widen_after_s": [5.0]}),
+                12.0,
+                4.0,
+                max_length=3,
+            ),
+        },
+    )
+
+
+class Distribution(RuleBasedStateMachine):
+    """Callers, phones that keep the switch's promises, and time."""
+
+    @initialize(
+        strategy=st.sampled_from(STRATEGIES),
+        other=st.sampled_from(STRATEGIES),
+        size=st.integers(1, 4),
+        wrap_up_s=st.sampled_from([0.0, 7.0]),
+        limit=st.sampled_from([0, 2]),
+    )
+    def start(self, strategy: str, other: str, size: int, wrap_up_s: float, limit: int) -> None:
+        self.plan = make_plan(strategy, other, size, wrap_up_s, limit)
+        self.dispatcher = Dispatcher(self.plan, strategies=Registry.builtin(), rng=random.Random(7))
+        self.now = 1000.0
+        self.wake_at: float | None = None
+        self.callers: list[CallId] = []
+        self.with_us: set[CallId] = set()
+        self.talking: dict[CallId, LegId] = {}
+        self.legs: dict[LegId, CallId] = {}
+        self.answered: set[LegId] = set()
+        self.own: dict[AgentId, int] = {}
+        self.to_stop: list[tuple[LegId, Disposition]] = []
+        self.made = 0
+        for agent_id in self.plan.agents:
+            self.tell(events.AgentLoggedIn(agent_id))
+
+    def tell(self, event: events.Event) -> None:
+        step = self.dispatcher.handle(event, self.now)
+        for fact in step.facts:
+            if isinstance(fact, facts.Irregular):
+                assert fact.what == "a leg picked up and never joined"
+        for command in step.commands:
+            match command:
+                case commands.RingDevice(leg_id, _, call_id, agent_id):
+                    assert leg_id not in self.legs, f"{leg_id} twice, for {agent_id}"
+                    assert call_id in self.with_us, "rung for somebody who is not with us"
+                    assert call_id not in self.talking, "rung for somebody who talks"
+                    self.legs[leg_id] = call_id
+                case commands.StopRinging(leg_id, disposition):
+                    # The switch always ends what it is told to stop, a moment later.
+                    self.to_stop.append((leg_id, disposition))
+                case commands.ReturnCaller(call_id, _):
+                    self.with_us.discard(call_id)
+                case commands.WakeAt(at):
+                    self.wake_at = at
+
+    def pick(self, of: Iterable[str], which: int) -> str:
+        ordered = sorted(of)
+        return ordered[which % len(ordered)]
+
+    @rule(
+        queue=st.sampled_from(["a", "b"]),
+        priority=st.integers(0, 2),
+        number=st.sampled_from(["", "+79161", "+79162"]),
+        level=st.integers(0, 3),
+    )
+    def a_caller_comes(self, queue: str, priority: int, number: str, level: int) -> None:
+        self.made += 1
+        call_id = CallId(f"c{self.made}")
+        self.with_us.add(call_id)
+        needs = (SkillNeed("tech", level),) if level else ()
+        self.tell(events.CallerQueued(call_id, QueueId(queue), number, needs, priority))
+
+    @rule(which=st.integers(0, 3))
+    def a_caller_dials_an_extension(self, which: int) -> None:
+        self.made += 1
+        call_id = CallId(f"c{self.made}")
+        self.with_us.add(call_id)
+        agent_id = AgentId(self.pick(self.plan.agents, which))
+        self.tell(events.CallerForAgent(call_id, agent_id, "+79161", 10.0))
+
+    @precondition(lambda self: self.with_us)
+    @rule(which=st.integers(0, 9))
+    def a_caller_hangs_up(self, which: int) -> None:
+        call_id = CallId(self.pick(self.with_us, which))
+        self.with_us.discard(call_id)
+        self.tell(events.CallerLeft(call_id))
+        if leg_id := self.talking.pop(call_id, None):
+            self.end(leg_id, Disposition.ANSWERED)
+
+    def end(self, leg_id: LegId, disposition: Disposition) -> None:
+        if leg_id in self.legs:
+            del self.legs[leg_id]
+            self.answered.discard(leg_id)
+            self.tell(events.LegEnded(leg_id, disposition))
+
+    @precondition(lambda self: self.legs)
+    @rule(which=st.integers(0, 9))
+    def a_phone_rings(self, which: int) -> None:
+        leg_id = LegId(self.pick(self.legs, which))
+        if leg_id not in self.answered:
+            self.tell(events.DeviceRinging(leg_id))
+
+    @precondition(lambda self: self.legs)
+    @rule(which=st.integers(0, 9), joins=st.booleans())
+    def a_phone_is_picked_up(self, which: int, joins: bool) -> None:
+        leg_id = LegId(self.pick(self.legs, which))
+        call_id = self.legs[leg_id]
+        if leg_id in self.answered:
+            return
+        self.answered.add(leg_id)
+        self.tell(events.DeviceAnswered(leg_id))
+        if leg_id not in self.legs:
+            return
+        if call_id in self.talking or call_id not in self.with_us:
+            self.end(leg_id, Disposition.ANSWERED_ELSEWHERE)
+        elif joins:
+            self.talking[call_id] = leg_id
+            self.tell(events.Joined(leg_id))
+
+    @precondition(lambda self: self.legs)
+    @rule(
+        which=st.integers(0, 9),
+        how=st.sampled_from(
+            [Disposition.BUSY, Disposition.REJECTED, Disposition.FAILED, Disposition.NO_ANSWER]
+        ),
+    )
+    def a_leg_ends_by_itself(self, which: int, how: Disposition) -> None:
+        leg_id = LegId(self.pick(self.legs, which))
+        call_id = self.legs[leg_id]
+        if self.talking.get(call_id) == leg_id:
+            del self.talking[call_id]
+            self.with_us.discard(call_id)
+            self.end(leg_id, Disposition.ANSWERED)
+            self.tell(events.CallerLeft(call_id))
+        else:
+            self.end(leg_id, how)
+
+    @precondition(lambda self: self.to_stop)
+    @rule(which=st.integers(0, 9))
+    def the_switch_stops_a_leg(self, which: int) -> None:
+        self.stop_one(which)
+
+    def stop_one(self, which: int) -> None:
+        leg_id, disposition = self.to_stop.pop(which % len(self.to_stop))
+        call_id = self.legs.get(leg_id)
+        if call_id is not None and self.talking.get(call_id) == leg_id:
+            return  # it won before the stop came through
+        self.end(leg_id, disposition)
+
+    @rule(which=st.integers(0, 3), what=st.sampled_from(["pause", "resume", "out", "in"]))
+    def an_agent_decides(self, which: int, what: str) -> None:
+        agent_id = AgentId(self.pick(self.plan.agents, which))
+        match what:
+            case "pause":
+                self.tell(events.AgentPaused(agent_id, "lunch"))
+            case "resume":
+                self.tell(events.AgentResumed(agent_id))
+            case "out":
+                self.tell(events.AgentLoggedOut(agent_id))
+            case _:
+                self.tell(events.AgentLoggedIn(agent_id))
+
+    @rule(which=st.integers(0, 3))
+    def an_agent_makes_or_ends_a_call(self, which: int) -> None:
+        agent_id = AgentId(self.pick(self.plan.agents, which))
+        if self.own.pop(agent_id, 0):
+            self.tell(events.OwnCallEnded(agent_id, "own"))
+        else:
+            self.own[agent_id] = 1
+            self.tell(events.OwnCallStarted(agent_id, "own"))
+
+    @rule(which=st.integers(0, 7), reachable=st.booleans())
+    def a_phone_comes_or_goes(self, which: int, reachable: bool) -> None:
+        devices = [one.device_id for a in self.plan.agents.values() for one in a.devices]
+        device_id = DeviceId(self.pick(devices, which))
+        self.tell(
+            events.DeviceReachable(device_id) if reachable else events.DeviceUnreachable(device_id)
+        )
+
+    @rule(
+        strategy=st.sampled_from(STRATEGIES),
+        other=st.sampled_from(STRATEGIES),
+        size=st.integers(1, 4),
+    )
+    def the_plan_is_replaced(self, strategy: str, other: str, size: int) -> None:
+        before = set(self.plan.agents)
+        self.plan = make_plan(strategy, other, size, 5.0, 2)
+        self.tell(events.PlanReplaced(self.plan))
+        for agent_id in set(self.plan.agents) - before:
+            self.tell(events.AgentLoggedIn(agent_id))
+        self.own = {one: n for one, n in self.own.items() if one in self.dispatcher.agents}
+
+    @rule(exact=st.booleans())
+    def time_goes_to_the_next_deadline(self, exact: bool) -> None:
+        while self.to_stop:
+            self.stop_one(0)
+        if self.wake_at is None:
+            return
+        at, self.wake_at = self.wake_at, None
+        self.now = max(self.now, at if exact else at + 3.0)
+        self.tell(events.Woke())
+
+    @rule(seconds=st.floats(0.0, 30.0))
+    def time_goes_by(self, seconds: float) -> None:
+        while self.to_stop:
+            self.stop_one(0)
+        if self.wake_at is None or self.now + seconds < self.wake_at:
+            self.now += seconds
+
+    @invariant()
+    def all_holds(self) -> None:
+        if not hasattr(self, "dispatcher"):
+            return
+        for holds in invariants.ALL:
+            holds(self.dispatcher)
+
+    def teardown(self) -> None:
+        """When all callers have gone and all legs have ended, nothing is left."""
+        if not hasattr(self, "dispatcher"):
+            return
+        for call_id in sorted(self.with_us):
+            self.tell(events.CallerLeft(call_id))
+        for leg_id in sorted(self.legs):
+            self.end(leg_id, Disposition.CANCELLED)
+        for agent_id in list(self.own):
+            if agent_id in self.dispatcher.agents:
+                self.tell(events.OwnCallEnded(agent_id, "own"))
+        assert not self.dispatcher.calls
+        assert not self.dispatcher.legs
+        for holds in invariants.ALL:
+            holds(self.dispatcher)
+        busy = (AgentState.RESERVED, AgentState.RINGING, AgentState.TALKING)
+        assert all(agent.state not in busy for agent in self.dispatcher.agents.values())
+
+
+Distribution.TestCase.settings = settings(
+    max_examples=200,
+    stateful_step_count=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+test_nothing_breaks_the_distribution = Distribution.TestCase

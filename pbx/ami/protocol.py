@@ -62,7 +62,7 @@ class WholeMessages(AMIProtocol):  # type: ignore[misc]
         buffer += data
         if not self._greeted:
             end = buffer.find(b"\n")
-            if end < 0:
+            if end < 0 and len(buffer) <= MAX_MESSAGE:
                 return
             if buffer.startswith(b"Asterisk Call Manager/"):
                 del buffer[: end + 1]

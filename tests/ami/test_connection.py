@@ -1,0 +1,169 @@
+"""The connection against a server that behaves badly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from lab.engine import Quiet
+from pbx.ami import connection as module
+from pbx.ami.connection import AmiConnection
+from pbx.ami.protocol import Headers, parse
+from pbx.errors import ActionFailed, LoginRefused, SwitchLost
+
+
+class FakeAmi:
+    """Speaks as much AMI as a test needs; keeps every action it was sent."""
+
+    def __init__(self) -> None:
+        self.actions: list[Headers] = []
+        self.refuse = False
+        self.mute = False
+        self.logins = 0
+        self._writers: list[asyncio.StreamWriter] = []
+        self.port = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        writer.write(b"Asterisk Call Manager/9.0\r\n")
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                action = parse((await reader.readuntil(b"\r\n\r\n"))[:-4])
+                self.actions.append(action)
+                if action["Action"] == "Login":
+                    self.logins += 1
+                    reply = "Error\r\nMessage: Authentication failed" if self.refuse else "Success"
+                elif self.mute or action["Action"] == "Originate":
+                    continue
+                else:
+                    reply = "Success"
+                self.say(f"Response: {reply}\r\nActionID: {action['ActionID']}")
+        writer.close()
+
+    def say(self, message: str) -> None:
+        for writer in self._writers:
+            if not writer.is_closing():
+                writer.write(message.encode() + b"\r\n\r\n")
+
+    def cut(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+
+@pytest.fixture
+async def ami() -> AsyncIterator[FakeAmi]:
+    fake = FakeAmi()
+    server = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
+    fake.port = server.sockets[0].getsockname()[1]
+    yield fake
+    fake.cut()
+    server.close()
+    await server.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    ami: FakeAmi, on_event: Callable[[Headers], None] = lambda headers: None
+) -> AsyncIterator[AmiConnection]:
+    async def up() -> None:
+        return
+
+    line = AmiConnection(
+        "127.0.0.1",
+        ami.port,
+        "voronka",
+        "a-long-secret",
+        rng=random.Random(1),
+        on_event=on_event,
+        on_up=up,
+        on_down=lambda reason: None,
+        watcher=Quiet(),
+    )
+    await line.open()
+    try:
+        yield line
+    finally:
+        await line.shut()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 (a test's own wait, with a deadline)
+            await asyncio.sleep(0.01)
+
+
+async def test_a_refused_login_is_told_apart(ami: FakeAmi) -> None:
+    ami.refuse = True
+
+    with pytest.raises(LoginRefused):
+        async with connected(ami):
+            pass
+
+
+async def test_nobody_there_is_a_lost_switch() -> None:
+    nobody = FakeAmi()
+    nobody.port = 1
+
+    with pytest.raises(SwitchLost):
+        async with connected(nobody):
+            pass
+
+
+async def test_nothing_is_sent_again_after_a_cut_and_who_waits_is_told(ami: FakeAmi) -> None:
+    async with connected(ami) as line:
+        call = asyncio.create_task(line.ask("Originate", (("Channel", "PJSIP/anna"),)))
+        await until(lambda: any(one["Action"] == "Originate" for one in ami.actions))
+        ami.cut()
+
+        with pytest.raises(ActionFailed):
+            await call
+        await until(lambda: line.up and ami.logins == 2)
+        await line.ask("Ping")
+
+    assert sum(one["Action"] == "Originate" for one in ami.actions) == 1
+
+
+async def test_a_silent_line_is_noticed_and_left(
+    ami: FakeAmi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PING_EVERY_S", 0.1)
+    monkeypatch.setattr(module, "PING_S", 0.3)
+    async with connected(ami) as line:
+        ami.mute = True
+        await until(lambda: not line.up)
+        ami.mute = False
+        await until(lambda: line.up)
+
+    assert ami.logins >= 2
+
+
+async def test_events_come_in_order_and_one_that_fails_stops_nothing(ami: FakeAmi) -> None:
+    seen: list[str] = []
+
+    def take(headers: Headers) -> None:
+        seen.append(headers["N"])
+        if headers["N"] == "3":
+            raise RuntimeError("a handler's mistake")
+
+    async with connected(ami, take):
+        for n in range(200):
+            ami.say(f"Event: Newstate\r\nN: {n}")
+        await until(lambda: len(seen) == 200)
+
+    assert seen == [str(n) for n in range(200)]
+
+
+async def test_an_event_with_the_id_of_an_action_reaches_the_engine_too(ami: FakeAmi) -> None:
+    seen: list[Headers] = []
+    async with connected(ami, seen.append) as line:
+        line.act("Originate", (("Channel", "PJSIP/anna"),))
+        await until(lambda: ami.actions[-1]["Action"] == "Originate")
+        ami.say(f"Event: OriginateResponse\r\nActionID: {ami.actions[-1]['ActionID']}")
+        await until(lambda: bool(seen))
+
+    assert seen[0]["Event"] == "OriginateResponse"

@@ -33,6 +33,9 @@ class Context:
 
     def unknown(self, path: Path, what: str, given: str, known: Iterable[str]) -> None:
         """A name that nothing has."""
+        if self.names.full:
+            self.names.count_one()
+            return
         names = list(known)
         notes = known_names(names) or (f"the plan has no {what} at all",)
         self.names.add(

@@ -12,8 +12,9 @@ from pbx.plan.model import Number, Plan, QueueSounds, Speech
 from pbx.plan.outside_numbers import check_region
 from pbx.plan.resolve_nodes import HANG_UP
 from pbx.plan.resolve_numbers import numbers
-from pbx.plan.resolve_people import agents, extensions, queues
+from pbx.plan.resolve_people import extensions, people
 from pbx.plan.resolve_prompts import PromptBook
+from pbx.plan.resolve_queues import queues
 from pbx.plan.resolve_schedules import schedules
 from pbx.plan.resolve_strategies import StrategyReader
 from pbx.plan.resolve_tree import TreeBuilder
@@ -28,7 +29,7 @@ from routing.values import AgentId, QueueId
 
 _COMMANDS = {
     "espeak-ng": (
-        *("espeak-ng", "-v", "{voice}", "-s", "{speed}", "-a", "150"),
+        *("espeak-ng", "-v", "{voice}", "-s", "{speed}", "-a", "120"),
         *("-f", "{text_file}", "-w", "{out}"),
     ),
     "piper": (
@@ -56,12 +57,12 @@ def resolve(
     context = Context(root, shape)
     settings = shape.settings
     _stop_at_wrong_region(context)
-    people = agents(context)
-    lines = queues(context, people, StrategyReader(context, registry))
+    everyone = people(context)
+    lines = queues(context, everyone, StrategyReader(context, registry))
     dialled = extensions(context)
     hours = schedules(context)
     prompts = PromptBook(context)
-    tree = TreeBuilder(context, people, hours, dialled.agents, prompts)
+    tree = TreeBuilder(context, everyone, hours, dialled.agents, prompts)
     tree.menus()
     tree.queue_ways()
     found = numbers(context, tree)
@@ -74,7 +75,7 @@ def resolve(
     _warn(context, tree, found, lines, prompts)
     return Plan(
         numbers=found,
-        routing=RoutingPlan(agents=people, queues=lines),
+        routing=RoutingPlan(agents=everyone.agents, queues=lines),
         tree=tree.nodes,
         extensions=dialled.agents,
         queue_extensions=dialled.queues,

@@ -122,9 +122,9 @@ def _way(build: TreeBuilder, shape: Target, path: Path, node_id: NodeId, key: st
 def _dial(
     build: TreeBuilder, shape: shapes.DialShape, path: Path, node_id: NodeId, after: NodeId | None
 ) -> Node:
-    agent = build.people.get(AgentId(shape.dial))
+    agent = build.everyone.agents.get(AgentId(shape.dial))
     if agent is None:
-        build.context.unknown((*path, "dial"), "manager", shape.dial, build.people)
+        build.context.unknown((*path, "dial"), "manager", shape.dial, build.everyone.agents)
     longest = rings_for(agent) if agent else build.context.shape.settings.ring_time
     return nodes.DialAgent(
         node_id=node_id,
@@ -148,13 +148,12 @@ def _dial_extension(
     build.read_variables.append(((*path, "dial_extension"), shape.dial_extension))
     if not build.dialled:
         build.context.wrong(path, "no manager has an extension")
-    longest = max((rings_for(build.people[one]) for one in build.dialled.values()), default=0.0)
     return nodes.DialAgent(
         node_id=node_id,
         agent_id=None,
         variable=shape.dial_extension,
         extensions=build.dialled,
-        ring_time_s=longest if shape.ring_time is None else shape.ring_time,
+        ring_time_s=build.longest_ring_s if shape.ring_time is None else shape.ring_time,
         on_busy=_way(build, shape, path, node_id, "on_busy"),
         on_no_answer=_way(build, shape, path, node_id, "on_no_answer"),
         on_unknown=_way(build, shape, path, node_id, "on_unknown"),
@@ -181,7 +180,7 @@ def _queue(
         usual, ways = build.ways_of(shape.queue)
     else:
         usual = build.hang_up(path)
-    check_skills(build.context, (*path, "skills"), shape.skills, build.people)
+    check_skills(build.context, (*path, "skills"), shape.skills, build.everyone)
     after_talk = None
     if shape.after_talk is not None:
         after_talk = build.step(shape.after_talk, (*path, "after_talk"), f"{node_id}/after")
@@ -255,7 +254,7 @@ def _need_skill(
     node_id: NodeId,
     after: NodeId | None,
 ) -> Node:
-    check_skills(build.context, (*path, "need_skill"), shape.need_skill, build.people)
+    check_skills(build.context, (*path, "need_skill"), shape.need_skill, build.everyone)
     needs = [SkillNeed(skill, level) for skill, level in shape.need_skill.items()]
     following = _next(build, shape, path, node_id, after)
     for number in range(len(needs), 1, -1):

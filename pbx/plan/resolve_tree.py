@@ -25,9 +25,9 @@ from pbx.plan.resolve_nodes import (
     Path,
     Target,
 )
+from pbx.plan.resolve_people import People, rings_for
 from pbx.plan.resolve_prompts import PromptBook
 from pbx.plan.shape_faults import about
-from routing.plan import Agent
 from routing.values import AgentId
 
 _STEPPING = (
@@ -47,7 +47,7 @@ class TreeBuilder:
     def __init__(
         self,
         context: Context,
-        people: Mapping[AgentId, Agent],
+        everyone: People,
         hours: Mapping[str, Schedule],
         dialled: Mapping[str, AgentId],
         prompts: PromptBook,
@@ -55,10 +55,15 @@ class TreeBuilder:
         self.nodes: dict[NodeId, Node] = {}
         self.paths: dict[NodeId, Path] = {}
         self.context = context
-        self.people = people
+        self.everyone = everyone
         self.hours = hours
         self.dialled = dialled
         self.prompts = prompts
+        self.longest_ring_s = max(
+            (rings_for(everyone.agents[one]) for one in dialled.values()), default=0.0
+        )
+        self.targets = [name for name in context.shape.menus if name not in shapes.WORDS]
+        self.targets.append(HANG_UP)
         self.variables = set(BUILT_IN_VARIABLES)
         self.read_variables: list[tuple[Path, str]] = []
         self.gotos: list[tuple[Path, str]] = []
@@ -107,7 +112,7 @@ class TreeBuilder:
                 self.context.unknown(path, "variable", variable, self.variables)
         for path, target in self.gotos:
             if target not in self.nodes:
-                self.context.unknown(path, "menu", target, self._targets())
+                self.context.unknown(path, "menu", target, self.targets)
 
     def step(self, shape: Target, path: Path, node_id: NodeId) -> NodeId:
         """Build a step and what is nested in it; the id that leads there."""
@@ -131,10 +136,6 @@ class TreeBuilder:
             self.put(nodes.HangUp(HANG_UP), path)
         return HANG_UP
 
-    def _targets(self) -> list[str]:
-        menus = [name for name in self.context.shape.menus if name not in shapes.WORDS]
-        return [*menus, HANG_UP]
-
     def word(self, word: str, path: Path) -> NodeId:
         """Where a bare word leads."""
         if word == HANG_UP:
@@ -142,7 +143,7 @@ class TreeBuilder:
         if word in MENU_WORDS:
             self.context.wrong(path, f"{quoted(word)} works as a menu's key only")
         elif word not in self.context.shape.menus:
-            self.context.unknown(path, "menu", word, self._targets())
+            self.context.unknown(path, "menu", word, self.targets)
         return word
 
     def _steps(self, steps: list[Any], path: Path, node_id: NodeId) -> NodeId:

@@ -120,10 +120,19 @@ class Faults:
 
     def add(self, fault: Fault) -> None:
         """Keep a mistake (only its number, when there are too many)."""
-        if len(self._faults) < MAX_FAULTS:
-            self._faults.append(fault)
+        if self.full:
+            self.count_one()
         else:
-            self._left_out += 1
+            self._faults.append(fault)
+
+    @property
+    def full(self) -> bool:
+        """More are only counted."""
+        return len(self._faults) >= MAX_FAULTS
+
+    def count_one(self) -> None:
+        """A mistake that is not worth its words any more."""
+        self._left_out += 1
 
     def stop(self) -> None:
         """End of the pass: raise PlanError when there was a mistake, in the order of places."""

@@ -19,6 +19,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SOUND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*){0,4}")
 _DURATION_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)")
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
+_LONGEST_DURATION = 40
+"""Characters."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _COUNT = re.compile(r"[0-9]{1,9}")
 _KEY = re.compile(r"[0-9*]{1,8}|#")
@@ -94,7 +96,7 @@ def duration(text: str) -> float:
         rest = text
         while rest:
             part = _DURATION_PART.match(rest)
-            if part is None:
+            if part is None or len(text) > _LONGEST_DURATION:
                 raise Wrong(f"{quoted(text)} is not a duration", "write 20s, 1m30s, 500ms or 2h")
             seconds += float(part[1]) * _UNITS[part[2]]
             rest = rest[part.end() :]

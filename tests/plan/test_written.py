@@ -141,3 +141,8 @@ def test_usual_spellings_of_a_trunk_are_known() -> None:
 def test_a_number_that_may_cost_dear_is_refused(number: str, prefixes: tuple[str, ...]) -> None:
     with pytest.raises(Wrong):
         refuse_dear(number, prefixes)
+
+
+def test_a_very_long_duration_is_refused_at_once() -> None:
+    with pytest.raises(Wrong):
+        written.duration("1s" * 2_000_000)

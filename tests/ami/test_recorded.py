@@ -79,6 +79,8 @@ def _comparable(told: object) -> object:
         # The recording's voicemail is not at hand: its length and what follows are.
         if call["outcome"] == "voicemail":
             call["outcome"] = "overflow"
+        # Half a second more or less is rounded either way: the time is compared on its own.
+        del call["waited_s"]
     return calls
 
 
@@ -88,7 +90,10 @@ def test_recorded_events_tell_their_story_again(name: str) -> None:
 
     story = replay(name, lines)
 
-    assert _comparable(summary(story)) == _comparable(expected)
+    told = summary(story)
+    for one, other in zip(told, expected, strict=True):
+        assert abs(float(str(one["waited_s"])) - float(str(other["waited_s"]))) <= 1
+    assert _comparable(told) == _comparable(expected)
     assert not story.of(facts.Irregular)
 
 

@@ -1,0 +1,31 @@
+"""``./run bench``: everything, as Markdown for docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from bench import against_queue, ami, core
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each load")
+    parser.add_argument(
+        "--rates",
+        default=",".join(f"{rate:g}" for rate in against_queue.RATES + against_queue.FIND_RATES),
+        help="calls a second, one load each",
+    )
+    options = parser.parse_args()
+    rates = [float(rate) for rate in options.rates.split(",")]
+    print("## Decisions\n")
+    print(core.table())
+    print("\n## AMI\n")
+    print(ami.table())
+    print("\n## Beside app_queue\n")
+    print(asyncio.run(against_queue.run(options.seconds, rates)))
+
+
+if __name__ == "__main__":
+    main()

@@ -94,7 +94,9 @@ class Members:
         self._free: list[tuple[Key, int, WorkingAgent]] = []
         self._by_level: dict[str, list[tuple[float, Seconds, int, WorkingAgent]]] = {}
 
-    def __len__(self) -> int:
+    @property
+    def free_count(self) -> int:
+        """How many are free.  (Not ``__len__``: a queue where nobody is free is not false.)"""
         return len(self._free)
 
     def enter(self, agent: WorkingAgent) -> None:
@@ -204,7 +206,7 @@ class FreeFor:
 
     def any_of(self, rng: random.Random) -> AgentView | None:
         """One by chance, all alike."""
-        size = len(self._members)
+        size = self._members.free_count
         for _ in range(min(size, 8)):
             agent = self._members.at(rng.randrange(size))
             if self._may(agent):

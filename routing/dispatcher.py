@@ -103,8 +103,8 @@ class Dispatcher:
             if agent := self._agents.get(agent_id):
                 agent.remember(record)
         for queue_id, agent_id in memory.last_chosen.items():
-            if members := self._members.get(queue_id):
-                members.last_chosen = agent_id
+            if queue_id in self._members:
+                self._members[queue_id].last_chosen = agent_id
 
     # Questions ---------------------------------------------------------------------------
 
@@ -154,7 +154,7 @@ class Dispatcher:
     def free_in(self, queue_id: QueueId) -> int:
         """Members of a queue who are free."""
         members = self._members.get(queue_id)
-        return len(members) if members else 0
+        return members.free_count if members is not None else 0
 
     # Events ------------------------------------------------------------------------------
 

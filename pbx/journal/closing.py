@@ -31,15 +31,11 @@ def close_open(connection: Connection, before: datetime) -> int:
     A call's end is the last that was heard of it; it was answered when a talk took place.  Gives
     the number of calls.
     """
-    unfinished = (
-        connection.execute(
-            select(calls.c.call_id, calls.c.started_at).where(
-                calls.c.ended_at.is_(None), calls.c.started_at < before
-            )
+    unfinished = connection.execute(
+        select(calls.c.call_id, calls.c.started_at).where(
+            calls.c.ended_at.is_(None), calls.c.started_at < before
         )
-        .tuples()
-        .all()
-    )
+    ).all()
     for call_id, started_at in unfinished:
         _close_call(connection, call_id, started_at)
     _close_strays(connection, before)

@@ -1,0 +1,94 @@
+"""A real PostgreSQL for a test session: its own folder, a free port, loopback only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+START_S = 20.0
+_ACCOUNT = "postgres"
+
+
+class NoPostgres(Exception):
+    """There is none on this machine."""
+
+
+def _program(name: str) -> str:
+    for place in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True):
+        return str(place)
+    found = shutil.which(name)
+    if found is None:
+        raise NoPostgres(f"no {name}: ./run setup installs PostgreSQL")
+    return found
+
+
+def _as_account() -> dict[str, object]:
+    """PostgreSQL refuses to run as root."""
+    if os.getuid() != 0:
+        return {}
+    try:
+        account = pwd.getpwnam(_ACCOUNT)
+    except KeyError as error:
+        raise NoPostgres(f"no account {_ACCOUNT}") from error
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[str]:
+    """The URL of a server that lives as long as the context.  Raises NoPostgres."""
+    initdb, server = _program("initdb"), _program("postgres")
+    who = _as_account()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="voronka-pg-") as name:
+        folder = Path(name)
+        if who:
+            os.chown(folder, int(str(who["user"])), int(str(who["group"])))
+        data = folder / "data"
+        subprocess.run(
+            [initdb, "-D", str(data), "-A", "trust", "-U", "voronka", "-E", "UTF8", "--no-sync"],
+            check=True,
+            capture_output=True,
+            cwd="/",
+            **who,  # type: ignore[call-overload]
+        )
+        process = subprocess.Popen(
+            [
+                server, "-D", str(data), "-p", str(port), "-h", "127.0.0.1",
+                "-k", str(folder), "-F", "-c", "fsync=off",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            **who,  # type: ignore[call-overload]
+        )  # fmt: skip
+        try:
+            _until_listening(port)
+            yield f"postgresql+psycopg://voronka@127.0.0.1:{port}/postgres"
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _until_listening(port: int) -> None:
+    import psycopg
+
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            psycopg.connect(f"host=127.0.0.1 port={port} user=voronka dbname=postgres").close()
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return

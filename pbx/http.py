@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+ANSWER_S = 10.0
+"""Longest time for an answer, seconds."""
+IDLE_S = 15.0
+"""How long a connection may be kept open without a request, seconds."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 async def start_http(
@@ -18,7 +26,8 @@ async def start_http(
 ) -> web.AppRunner:
     """Serve until ``cleanup()`` of what is returned; ``runner.addresses`` tells a chosen port.
 
-    Raises OSError when the port can't be had.
+    ``ready``: each part by name, and whether it is well.  Raises OSError when the port can't be
+    had.
     """
 
     async def metrics(request: web.Request) -> web.Response:
@@ -32,15 +41,32 @@ async def start_http(
     async def readyz(request: web.Request) -> web.Response:
         parts = ready()
         well = all(parts.values())
-        lines = [f"{'+' if ok else '-'} {name}" for name, ok in sorted(parts.items())]
-        text = "\n".join(lines) if "verbose" in request.query else ("ok" if well else "not ready")
-        return web.Response(text=text + "\n", status=200 if well else 503)
+        lines = ["ok" if well else "not ready"]
+        if "verbose" in request.query:
+            lines += (f"[{'+' if ok else '-'}] {name}" for name, ok in sorted(parts.items()))
+        return web.Response(text="\n".join(lines) + "\n", status=200 if well else 503)
 
-    app = web.Application(client_max_size=1024)
+    app = web.Application(client_max_size=1024, middlewares=[_bounded])
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, keepalive_timeout=IDLE_S)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError:
+        await runner.cleanup()
+        raise
     return runner
+
+
+@web.middleware
+async def _bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Nobody waits for ever, and nothing that was answered is kept by a proxy."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            response = await handler(request)
+    except TimeoutError:
+        return web.Response(status=503, text="not answered in time\n")
+    response.headers["Cache-Control"] = "no-store"
+    return response

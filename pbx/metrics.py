@@ -1,22 +1,36 @@
-"""Journal entries and the engine's own timings as Prometheus metrics.  No logic, no label whose
-values a caller chooses."""
+"""Journal entries and the engine's own timings as Prometheus metrics.
+
+House rules: no logic, nothing is decided here.  No label takes a value that a caller chooses, or
+Asterisk: numbers and queues are the plan's, all other names come from closed lists, and what is
+in none is ``other``.  A label's child is looked up once and kept: the hot path pays for a dict.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    disable_created_metrics,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from pbx.journal import port as journal
 from pbx.journal.port import Stamped
+from pbx.version import version
 from routing import facts
 from routing.values import AgentState, QueueId
 
 OTHER = "other"
 """The label's value for what is not in the plan or not in our lists."""
+BY_EXTENSION = "extension"
+"""In place of a queue: a manager called by extension."""
 EVENTS = frozenset(
     {
         "AsyncAGIEnd",
@@ -24,16 +38,23 @@ EVENTS = frozenset(
         "AsyncAGIStart",
         "BridgeEnter",
         "BridgeLeave",
+        "CoreShowChannel",
+        "CoreShowChannelsComplete",
         "DTMFEnd",
         "DeviceStateChange",
+        "DeviceStateListComplete",
         "FullyBooted",
         "Hangup",
         "Newchannel",
         "Newstate",
         "OriginateResponse",
+        "Shutdown",
     }
 )
-SHORT_S = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+"""Events that get a label of their own: those that asterisk-conf/manager.conf lets through."""
+CALLS_REMEMBERED = 100_000
+"""Calls whose number is remembered until they end; more are never alive."""
+SHORT_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 PERSON_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 TALK_S = (5, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
@@ -60,8 +81,20 @@ class Stats(Protocol):
         """Of these, in the spool file."""
 
     @property
+    def written(self) -> int:
+        """Entries written since the start."""
+
+    @property
+    def spilled(self) -> int:
+        """Entries put into the spool file since the start."""
+
+    @property
     def dropped(self) -> int:
-        """Entries lost."""
+        """Entries lost since the start."""
+
+    @property
+    def failing(self) -> bool:
+        """The last attempt to write did not succeed."""
 
 
 class Backlog(Protocol):
@@ -72,83 +105,141 @@ class Backlog(Protocol):
 
 
 class Metrics:
-    """Everything on /metrics."""
+    """Everything on /metrics.  One for each registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
+        # A series with the time of its own birth beside each other series helps nobody.
+        disable_created_metrics()  # type: ignore[no-untyped-call] # untyped upstream
         self._dids: frozenset[str] = frozenset()
         self._of_call: dict[str, str] = {}
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"voronka_{name}", text, labels, registry=registry)
 
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(f"voronka_{name}", text, registry=registry)
+
         def histogram(name: str, text: str, buckets: Iterable[float], *labels: str) -> Histogram:
             return Histogram(
                 f"voronka_{name}", text, labels, buckets=tuple(buckets), registry=registry
             )
 
-        self._calls = counter("calls", "Calls ended.", "number", "outcome")
-        self._legs = counter("legs", "Legs ended.", "disposition")
-        self._offers = counter("offers", "Offers made.", "queue")
+        self._started = _Children(counter("calls_started", "Calls that began.", "number"))
+        self._calls = _Children(counter("calls", "Calls that ended.", "number", "outcome"))
+        self._short = _Children(
+            counter("short_abandons", "Abandoned waits shorter than the queue's limit.", "number")
+        )
+        gauge("calls_in_progress", "Calls that have begun and not ended.").set_function(
+            lambda: len(self._of_call)
+        )
+        self._legs = _Children(counter("legs", "Legs that ended.", "kind", "disposition"))
+        self._offers = _Children(counter("offers", "Offers made.", "queue", "strategy"))
+        self._results = _Children(counter("offer_results", "Offers that ended.", "result"))
         self._irregular = counter("irregular_events", "Events that did not fit the state.")
-        self._wait = histogram("wait_seconds", "Wait up to the join.", PERSON_S, "queue")
-        self._ring = histogram("ring_seconds", "Ring time of legs.", PERSON_S)
-        self._talk = histogram("talk_seconds", "Talk time of legs.", TALK_S)
+        self._wait = _Children(
+            histogram("wait_seconds", "Waits in a queue, by how they ended.", PERSON_S, *_WAIT)
+        )
+        self._ring = _Children(
+            histogram("ring_seconds", "How long legs rang.", PERSON_S, "disposition")
+        )
+        self._talk = histogram("talk_seconds", "How long legs talked.", TALK_S)
         self._decision = histogram(
             "decision_seconds", "From an event to the last command it brought.", SHORT_S
         )
         self._handoff = histogram(
             "handoff_seconds", "From a free agent to the next caller's ring.", SHORT_S
         )
-        self._connected = Gauge(
-            "voronka_ami_connected", "1 while logged in at Asterisk.", registry=registry
+        self._connected = gauge("ami_connected", "1 while logged in at Asterisk.")
+        self._events = _Children(counter("ami_events", "Events from Asterisk.", "event"))
+        self._action_s = _Children(
+            histogram("ami_action_seconds", "Time to an action's answer.", SHORT_S, "action")
         )
-        self._events = counter("ami_events", "Events from Asterisk.", "event")
-        self._action_s = histogram(
-            "ami_action_seconds", "Time to an action's answer.", SHORT_S, "action"
+        self._action_failures = _Children(
+            counter("ami_action_failures", "Actions refused or not answered.", "action")
         )
-        self._action_failures = counter("ami_action_failures", "Actions refused.", "action")
-        self._plan_ok = Gauge(
-            "voronka_plan_last_load_successful", "1 when the last load was.", registry=registry
+        self._plan_ok = gauge("plan_last_load_successful", "1 when the last load succeeded.")
+        self._plan_at = gauge(
+            "plan_last_load_success_timestamp_seconds", "When a load last succeeded."
         )
-        self._plan_at = Gauge(
-            "voronka_plan_last_load_timestamp_seconds", "When that was.", registry=registry
-        )
-        Info("voronka_build", "The program.", registry=registry).info({"version": _version()})
+        Info("voronka_build", "The program.", registry=registry).info({"version": version()})
+        self._live = _Live()
+        registry.register(self._live)
+        self._takers: dict[type, Callable[[Any], None]] = {
+            journal.CallStarted: self._call_started,
+            journal.CallEnded: self._call_ended,
+            journal.OutsideLegFinished: self._outside_finished,
+            facts.WaitEnded: self._wait_ended,
+            facts.OfferMade: self._offer_made,
+            facts.OfferEnded: self._offer_ended,
+            facts.LegFinished: self._leg_finished,
+            facts.Irregular: self._was_irregular,
+        }
+
+    # Where the numbers come from ---------------------------------------------------------
 
     def known_numbers(self, dids: Iterable[str]) -> None:
         """The plan's numbers: all others count as ``other``."""
         self._dids = frozenset(dids)
 
     def distribution_source(self, distribution: Distribution, queues: Iterable[QueueId]) -> None:
-        """Ask this for who waits and who is free."""
-        self._registry.register(_Live(distribution, tuple(queues)))
+        """Ask this for who waits and who is free.  Again after a reload."""
+        self._live.distribution = distribution
+        self._live.queues = tuple(queues)
 
     def journal_source(self, backlog: Backlog) -> None:
         """Ask this for what is not written yet."""
-        self._registry.register(_Writing(backlog))
+        self._live.backlog = backlog
+
+    def failures_source(self, counts: Mapping[str, Callable[[], int]]) -> None:
+        """Ask these for what went wrong inside, by a word of our own (``ami_malformed``)."""
+        self._live.failures = dict(counts)
+
+    # The journal's entries ---------------------------------------------------------------
 
     def observe(self, stamped: Stamped) -> None:
         """An entry of the journal."""
-        match stamped.entry:
-            case journal.CallStarted(call_id, did):
-                self._of_call[call_id] = did if did in self._dids else OTHER
-            case journal.CallEnded(call_id, outcome):
-                number = self._of_call.pop(call_id, OTHER)
-                self._calls.labels(number, outcome.value).inc()
-            case facts.WaitEnded(_, queue_id, waited_s, "joined"):
-                self._wait.labels(queue_id).observe(waited_s)
-            case facts.OfferMade(_, _, queue_id):
-                self._offers.labels(queue_id or "extension").inc()
-            case facts.LegFinished() as leg:
-                self._legs.labels(leg.disposition.value).inc()
-                self._ring.observe(leg.ring_s)
-                if leg.talk_s > 0:
-                    self._talk.observe(leg.talk_s)
-            case facts.Irregular():
-                self._irregular.inc()
-            case _:
-                pass
+        if taker := self._takers.get(type(stamped.entry)):
+            taker(stamped.entry)
+
+    def _call_started(self, entry: journal.CallStarted) -> None:
+        number = entry.did if entry.did in self._dids else OTHER
+        self._of_call[entry.call_id] = number
+        if len(self._of_call) > CALLS_REMEMBERED:
+            del self._of_call[next(iter(self._of_call))]
+        self._started(number).inc()
+
+    def _call_ended(self, entry: journal.CallEnded) -> None:
+        number = self._of_call.pop(entry.call_id, OTHER)
+        self._calls(number, entry.outcome.value).inc()
+        if entry.short:
+            self._short(number).inc()
+
+    def _wait_ended(self, entry: facts.WaitEnded) -> None:
+        ended = entry.reason if entry.reason in ("joined", "left") else "returned"
+        self._wait(entry.queue_id, ended).observe(entry.waited_s)
+
+    def _offer_made(self, entry: facts.OfferMade) -> None:
+        self._offers(entry.queue_id or BY_EXTENSION, entry.strategy).inc()
+
+    def _offer_ended(self, entry: facts.OfferEnded) -> None:
+        self._results(entry.result).inc()
+
+    def _leg_finished(self, entry: facts.LegFinished) -> None:
+        self._leg("device", entry.disposition.value, entry.ring_s, entry.talk_s)
+
+    def _outside_finished(self, entry: journal.OutsideLegFinished) -> None:
+        self._leg("outside", entry.disposition, entry.ring_s, entry.talk_s)
+
+    def _leg(self, kind: str, disposition: str, ring_s: float, talk_s: float) -> None:
+        self._legs(kind, disposition).inc()
+        self._ring(disposition).observe(ring_s)
+        if talk_s > 0:
+            self._talk.observe(talk_s)
+
+    def _was_irregular(self, _: facts.Irregular) -> None:
+        self._irregular.inc()
+
+    # The engine's and AMI's own ----------------------------------------------------------
 
     def decision_seconds(self, seconds: float) -> None:
         """One event handled."""
@@ -160,13 +251,13 @@ class Metrics:
 
     def ami_event(self, name: str) -> None:
         """An event of Asterisk."""
-        self._events.labels(name if name in EVENTS else OTHER).inc()
+        self._events(name if name in EVENTS else OTHER).inc()
 
     def ami_action(self, name: str, seconds: float, ok: bool) -> None:
         """An action was answered (names are our own, so few)."""
-        self._action_s.labels(name).observe(seconds)
+        self._action_s(name).observe(seconds)
         if not ok:
-            self._action_failures.labels(name).inc()
+            self._action_failures(name).inc()
 
     def ami_connected(self, connected: bool) -> None:
         """The connection's state."""
@@ -179,48 +270,65 @@ class Metrics:
             self._plan_at.set(at)
 
 
+_WAIT = ("queue", "ended")
+
+
+class _Children:
+    """A metric's children by their labels' values: a third of the time of ``labels()``."""
+
+    __slots__ = ("_children", "_metric")
+
+    def __init__(self, metric: Any) -> None:
+        self._metric = metric
+        self._children: dict[tuple[str, ...], Any] = {}
+
+    def __call__(self, *values: str) -> Any:
+        child = self._children.get(values)
+        if child is None:
+            child = self._children[values] = self._metric.labels(*values)
+        return child
+
+
 class _Live(Collector):
-    """Gauges read when asked."""
+    """What is read when it is asked for, from those who know."""
 
-    def __init__(self, distribution: Distribution, queues: tuple[QueueId, ...]) -> None:
-        self._distribution = distribution
-        self._queues = queues
+    def __init__(self) -> None:
+        self.distribution: Distribution | None = None
+        self.queues: tuple[QueueId, ...] = ()
+        self.backlog: Backlog | None = None
+        self.failures: dict[str, Callable[[], int]] = {}
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        waiting = GaugeMetricFamily("voronka_waiting_calls", "Callers waiting.", labels=["queue"])
-        for queue_id in self._queues:
-            waiting.add_metric([queue_id], self._distribution.waiting(queue_id))
-        agents = GaugeMetricFamily("voronka_agents", "Agents in a state.", labels=["state"])
-        for state, count in self._distribution.agents_by_state().items():
-            agents.add_metric([state.value], count)
-        return (waiting, agents)
-
-
-class _Writing(Collector):
-    """The journal's gauges, read when asked."""
-
-    def __init__(self, backlog: Backlog) -> None:
-        self._backlog = backlog
-
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        source = self._backlog.stats()
-        return (
-            GaugeMetricFamily(
-                "voronka_journal_backlog_entries", "Entries to write.", value=source.backlog
-            ),
-            GaugeMetricFamily(
-                "voronka_journal_spooled_entries", "Entries in the spool.", value=source.in_spool
-            ),
-            GaugeMetricFamily(
-                "voronka_journal_dropped_entries", "Entries lost.", value=source.dropped
-            ),
+    def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
+        if self.distribution is not None:
+            yield from self._distribution(self.distribution)
+        if self.backlog is not None:
+            yield from self._journal(self.backlog.stats())
+        failures = CounterMetricFamily(
+            "voronka_failures", "What went wrong inside and was survived.", labels=["what"]
         )
+        for what, count in self.failures.items():
+            failures.add_metric([what], count())
+        yield failures
 
+    def _distribution(self, source: Distribution) -> Iterable[GaugeMetricFamily]:
+        waiting = GaugeMetricFamily("voronka_waiting_calls", "Callers waiting.", labels=["queue"])
+        for queue_id in self.queues:
+            waiting.add_metric([queue_id], source.waiting(queue_id))
+        yield waiting
+        agents = GaugeMetricFamily("voronka_agents", "Agents in a state.", labels=["state"])
+        for state, count in source.agents_by_state().items():
+            agents.add_metric([state.value], count)
+        yield agents
 
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("voronka")
-    except PackageNotFoundError:
-        return "unknown"
+    def _journal(self, stats: Stats) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
+        name = "voronka_journal"
+        yield GaugeMetricFamily(f"{name}_backlog_entries", "Entries to write.", stats.backlog)
+        yield GaugeMetricFamily(f"{name}_spool_entries", "Entries in the spool.", stats.in_spool)
+        yield GaugeMetricFamily(
+            f"{name}_failing", "1 when the last attempt to write failed.", stats.failing
+        )
+        yield CounterMetricFamily(f"{name}_written_entries", "Entries written.", stats.written)
+        yield CounterMetricFamily(
+            f"{name}_spilled_entries", "Entries put into the spool.", stats.spilled
+        )
+        yield CounterMetricFamily(f"{name}_dropped_entries", "Entries lost.", stats.dropped)

@@ -1,0 +1,103 @@
+"""Prometheus metrics: names that promtool accepts, and series whose number callers can't grow."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from datetime import UTC, datetime
+
+import aiohttp
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from pbx.http import start_http
+from pbx.journal import port as journal
+from pbx.journal.port import Entry, Stamped
+from pbx.metrics import Metrics
+from pbx.switch.script import CallerScript, PhoneAct, Reaction
+from routing.values import CallId, Outcome
+from tests.world import DID, SALES, agent, plan, sales, stage
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def told() -> tuple[Metrics, CollectorRegistry]:
+    """Metrics after a call."""
+    anna = agent("anna")
+    company = plan([anna], [sales(anna)])
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    metrics.known_numbers(company.numbers)
+    phones = {"PJSIP/anna": (PhoneAct(Reaction.ANSWER, 2.0, 30.0),)}
+    world, story = stage(company, [CallerScript("", 0.0, DID, "89161234567")], phones)
+    metrics.distribution_source(world.core.dispatcher, (SALES,))
+    world.run(world.clock.now() + 60)
+    for entry in story.entries:
+        metrics.observe(entry)
+    metrics.ami_event("Hangup")
+    metrics.ami_event("Injected")
+    metrics.ami_action("Originate", 0.001, ok=True)
+    metrics.ami_connected(True)
+    metrics.decision_seconds(0.0001)
+    metrics.handoff_seconds(0.001)
+    metrics.plan_loaded(1.0, ok=True)
+    return metrics, registry
+
+
+def test_a_call_is_counted_by_number_and_outcome() -> None:
+    _, registry = told()
+    labels = {"number": DID, "outcome": "answered"}
+
+    assert registry.get_sample_value("voronka_calls_total", labels) == 1
+    assert registry.get_sample_value("voronka_agents", {"state": "free"}) == 1
+    assert registry.get_sample_value("voronka_waiting_calls", {"queue": "sales"}) == 0
+
+
+def test_100_000_callers_leave_the_number_of_series_unchanged() -> None:
+    metrics, registry = told()
+
+    def observe(call_id: CallId, did: str, number: str) -> None:
+        started: Entry = journal.CallStarted(call_id, did, number, number, "", "", "ru")
+        ended: Entry = journal.CallEnded(call_id, Outcome.REJECTED, False, 0.0, 0.0, "", "")
+        metrics.observe(Stamped(NOW, started))
+        metrics.observe(Stamped(NOW, ended))
+
+    observe(CallId("first"), "not-ours", "+70000000000")
+    before = len(generate_latest(registry).splitlines())
+    for n in range(100_000):
+        observe(CallId(f"c{n}"), f"did-{n}", f"+7{n:010}")
+
+    assert len(generate_latest(registry).splitlines()) == before
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_promtool_has_nothing_to_say() -> None:
+    _, registry = told()
+
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=generate_latest(registry),
+        capture_output=True,
+        check=False,
+    )
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert checked.stderr + checked.stdout == b""
+
+
+async def test_readyz_says_which_part_is_not_well() -> None:
+    _, registry = told()
+    parts = {"ami": True, "journal": True}
+    runner = await start_http("127.0.0.1", 0, registry=registry, ready=lambda: parts)
+    try:
+        host, port = runner.addresses[0][:2]
+        async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
+            assert (await session.get("/healthz")).status == 200
+            assert (await session.get("/readyz")).status == 200
+            parts["ami"] = False
+            answer = await session.get("/readyz?verbose")
+            assert answer.status == 503
+            assert "[-] ami" in await answer.text()
+            assert "voronka_calls_total" in await (await session.get("/metrics")).text()
+    finally:
+        await runner.cleanup()

@@ -14,6 +14,7 @@ from pbx.ami.switch import AmiSettings, AsteriskSwitch
 from pbx.ami.translate import MessageFolder
 from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
+from pbx.engine.tuning import tune
 from pbx.journal.writer import SqlJournal
 from routing.dispatcher import Dispatcher
 from routing.strategy import Registry
@@ -54,6 +55,7 @@ async def serve(options: dict[str, object]) -> None:
         )
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        tune()
         await engine.start()
         print("ready", flush=True)
         await stop.wait()

@@ -20,6 +20,7 @@ from pbx.ami.switch import AmiSettings, AsteriskSwitch
 from pbx.ami.translate import MessageFolder
 from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
+from pbx.engine.tuning import tune
 from pbx.http import start_http
 from pbx.journal.recall import recall
 from pbx.journal.writer import SqlJournal
@@ -70,6 +71,7 @@ class Service:
         self._http = await start_http(
             settings.http_host, settings.http_port, registry=self._registry, ready=self.ready
         )
+        tune()
         await self._engine.start()
         _log.info(
             "engine_started",

@@ -75,7 +75,7 @@ async def adapter(
     folder = lab.recordings
     switch = AsteriskSwitch(
         AmiSettings(lab.ami_host, ami_port or lab.ami_port, lab.ami_user, lab.ami_secret),
-        lambda prompt, language: prompt.value,
+        lambda prompt, language: prompt.name,
         messages=MessageFolder(folder.host, folder.asterisk),
         rng=random.Random(),
         addresses=addresses or [f"PJSIP/{name}" for name in lab.phones],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -37,9 +38,15 @@ async def _run(settings: Settings) -> None:
     from pbx.wiring import build  # here: the engine's libraries are slow to import
 
     stop = asyncio.Event()
+
+    def asked() -> None:
+        if stop.is_set():
+            os._exit(130)  # asked twice: somebody does not want to wait
+        stop.set()
+
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sig, stop.set)
+        loop.add_signal_handler(sig, asked)
     service = await build(settings)
     try:
         await service.start()

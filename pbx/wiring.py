@@ -158,6 +158,7 @@ async def build(settings: Settings) -> Service:
             device.address for agent in plan.routing.agents.values() for device in agent.devices
         },
         watcher=metrics,
+        command_prefix=prefix,
     )
     engine = EngineLoop(plan, dispatcher, switch, journal, clock, watcher=metrics, id_prefix=prefix)
     return Service(settings, plan, engine, switch, journal, metrics, registry, prompts)

@@ -2,6 +2,10 @@
 
 A script is a generator: it yields an AGI command and is resumed with Asterisk's answer, without a
 task or an await, so an answer and the command after it lie in one turn of the event loop.
+
+Keys come from DTMFEnd events, never from a command's answer: those only say that a command is
+over.  So a key that is pressed between two commands is not lost.  The event of a key always comes
+before the answer of the command that it ended: both are told by the caller's own thread.
 """
 
 from __future__ import annotations
@@ -16,7 +20,9 @@ from pbx.ami.actions import agi_quoted, plain
 Script = Generator[str, "Reply", ivr_events.Event | None]
 
 _RESULT = re.compile(r"(\d{3})[ -]result=([^ ]*)(.*)", re.DOTALL)
-ALL_KEYS = "0123456789*#"
+ALL_KEYS = frozenset("0123456789*#")
+MAX_TYPED = 40
+"""Keys kept that were pressed before a question, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +35,29 @@ class Reply:
 
     @property
     def dead(self) -> bool:
-        """The channel is going."""
+        """The channel is going, or the command could not be done."""
         return self.result == "-1" or self.code != 200
+
+
+@dataclass(slots=True)
+class Keys:
+    """The keys that the caller pressed and nobody has used yet."""
+
+    waiting: str = ""
+
+    def press(self, key: str) -> None:
+        """A key; what is no key of a telephone is not kept."""
+        if key in ALL_KEYS and len(self.waiting) < MAX_TYPED:
+            self.waiting += key
+
+    def take(self) -> str:
+        """All of them."""
+        taken, self.waiting = self.waiting, ""
+        return taken
+
+    def give_back(self, keys: str) -> None:
+        """More than was asked for: for the next question."""
+        self.waiting = keys + self.waiting
 
 
 def parse(text: str) -> Reply:
@@ -43,73 +70,70 @@ def parse(text: str) -> Reply:
 
 def play(sounds: Sequence[str]) -> Script:
     """All prompts, one after another; keys do not end them."""
-    ok = True
-    for sound in sounds:
-        reply = yield f'STREAM FILE {agi_quoted(sound)} ""'
-        # A sound that is missing answers -1 as a hang-up does; a hang-up brings its own event.
-        ok = ok and not reply.dead
-    return ivr_events.PlayFinished(ok)
+    yield _playback(sounds)
+    # A sound that is missing is passed over; STREAM FILE would end the whole AGI for it.
+    reply = yield "GET VARIABLE PLAYBACKSTATUS"
+    return ivr_events.PlayFinished(ok="FAILED" not in reply.data and not reply.dead)
 
 
 def collect(
     sounds: Sequence[str],
     *,
-    typed: Callable[[], str],
+    keys: Keys,
     max_digits: int,
     timeout_s: float,
     inter_digit_s: float,
     barge_in: bool,
 ) -> Script:
-    """Prompts and digits.  ``typed`` gives (once) what was pressed before the question."""
-    digits = ""
-    waiting_ms = max(1, round(timeout_s * 1000))
-    if barge_in:
-        digits = typed()
-    else:
-        for sound in sounds:
-            yield f'STREAM FILE {agi_quoted(sound)} ""'
-        typed()
+    """Prompts and digits.  ``keys`` may hold some that were pressed before the question."""
+    if not barge_in:
+        if sounds:
+            yield _playback(sounds)
+        keys.take()
         sounds = ()
-    # Each prompt by itself: AGI plays no lists.  A key ends it and is the first digit; a sound
-    # that is missing answers as a hang-up does, so the question is asked all the same.
+    digits = keys.take()
+    # GET DATA: any key ends the prompt, and a sound that is missing does not end AGI.
     for sound in sounds[:-1]:
         if not digits:
-            digits = _key((yield f'STREAM FILE {agi_quoted(sound)} "{ALL_KEYS}"'))
-    if not digits and sounds:
-        reply = yield f"GET DATA {agi_quoted(sounds[-1])} {waiting_ms} 1"
-        if reply.dead:
-            digits = _key((yield f"WAIT FOR DIGIT {waiting_ms}"))
-        elif reply.result == "" and "timeout" not in reply.data:
-            digits = "#"  # ends the input of GET DATA, and is not part of it
-        else:
-            digits = reply.result
-    elif not digits:
-        digits = _key((yield f"WAIT FOR DIGIT {waiting_ms}"))
+            yield _get_data(sound, 0.001, 1)
+            digits = keys.take()
     if not digits:
-        return ivr_events.DigitsPressed("")
+        reply = yield _get_data(sounds[-1] if sounds else "", timeout_s, 1)
+        digits = keys.take()
+        if not digits and reply.dead and sounds:
+            yield _get_data("", timeout_s, 1)
+            digits = keys.take()
     if max_digits == 1:
+        keys.give_back(digits[1:])
         return ivr_events.DigitsPressed(digits[:1])
-    between_ms = max(1, round(inter_digit_s * 1000))
-    while "#" not in digits and len(digits) < max_digits:
-        key = _key((yield f"WAIT FOR DIGIT {between_ms}"))
-        if not key:
-            break
-        digits += key
-    if "#" in digits:
-        return ivr_events.DigitsPressed(digits[: digits.index("#")][:max_digits], terminated=True)
-    return ivr_events.DigitsPressed(digits[:max_digits])
+    if digits and "#" not in digits and len(digits) < max_digits:
+        yield _get_data("", inter_digit_s, max_digits - len(digits))
+        digits += keys.take()
+    first, ended, rest = digits.partition("#")
+    if len(first) > max_digits or not ended:
+        keys.give_back(first[max_digits:] + ended + rest)
+        return ivr_events.DigitsPressed(first[:max_digits])
+    keys.give_back(rest)
+    return ivr_events.DigitsPressed(first, terminated=True)
 
 
 def record(
-    path: str, here: Callable[[], float], name: str, max_s: float, silence_s: float
+    path: str,
+    measure: Callable[[], float],
+    name: str,
+    max_s: float,
+    silence_s: float,
+    *,
+    keys: Keys,
 ) -> Script:
-    """A message to ``path`` (as Asterisk sees it, no suffix); ``here`` measures it afterwards."""
-    reply = yield (
+    """A message to ``path`` (as Asterisk sees it, no suffix), measured afterwards."""
+    yield (
         f"RECORD FILE {agi_quoted(path)} wav {agi_quoted('#')} {round(max_s * 1000)} 0 BEEP "
         f"s={max(1, round(silence_s))}"
     )
-    del reply  # a caller who hangs up while speaking has left a message all the same
-    return ivr_events.MessageRecorded(name, here())
+    keys.take()  # the one that ended it
+    # Whatever the answer: a caller who hangs up while speaking has left a message all the same.
+    return ivr_events.MessageRecorded(name, measure())
 
 
 def hold(call_id: str, music: str) -> Script:
@@ -124,7 +148,11 @@ def hold(call_id: str, music: str) -> Script:
     return None
 
 
-def _key(reply: Reply) -> str:
-    """The key that ended a command, "" for none (its result is the key's ASCII code)."""
-    code = int(reply.result) if reply.result.isdigit() else 0
-    return chr(code) if 35 <= code <= 57 else ""
+def _playback(sounds: Sequence[str]) -> str:
+    # What separates sounds or options can't be in a name.
+    named = [sound for sound in sounds if not set(sound) & set("&,|")]
+    return f"EXEC Playback {agi_quoted('&'.join(named) or 'silence/1')}"
+
+
+def _get_data(sound: str, timeout_s: float, digits: int) -> str:
+    return f"GET DATA {agi_quoted(sound)} {max(1, round(timeout_s * 1000))} {digits}"

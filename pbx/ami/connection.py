@@ -14,8 +14,8 @@ import structlog
 from panoramisk.manager import Manager
 
 from pbx.ami.actions import Fields, encode
-from pbx.ami.protocol import Headers, WholeMessages
-from pbx.errors import ActionFailed, LoginRefused, SwitchLost
+from pbx.ami.protocol import LOST, Headers, WholeMessages
+from pbx.errors import ActionFailed, LoginRefused, SwitchError, SwitchLost
 
 _log = structlog.get_logger(__name__)
 
@@ -127,8 +127,11 @@ class AmiConnection(Manager):  # type: ignore[misc]
     # Sending -----------------------------------------------------------------------------
 
     def act(self, name: str, fields: Fields, answered: Answered | None = None) -> None:
-        """Send an action now.  ``answered`` gets the response, or None when there will be none
-        (refused, timed out, line lost).  Raises UnsafeValue; nothing is sent then."""
+        """Send an action now.  ``answered`` gets the response, LOST when the line broke after it
+        was sent, or None when there will be no answer (not sent, timed out).
+
+        Raises UnsafeValue; nothing is sent then.
+        """
         self._ids += 1
         action_id = f"v{self._ids}"
         data = encode(name, (("ActionID", action_id), *fields))
@@ -156,8 +159,9 @@ class AmiConnection(Manager):  # type: ignore[misc]
         found: list[Headers] = []
         if pending := self._pending.get(f"v{self._ids}"):
             pending.listing = found
-        if await future is None:
-            raise ActionFailed(f"{name}: no answer")
+        end = await future
+        if end is None or end.get("Response", "Success") != "Success":
+            raise ActionFailed(f"{name}: {(end or {}).get('Message', 'no answer')}")
         return found
 
     # Receiving ---------------------------------------------------------------------------
@@ -244,7 +248,13 @@ class AmiConnection(Manager):  # type: ignore[misc]
             raise SwitchLost("AMI login: no answer") from error
         self.authenticated = True
         self._watcher.ami_connected(True)
-        await self._on_up()
+        try:
+            await self._on_up()
+        except BaseException:
+            # Not knowing what there is, we do not go on: the next login reads it again.
+            self._drop("the state could not be read")
+            line.abort()
+            raise
 
     def _drop(self, reason: str) -> None:
         """The line is lost: nothing that was sent is sent again, who waits is told."""
@@ -252,10 +262,11 @@ class AmiConnection(Manager):  # type: ignore[misc]
         was_up, self.authenticated = self.authenticated, False
         pending, self._pending = self._pending, {}
         for one in pending.values():
-            self._finish(one, None)
-        if line is not None and was_up and not self._closing:
+            self._finish(one, LOST)
+        if line is not None and was_up:
             self._watcher.ami_connected(False)
-            self._on_down(reason)
+            if not self._closing:
+                self._on_down(reason)
         self._lost.set()
 
     async def _keep(self) -> None:
@@ -267,8 +278,10 @@ class AmiConnection(Manager):  # type: ignore[misc]
                 await asyncio.sleep(pause * self._rng.uniform(0.5, 1.5))
                 try:
                     await self._connect()
-                except (SwitchLost, ActionFailed, LoginRefused) as error:
+                except SwitchError as error:
                     _log.warning("ami_not_connected", reason=str(error))
+                except Exception:
+                    _log.exception("ami_not_connected")
                 pause = min(BACK_OFF_S[1], pause * 2)
 
     async def _watch(self) -> None:

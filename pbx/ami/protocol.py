@@ -13,6 +13,9 @@ from panoramisk.ami_protocol import AMIProtocol
 
 Headers = dict[str, str]
 
+LOST: Headers = {"Response": "Lost", "Message": "the line broke before the answer came"}
+"""Stands for the answer to an action that was sent and may have been carried out."""
+
 END = b"\r\n\r\n"
 MAX_MESSAGE = 256 * 1024
 """No message of Asterisk comes near this; more without an end is garbage, bytes."""

@@ -1,25 +1,41 @@
-"""What we know against what Asterisk has: after each login, and now and then."""
+"""What we know against what Asterisk has: after each login, and now and then.
+
+Asterisk is the truth.  What happened without us is told as the events that we missed.
+"""
 
 from __future__ import annotations
 
+import time
+
+from pbx.ami.channels import CALL_CONTEXT, LEG_PREFIX, RINGING, UP, CallerChannel, known
 from pbx.ami.connection import AmiConnection
 from pbx.ami.protocol import Headers
-from pbx.ami.translate import CALLER_CONTEXTS, LEG_PREFIX, UP, CallerChannel, Channels
-from pbx.switch import port
+from pbx.ami.translate import Channels
 from routing.values import CallId
 
 GONE = "gone while nobody listened"
 
 
 async def after_login(connection: AmiConnection, channels: Channels) -> None:
-    """Tell what is gone and what is found, then ``SwitchUp``."""
+    """Tell what is gone, what happened and who is found, then ``SwitchUp``."""
+    before = channels.known()
+    asked = {call_id: caller.agi_id for call_id, caller in channels.callers.items()}
     for state in await connection.listing("DeviceStateList"):
         channels.take({**state, "Event": "DeviceStateChange"})
+    bridges = await connection.listing("BridgeList")
+    technology = {one.get("BridgeUniqueid", ""): one.get("BridgeTechnology", "") for one in bridges}
     found = await connection.listing("CoreShowChannels")
-    channels.forget_missing({one.get("Uniqueid", "") for one in found}, GONE)
+    channels.forget_missing({one.get("Uniqueid", "") for one in found}, GONE, among=before)
+    channels.forget_bridges()
     for one in found:
-        _find(channels, one)
-    channels.resume_all()
+        _see(channels, one, technology.get(one.get("BridgeId", ""), ""))
+    for one in found:
+        _bridged(channels, one, technology)
+    for one in found:
+        caller = channels.callers.get(CallId(one.get("Uniqueid", "")))
+        # Who has been given a command since is led already.
+        if caller is not None and asked.get(caller.call_id) == caller.agi_id:
+            _resume(channels, caller, one)
     channels.tell_up()
 
 
@@ -28,32 +44,75 @@ async def clean(connection: AmiConnection, channels: Channels) -> int:
 
     What began after the question was asked is not in the answer, and is left alone.
     """
-    known = channels.known()
+    before = channels.settled()
     found = await connection.listing("CoreShowChannels")
     there = {one.get("Uniqueid", "") for one in found}
-    return channels.forget_missing(there | (channels.known() - known), GONE)
+    return channels.forget_missing(there, GONE, among=before)
 
 
-def _find(channels: Channels, one: Headers) -> None:
-    """A channel of a time before us, or one that we know."""
+def _see(channels: Channels, one: Headers, technology: str) -> None:
+    """A channel that we know, or one of a time before us."""
     unique_id, channel = one.get("Uniqueid", ""), one.get("Channel", "")
-    if CallId(unique_id) in channels.callers or unique_id.startswith(LEG_PREFIX):
-        return
-    address = channel.rpartition("-")[0]
-    if address in channels.addresses:
-        channels.take({"Event": "Newchannel", "Uniqueid": unique_id, "Channel": channel})
-    elif one.get("Context") in CALLER_CONTEXTS and one.get("Application") in ("AGI", "BridgeWait"):
-        caller = CallerChannel(CallId(unique_id), channel, one.get("ChannelState") == UP)
-        caller.holding = one["Application"] == "BridgeWait"
-        caller.held = caller.holding
-        caller.holding_bridge = one.get("BridgeId", "") if caller.holding else ""
-        channels.adopt(caller)
-        channels.found(
-            port.CallerFound(
-                caller.call_id,
-                one.get("AccountCode") or one.get("Exten", ""),
-                one.get("CallerIDNum", "").replace("<unknown>", ""),
-                one.get("CallerIDName", "").replace("<unknown>", ""),
-                0.0,
-            )
+    if leg := channels.ringing.of(unique_id):
+        if not leg.channel:
+            channels.ringing.new_channel(leg, channel)
+        if one.get("ChannelState") in (RINGING, UP):
+            channels.ringing.new_state(leg, one["ChannelState"])
+    elif unique_id.startswith(LEG_PREFIX):
+        if one.get("ChannelState") == UP:
+            channels.busy(unique_id, channel)  # talks, or is about to
+        else:
+            channels.hang_up_stray(unique_id)
+    elif CallId(unique_id) not in channels.callers:
+        if one.get("Context") == CALL_CONTEXT:
+            _adopt(channels, one, technology)
+        else:
+            channels.busy(unique_id, channel)
+
+
+def _adopt(channels: Channels, one: Headers, technology: str) -> None:
+    """A caller of a time before us.  Who talks is left to talk."""
+    caller = CallerChannel(
+        CallId(one["Uniqueid"]),
+        one.get("Channel", ""),
+        one.get("ChannelState") == UP,
+        one.get("AccountCode", ""),
+        known(one.get("CallerIDNum", "")),
+        known(one.get("CallerIDName", "")),
+    )
+    caller.holding = technology == "holding_bridge"
+    caller.stranger = bool(technology) and not caller.holding
+    channels.callers[caller.call_id] = caller
+    if not caller.stranger:
+        channels.leading.tell_found(caller, time.time() - _seconds(one.get("Duration", "")))
+
+
+def _bridged(channels: Channels, one: Headers, technology: dict[str, str]) -> None:
+    bridge = one.get("BridgeId", "")
+    if bridge in technology:
+        channels.take(
+            {
+                "Event": "BridgeEnter",
+                "BridgeUniqueid": bridge,
+                "BridgeTechnology": technology[bridge],
+                "Uniqueid": one.get("Uniqueid", ""),
+            }
         )
+
+
+def _resume(channels: Channels, caller: CallerChannel, one: Headers) -> None:
+    channels.leading.resume(
+        caller,
+        in_agi=one.get("Application") == "AGI" and not one.get("BridgeId"),
+        channel=one.get("Channel", ""),
+        sent_to=one.get("ApplicationData", "").partition(",")[2],
+    )
+
+
+def _seconds(duration: str) -> float:
+    """``01:02:03`` as seconds."""
+    parts = duration.split(":")
+    if len(parts) != 3 or not all(part.isdigit() for part in parts):
+        return 0.0
+    hours, minutes, seconds = map(int, parts)
+    return float(hours * 3600 + minutes * 60 + seconds)

@@ -42,6 +42,7 @@ class AsteriskSwitch:
     """Drives Asterisk over AMI; keeps the promises of pbx.switch.port.
 
     ``addresses``: the devices of the plan, whose reachability and own calls are told.
+    ``command_prefix``: of this run only (see Channels).
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class AsteriskSwitch:
         rng: random.Random,
         addresses: Iterable[str],
         watcher: Watcher,
+        command_prefix: str = "a",
     ) -> None:
         self._on_event: Callable[[SwitchEvent], None] = _nobody
         self.connection = AmiConnection(
@@ -72,6 +74,7 @@ class AsteriskSwitch:
             resolve=resolve,
             messages=messages,
             addresses=frozenset(addresses),
+            command_prefix=command_prefix,
         )
         self._house: list[asyncio.Task[None]] = []
 

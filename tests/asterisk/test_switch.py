@@ -290,7 +290,7 @@ async def test_a_released_caller_gets_the_dialplans_own_way(waiting: bool) -> No
 
         await until(lambda: len(told.of(port.AddressBusy)) == 1)
         limit = await lab.cli("core show channels verbose")
-        assert "voronka-alone" in limit
+        assert "voronka-alone" in limit, limit
         caller.hang_up()
         await told.wait(port.CallerGone)
         await told.wait(port.AddressIdle)

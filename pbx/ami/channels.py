@@ -1,0 +1,94 @@
+"""What we know of each channel of ours."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from pbx.ami import caller_scripts as scripts
+from pbx.ami.actions import Fields
+from pbx.ami.protocol import Headers
+from pbx.switch import port
+from routing.values import CallId, Disposition, LegId
+
+LEG_PREFIX = "voronka-"
+"""Begins the Uniqueid of a leg of ours, so that it is known in Asterisk's own lists."""
+CALL_CONTEXT = "voronka-call"
+"""Where callers are led (asterisk-conf/extensions.conf)."""
+LIMIT_S = 60
+"""The caller's time limit without a sign of the engine, seconds (asterisk-conf/extensions.conf)."""
+RINGING, UP = "5", "6"
+"""ChannelState as in Asterisk's channelstate.h."""
+
+Answered = Callable[[Headers | None], None]
+
+
+class Act(Protocol):
+    """Sends an action.  ``answered`` gets the response (``LOST`` when the line broke before it
+    came), or None when there will be none."""
+
+    def __call__(self, name: str, fields: Fields, answered: Answered | None = None) -> None:
+        """Raises UnsafeValue."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFolder:
+    """Where voicemail is written: as we see it and as Asterisk does."""
+
+    here: Path
+    on_switch: str
+
+
+@dataclass(slots=True)
+class CallerChannel:
+    """A caller's channel.
+
+    ``holding``: the command for the holding bridge was given; ``held``: the caller is in it.
+    ``talk_bridge``: in a bridge with somebody.  ``talked``: since the last time in AGI.
+    ``limited``: we have renewed the dialplan's time limit, so we have to lift it, too.
+    ``stranger``: talks since a time before us, and the engine does not know the call.
+    """
+
+    call_id: CallId
+    channel: str
+    answered: bool = False
+    dialled: str = ""
+    number: str = ""
+    name: str = ""
+    script: scripts.Script | None = None
+    command: port.ForCaller | port.Hold | None = None
+    agi_id: str = ""
+    ready: bool = True
+    todo: deque[port.ForCaller | port.Hold] = field(default_factory=deque)
+    keys: scripts.Keys = field(default_factory=scripts.Keys)
+    holding: bool = False
+    held: bool = False
+    holding_bridge: str = ""
+    talk_bridge: str = ""
+    joined: LegId | None = None
+    talked: bool = False
+    released: bool = False
+    limited: bool = False
+    stranger: bool = False
+
+
+@dataclass(slots=True)
+class LegChannel:
+    """A leg that we ring."""
+
+    leg_id: LegId
+    call_id: CallId
+    channel: str = ""
+    rings: bool = False
+    picked_up: bool = False
+    joined: bool = False
+    stopped: Disposition | None = None
+    reason: str = ""
+
+
+def known(text: str) -> str:
+    """A number or name as Asterisk shows it, without its word for none."""
+    return "" if text == "<unknown>" else text

@@ -62,6 +62,7 @@ class CallSeen:
     status: int = 0
     #: "us", "them" or "" (not ended, or refused): who sent BYE or CANCEL.
     hung_up_by: str = ""
+    acknowledged: bool = False
     cancelled: bool = False
     #: Reason header of the BYE or CANCEL: tells 'answered elsewhere' from a caller's hang-up.
     reason: str = ""
@@ -78,7 +79,8 @@ class CallSeen:
 
     @property
     def answered(self) -> bool:
-        return self.status == 200
+        """Picked up and the ACK seen: SIPp takes no command between the two."""
+        return self.status == 200 and self.acknowledged
 
     @property
     def answered_elsewhere(self) -> bool:
@@ -121,6 +123,8 @@ class CallSeen:
                     self.ended_at = message.at
             if method == "CANCEL":
                 self.cancelled = True
+        elif method == "ACK":
+            self.acknowledged = True
         elif method == "NOTIFY":
             found = re.search(r"^SIP/2\.0 \d+ .*$", message.text.partition("\n")[2], re.MULTILINE)
             if found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ivr.nodes import NodeId
 from routing.values import ReturnReason, Seconds
 
 
@@ -46,8 +47,23 @@ class CallerReturned:
 
 
 @dataclass(frozen=True, slots=True)
+class SentTo:
+    """Somebody who had the caller sent them on to ``node_id`` (an agent's transfer to a queue)."""
+
+    node_id: NodeId
+
+
+@dataclass(frozen=True, slots=True)
 class CallerHungUp:
     """The caller is gone; the walk ends without another command."""
 
 
-Event = WalkStarted | PlayFinished | DigitsPressed | MessageRecorded | CallerReturned | CallerHungUp
+Event = (
+    WalkStarted
+    | PlayFinished
+    | DigitsPressed
+    | MessageRecorded
+    | CallerReturned
+    | SentTo
+    | CallerHungUp
+)

@@ -130,7 +130,8 @@ class Walk:
         """
         if isinstance(event, events.CallerHungUp):
             self._awaits = None
-        if self._awaits is None or not isinstance(event, self._awaits):
+        sent = isinstance(event, events.SentTo) and self._awaits is events.CallerReturned
+        if self._awaits is None or not (sent or isinstance(event, self._awaits)):
             return Step((), ())
         self._resume(event)
         while (target := self._target) is not None:
@@ -158,6 +159,8 @@ class Walk:
                 self._end("played" if ok else "could not be played")
             case events.MessageRecorded(_, length_s), nodes.Voicemail() as node:
                 self._recorded(node, length_s)
+            case events.SentTo(node_id), _:
+                self._go(node_id, "sent on")
             case events.CallerReturned(reason), nodes.ToQueue() as node:
                 self._back_from_queue(node, reason)
             case events.CallerReturned(reason), nodes.DialAgent() as node:

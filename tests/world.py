@@ -100,6 +100,7 @@ def plan(
         tree=nodes or tree(),
         extensions={str(101 + n): one.agent_id for n, one in enumerate(agents)},
         queue_extensions={"200": SALES},
+        queue_entries={SALES: "to-sales"},
         on_duty=frozenset(one.agent_id for one in agents),
         queue_sounds={one.queue_id: QueueSounds("default") for one in queues},
         prompts=(),

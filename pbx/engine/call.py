@@ -36,7 +36,8 @@ class LiveCall:
     """One caller's call while it lasts.
 
     ``plan`` is the one it began with.  ``overflowed``: a queue gave the caller back, or the
-    number's lines were full.  ``wait_s`` and ``talk_s`` are what is already over.
+    number's lines were full.  ``giver``: the agent who sent the caller on, to whom they go back if
+    nobody answers there.  ``wait_s`` and ``talk_s`` are what is already over.
     """
 
     call_id: CallId
@@ -56,6 +57,7 @@ class LiveCall:
     talk_s: Seconds = 0.0
     talked: bool = False
     last_agent: AgentId | None = None
+    giver: AgentId | None = None
     overflowed: bool = False
     message_left: bool = False
     voicemail_box: str = ""

@@ -354,6 +354,7 @@ class EngineCore:
         call.talked = True
         call.talking_leg = leg_id
         call.talking_since = now
+        call.giver = None
 
     def _give_back(self, call: LiveCall, reason: ReturnReason, now: float) -> None:
         """The caller goes on in the menu tree."""
@@ -361,26 +362,32 @@ class EngineCore:
             return
         call.wait_ends(now)
         call.talk_ends(now)
+        if (giver := call.giver) is not None:
+            call.giver = None
+            self._to_agent(call, giver, TRANSFER_RING_S, now)
+            return
         if reason is not ReturnReason.TALK_ENDED and call.stage is Stage.WAITING:
             call.overflowed = True
         call.stage = Stage.MENU
         self._walk_on(call, ivr_events.CallerReturned(reason), now)
 
     def _transferred(self, call: LiveCall, target: str, now: float) -> None:
-        """An agent sent the caller on.  A target that is not known goes back to that agent:
-        a slip of the finger must not lose the caller."""
+        """An agent sent the caller on.  A target that is not known, or where nobody answers,
+        brings the caller back to that agent: a slip of the finger must not lose a caller."""
         self._note(journal.Transferred(call.call_id, call.talking_leg, target[:40]), now)
         giver = call.last_agent
         call.talk_ends(now)
         plan = call.plan
         if (agent_id := plan.extensions.get(target)) is not None:
+            call.giver = giver if giver != agent_id else None
             self._to_agent(call, agent_id, TRANSFER_RING_S, now)
         elif (queue_id := plan.queue_extensions.get(target)) is not None:
-            self._to_queue(call, queue_id, now)
+            self._walk_on(call, ivr_events.SentTo(plan.queue_entries[queue_id]), now)
         elif (number := normalise(target, plan.region)).e164 and may_call(
             number.e164, plan.allowed_prefixes
         ):
             address = plan.trunk.format(number=number.e164)
+            call.giver = giver
             self._to_outside(
                 call, ivr_commands.CallOutside(number.e164, address, TRANSFER_RING_S), now
             )

@@ -52,10 +52,11 @@ class Plan:
 
     ``on_duty``: agents who are at work when the engine starts.  ``extensions``: what may be
     dialled inside (``101``) and the agent behind it.  ``queue_extensions``: the same for queues
-    (transfer targets).  ``region``: ISO 3166 country of numbers written without +.
-    ``trunk``: dial string for outside numbers with ``{number}``.  ``allowed_prefixes``: E.164
-    prefixes that may be called outside.  ``digest``: sha256 of the sources.  ``time_zone``: of
-    schedules and reports that name none.  ``warnings``: what works, but hardly as meant.
+    (transfer targets), and ``queue_entries``: the steps that lead into them.  ``region``: ISO 3166
+    country of numbers written without +.  ``trunk``: dial string for outside numbers with
+    ``{number}``.  ``allowed_prefixes``: E.164 prefixes that may be called outside.  ``digest``:
+    sha256 of the sources.  ``time_zone``: of schedules and reports that name none.  ``warnings``:
+    what works, but hardly as meant.
     """
 
     numbers: Mapping[str, Number]
@@ -63,6 +64,7 @@ class Plan:
     tree: Tree
     extensions: Mapping[str, AgentId]
     queue_extensions: Mapping[str, QueueId]
+    queue_entries: Mapping[QueueId, NodeId]
     on_duty: frozenset[AgentId]
     queue_sounds: Mapping[QueueId, QueueSounds]
     prompts: tuple[Prompt, ...]

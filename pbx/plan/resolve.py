@@ -62,7 +62,7 @@ def resolve(
     dialled = extensions(context)
     hours = schedules(context)
     prompts = PromptBook(context)
-    tree = TreeBuilder(context, everyone, hours, dialled.agents, prompts)
+    tree = TreeBuilder(context, everyone, hours, dialled.agents, dialled.queues, prompts)
     tree.menus()
     tree.queue_ways()
     found = numbers(context, tree)
@@ -79,6 +79,7 @@ def resolve(
         tree=tree.nodes,
         extensions=dialled.agents,
         queue_extensions=dialled.queues,
+        queue_entries=tree.queue_entries,
         on_duty=frozenset(AgentId(key) for key, one in shape.managers.items() if one.on_duty),
         queue_sounds={
             QueueId(key): QueueSounds(_music(one.music or settings.music))

@@ -28,7 +28,7 @@ from pbx.plan.resolve_nodes import (
 from pbx.plan.resolve_people import People, rings_for
 from pbx.plan.resolve_prompts import PromptBook
 from pbx.plan.shape_faults import about
-from routing.values import AgentId
+from routing.values import AgentId, QueueId
 
 _STEPPING = (
     shapes.PlayShape,
@@ -50,6 +50,7 @@ class TreeBuilder:
         everyone: People,
         hours: Mapping[str, Schedule],
         dialled: Mapping[str, AgentId],
+        dialled_queues: Mapping[str, QueueId],
         prompts: PromptBook,
     ) -> None:
         self.nodes: dict[NodeId, Node] = {}
@@ -58,6 +59,7 @@ class TreeBuilder:
         self.everyone = everyone
         self.hours = hours
         self.dialled = dialled
+        self.dialled_queues = dialled_queues
         self.prompts = prompts
         self.longest_ring_s = max(
             (rings_for(everyone.agents[one]) for one in dialled.values()), default=0.0
@@ -68,6 +70,7 @@ class TreeBuilder:
         self.read_variables: list[tuple[Path, str]] = []
         self.gotos: list[tuple[Path, str]] = []
         self.queues_used: set[str] = set()
+        self.queue_entries: dict[QueueId, NodeId] = {}
         self.schedules_used: set[str] = set()
 
     def menus(self) -> None:
@@ -82,11 +85,17 @@ class TreeBuilder:
             self.named(shape, path, name)
 
     def queue_ways(self) -> None:
-        """Build every queue's own ways out; steps refer to them by ``ways_of``."""
+        """Build every queue's own ways out (steps refer to them by ``ways_of``), and the ways
+        into those that have an extension."""
         for name, shape in self.context.shape.queues.items():
             for key in ("on_overflow", *OVERFLOWS.values()):
                 if getattr(shape, key) is not None:
                     self.named(getattr(shape, key), ("queues", name, key), _way_id(name, key))
+        for queue_id in self.dialled_queues.values():
+            usual, ways = self.ways_of(queue_id)
+            entry = nodes.ToQueue(f"queue={queue_id}", queue_id, 0, (), usual, ways)
+            self.put(entry, ("queues", queue_id))
+            self.queue_entries[queue_id] = entry.node_id
 
     def ways_of(self, queue: str) -> tuple[NodeId, dict[str, NodeId]]:
         """(the usual way, ways for single reasons) out of a queue, as the queue says."""

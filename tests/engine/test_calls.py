@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from ivr.nodes import ToQueue
 from pbx.journal import port as journal
 from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction
 from routing import facts
-from routing.values import Outcome
-from tests.world import DID, SALES, agent, plan, play, sales
+from routing.plan import Queue, StrategyChoice
+from routing.values import Outcome, QueueId
+from tests.world import DID, SALES, agent, plan, play, sales, tree
 
 ANSWERS = PhoneAct(Reaction.ANSWER, after_s=2.0, talk_s=30.0)
 REJECTS = PhoneAct(Reaction.REJECT, after_s=1.0)
@@ -162,6 +166,45 @@ def test_transfer_to_an_extension_reaches_the_other_manager() -> None:
     assert [one.agent_id for one in story.of(facts.LegJoined)] == ["anna", "boris"]
     assert story.of(journal.Transferred)[0].target == "102"
     assert story.of(journal.CallEnded)[0].talk_s == pytest.approx(35.0)
+
+
+def test_a_transfer_that_nobody_answers_comes_back_to_who_sent_it() -> None:
+    anna, boris = agent("anna"), agent("boris")
+    company = plan([anna, boris], [sales(anna)])
+    phones = {
+        "PJSIP/anna": (PhoneAct(Reaction.ANSWER, 2.0, 5.0, transfer_to="102"), ANSWERS),
+        "PJSIP/boris": (SILENT,),
+    }
+    story = play(company, [caller()], phones)
+    assert story.outcomes == {"sim-1": Outcome.ANSWERED}
+    assert [(leg[1], leg[2]) for leg in story.legs] == [
+        ("anna", "answered"),
+        ("boris", "no_answer"),
+        ("anna", "answered"),
+    ]
+
+
+def test_a_transfer_to_a_queue_overflows_as_that_queue_says() -> None:
+    anna = agent("anna")
+    other = Queue(QueueId("support"), ("nobody",), StrategyChoice("linear"), max_wait_s=10.0)
+    company = plan([anna], [sales(anna), other], nodes=tree() | {
+        "to-support": ToQueue("to-support", other.queue_id, 0, (), on_overflow="message"),
+    })  # fmt: skip
+    company = replace(
+        company,
+        queue_extensions={"201": other.queue_id},
+        queue_entries={other.queue_id: "to-support"},
+    )
+    phones = {"PJSIP/anna": (PhoneAct(Reaction.ANSWER, 2.0, 5.0, transfer_to="201"),)}
+    story = play(company, [caller()], phones)
+    assert [(step.node_id, step.detail) for step in story.of(journal.MenuStep)] == [
+        ("to-sales", "queue sales"),
+        ("to-sales", "sent on → to-support"),
+        ("to-support", "queue support"),
+        ("to-support", "max wait → message"),
+        ("message", "message of 3 s → bye"),
+        ("bye", "played"),
+    ]
 
 
 def test_transfer_to_a_slip_of_the_finger_comes_back_to_who_sent_it() -> None:

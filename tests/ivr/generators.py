@@ -147,6 +147,7 @@ EVENTS: st.SearchStrategy[events.Event] = st.one_of(
     st.builds(events.DigitsPressed, DIGITS, st.booleans()),
     st.builds(events.MessageRecorded, st.just("m.wav"), st.floats(0, 60) | st.just(0.0)),
     st.builds(events.CallerReturned, st.sampled_from(ReturnReason)),
+    st.builds(events.SentTo, st.sampled_from(("main", "no such node"))),
     st.builds(events.CallerHungUp),
 )
 
@@ -160,6 +161,7 @@ def awaited(kind: type[events.Event]) -> st.SearchStrategy[events.Event]:
         events.MessageRecorded: st.builds(
             events.MessageRecorded, st.just("m.wav"), st.sampled_from((0.0, 4.0))
         ),
-        events.CallerReturned: st.builds(events.CallerReturned, st.sampled_from(ReturnReason)),
+        events.CallerReturned: st.builds(events.CallerReturned, st.sampled_from(ReturnReason))
+        | st.builds(events.SentTo, st.sampled_from(("main", "no such node"))),
     }
     return by_kind[kind]

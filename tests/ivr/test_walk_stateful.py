@@ -66,6 +66,8 @@ class AnyWalk(RuleBasedStateMachine):
     def _feed(self, event: events.Event, now: datetime) -> None:
         before = (self.walk.awaits, self.walk.current, self.walk.path, self.walk.variables)
         was_awaited = before[0] is not None and isinstance(event, before[0])
+        if isinstance(event, events.SentTo):
+            was_awaited = before[0] is events.CallerReturned
         step = self.walk.step(event, now)
         if isinstance(event, events.CallerHungUp):
             assert step == commands.Step((), ())

@@ -61,6 +61,7 @@ class Channels:
             "Hangup": self._hangup,
             "BridgeEnter": self._bridge_enter,
             "BridgeLeave": self._bridge_leave,
+            "AttendedTransfer": self._handed_over,
             "OriginateResponse": self.ringing.originate_response,
             "AsyncAGIStart": self.leading.agi_start,
             "AsyncAGIExec": self.leading.agi_exec,
@@ -174,6 +175,24 @@ class Channels:
             inside.discard(unique_id)
             if not inside:
                 del self._bridges[bridge]
+
+    def _handed_over(self, event: Headers) -> None:
+        """A manager joined the caller with another call of theirs."""
+        if event["Result"] != "Success":
+            return
+        transferee = CallId(event["TransfereeUniqueid"])
+        other = "TransferTarget"
+        caller = self.callers.get(transferee)
+        if caller is None:
+            # The phone may name the two calls the other way round.
+            caller = self.callers.get(CallId(event["TransferTargetUniqueid"]))
+            other = "Transferee"
+        if caller is None or caller.stranger:
+            return
+        first = event["OrigTransfererUniqueid"].startswith(LEG_PREFIX)
+        target = event["SecondTransfererExten" if first else "OrigTransfererExten"]
+        address = event[f"{other}Channel"].rpartition("-")[0]
+        self._tell(port.CallerHandedOver(caller.call_id, target, address))
 
     def _device_state(self, event: Headers) -> None:
         address = event["Device"]

@@ -23,12 +23,15 @@ class Stage(StrEnum):
 
 @dataclass(slots=True)
 class OutsideLeg:
-    """A leg to an outside number: not an agent's, so the distribution does not know it."""
+    """A leg that the distribution does not know: to an outside number, or (``handed_over``) a call
+    of an agent's own, to ``agent`` or to somebody else, that the caller was joined with."""
 
     leg_id: LegId
     started_at: Seconds
     joined: bool = False
     joined_at: Seconds = 0.0
+    handed_over: bool = False
+    agent: AgentId | None = None
 
 
 @dataclass(slots=True)

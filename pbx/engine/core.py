@@ -143,6 +143,9 @@ class EngineCore:
             case switch.CallerTransferred(call_id, target):
                 if call := self.calls.by_id.get(call_id):
                     self._transferred(call, target, now)
+            case switch.CallerHandedOver(call_id, target, address):
+                if call := self.calls.by_id.get(call_id):
+                    self._handed_over(call, target, address, now)
             case switch.CallerFound(call_id, dialled, number, name, _):
                 if call_id not in self.calls.by_id:
                     arrived = switch.CallArrived(call_id, dialled, number, name)
@@ -298,8 +301,7 @@ class EngineCore:
             self._send(switch.Hold(call.call_id, "ringing"))
 
     def _to_outside(self, call: LiveCall, command: ivr_commands.CallOutside, now: float) -> None:
-        self._outside_legs += 1
-        leg_id = LegId(f"{self._id_prefix}x{self._outside_legs}")
+        leg_id = self._new_outside_leg()
         call.stage = Stage.OUTSIDE
         call.waiting_since = now
         call.outside_leg = OutsideLeg(leg_id, started_at=now)
@@ -318,6 +320,10 @@ class EngineCore:
             )
         )
         self._send(switch.Hold(call.call_id, "ringing"))
+
+    def _new_outside_leg(self) -> LegId:
+        self._outside_legs += 1
+        return LegId(f"{self._id_prefix}x{self._outside_legs}")
 
     def _outside(self, call: LiveCall, event: LegEvent, now: float) -> None:
         leg = call.outside_leg
@@ -362,6 +368,7 @@ class EngineCore:
             return
         call.wait_ends(now)
         call.talk_ends(now)
+        self._handed_over_ends(call, now)
         if (giver := call.giver) is not None:
             call.giver = None
             self._to_agent(call, giver, TRANSFER_RING_S, now)
@@ -377,6 +384,7 @@ class EngineCore:
         self._note(journal.Transferred(call.call_id, call.talking_leg, target[:40]), now)
         giver = call.last_agent
         call.talk_ends(now)
+        self._handed_over_ends(call, now)
         plan = call.plan
         if (agent_id := plan.extensions.get(target)) is not None:
             call.giver = giver if giver != agent_id else None
@@ -396,11 +404,51 @@ class EngineCore:
         else:
             self._give_back(call, ReturnReason.UNAVAILABLE, now)
 
+    def _handed_over(self, call: LiveCall, target: str, address: str, now: float) -> None:
+        """An agent joined the caller with somebody whom they had called themselves."""
+        self._note(journal.Transferred(call.call_id, call.talking_leg, target[:40]), now)
+        call.talk_ends(now)
+        self._handed_over_ends(call, now)
+        agent_id = next(iter(self._devices.agents_at(address)), None)
+        leg = OutsideLeg(
+            self._new_outside_leg(),
+            now,
+            joined=True,
+            joined_at=now,
+            handed_over=True,
+            agent=agent_id,
+        )
+        call.outside_leg = leg
+        call.last_agent = agent_id
+        self._note(
+            journal.OutsideLegStarted(call.call_id, leg.leg_id, address, target[:40], agent_id), now
+        )
+        self._talk_begins(call, leg.leg_id, now)
+
+    def _handed_over_ends(self, call: LiveCall, now: float) -> None:
+        leg = call.outside_leg
+        if leg is None or not leg.handed_over:
+            return
+        call.outside_leg = None
+        self._note(
+            journal.OutsideLegFinished(
+                call.call_id,
+                leg.leg_id,
+                Disposition.ANSWERED.value,
+                "",
+                ring_s=0.0,
+                talk_s=now - leg.joined_at,
+                agent=leg.agent,
+            ),
+            now,
+        )
+
     def _gone(self, call: LiveCall, cause: str, now: float) -> None:
         """The caller's channel is gone: the last that is heard of the call."""
         stage = call.stage
         call.wait_ends(now)
         call.talk_ends(now)
+        self._handed_over_ends(call, now)
         if (leg := call.outside_leg) and not leg.joined:
             self._send(commands.StopRinging(leg.leg_id, Disposition.CANCELLED))
         self.tell(events.CallerLeft(call.call_id), now)

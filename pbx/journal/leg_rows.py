@@ -77,7 +77,9 @@ def device_finished(entry: facts.LegFinished, at: datetime) -> list[Change]:
 def outside_started(entry: port.OutsideLegStarted, at: datetime) -> Change:
     """An outside number is called."""
     address = entry.number or entry.address
-    return _leg(entry.leg_id, entry.call_id, LegKind.OUTSIDE, at, address=address)
+    return _leg(
+        entry.leg_id, entry.call_id, LegKind.OUTSIDE, at, address=address, agent=entry.agent
+    )
 
 
 def outside_finished(entry: port.OutsideLegFinished, at: datetime) -> list[Change]:
@@ -88,7 +90,7 @@ def outside_finished(entry: port.OutsideLegFinished, at: datetime) -> list[Chang
     joined_at = at - timedelta(seconds=entry.talk_s)
     return [
         Changed(legs, "leg_id", entry.leg_id, ended | {"joined_at": joined_at}),
-        _talk(entry.call_id, entry.leg_id, None, joined_at),
+        _talk(entry.call_id, entry.leg_id, entry.agent, joined_at),
         _talk_ended(entry.leg_id, ended),
     ]
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from routing.facts import Fact
-from routing.values import CallId, LegId, Outcome, QueueId, Seconds
+from routing.values import AgentId, CallId, LegId, Outcome, QueueId, Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,14 @@ class MenuStep:
 
 @dataclass(frozen=True, slots=True)
 class OutsideLegStarted:
-    """An outside number (not an agent's device) is called for the caller."""
+    """An outside number is called for the caller, or an agent handed the caller over to somebody
+    whom they had called themselves (``agent``, where it is one of ours)."""
 
     call_id: CallId
     leg_id: LegId
     address: str
     number: str
+    agent: AgentId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class OutsideLegFinished:
     cause: str
     ring_s: Seconds
     talk_s: Seconds
+    agent: AgentId | None = None
 
 
 @dataclass(frozen=True, slots=True)

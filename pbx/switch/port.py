@@ -68,6 +68,19 @@ class CallerTransferred:
 
 
 @dataclass(frozen=True, slots=True)
+class CallerHandedOver:
+    """The agent joined the caller with another call of theirs (an attended transfer).
+
+    ``target``: what the agent had dialled there; ``address``: the device that talks now.  The end
+    of that talk is told as ``TalkOver``, ``CallerTransferred`` or ``CallerGone``.
+    """
+
+    call_id: CallId
+    target: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class AddressBusy:
     """A device is in a call that we did not start.  ``key``: unique per such call."""
 
@@ -123,6 +136,7 @@ SwitchEvent = (
     | CallerGone
     | TalkOver
     | CallerTransferred
+    | CallerHandedOver
     | CallerFound
     | DeviceRinging
     | DeviceAnswered

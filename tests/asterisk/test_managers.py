@@ -8,11 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from lab.asterisk import HOST, AsteriskLab, LabPhone
+from lab.desk import DeskPhone
 from lab.engine import engine_on
 from lab.sipp import Answer, Caller, Dialling, Phone, TrunkPhones
 from pbx.journal import port as journal
 from routing import facts
-from routing.values import AgentId, AgentState
+from routing.values import AgentId, AgentState, Outcome
 from tests.world import DID, agent, plan, sales
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(60)]
@@ -96,3 +97,41 @@ async def test_a_number_that_is_not_digits_gets_404_and_no_event() -> None:
         assert other.status == 404
         assert seen.status in (404, 200, 487)
         assert all(one.did in (DID, "") for one in story.of(journal.CallStarted))
+
+
+async def test_a_manager_asks_a_colleague_and_joins_the_caller_with_them() -> None:
+    anna, boris = agent("anna"), agent("boris")
+    company = plan([anna, boris], [sales(anna)])
+    inside = {"extensions_site.conf": "[globals](+)\nVORONKA_EXT_102 = PJSIP/boris\n"}
+    async with (
+        AsteriskLab(phones=["anna", "boris"], extra=inside) as lab,
+        DeskPhone(lab, "anna") as desk,
+        Phone(lab, "boris", Answer(100, talk_ms=3000)) as colleague,
+        engine_on(lab, company) as (engine, story),
+        Caller(lab, Dialling(DID[1:])) as caller,
+    ):
+        with_caller = await desk.rung()
+        await _until(lambda: bool(story.of(facts.LegJoined)))
+        with_colleague = await desk.call("102")
+        assert await desk.transfer(with_caller, with_colleague) == "SIP/2.0 200 OK"
+        desk.hang_up(with_caller)
+        state = engine.core.dispatcher.agent_state
+        await _until(lambda: state(AgentId("anna")) is AgentState.FREE)
+        assert state(AgentId("boris")) is AgentState.TALKING
+        assert not caller.seen.ended
+
+        # The colleague's end is the end of the talk: the caller goes on as after any talk.
+        await colleague.wait_for(lambda call: call.ended)
+        await caller.ended(20)
+        await _until(lambda: bool(story.of(journal.CallEnded)))
+
+        (ended,) = story.of(journal.CallEnded)
+        (first,) = story.of(facts.LegFinished)
+        (second,) = story.of(journal.OutsideLegFinished)
+        (sent_on,) = story.of(journal.Transferred)
+        assert (sent_on.leg_id, sent_on.target) == (first.leg_id, "102")
+        assert (first.agent_id, second.agent) == ("anna", "boris")
+        assert ended.outcome is Outcome.ANSWERED
+        assert 2.0 < second.talk_s < ended.talk_s < first.talk_s + second.talk_s + 0.5
+        await _until(lambda: state(AgentId("boris")) is AgentState.FREE)
+        await lab.nothing_left()

@@ -11,7 +11,7 @@ from pbx.journal import port as journal
 from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction
 from routing import facts
 from routing.plan import Queue, StrategyChoice
-from routing.values import Outcome, QueueId
+from routing.values import AgentId, Outcome, QueueId
 from tests.world import DID, SALES, agent, plan, play, sales, tree
 
 ANSWERS = PhoneAct(Reaction.ANSWER, after_s=2.0, talk_s=30.0)
@@ -186,7 +186,7 @@ def test_a_transfer_that_nobody_answers_comes_back_to_who_sent_it() -> None:
 
 def test_a_transfer_to_a_queue_overflows_as_that_queue_says() -> None:
     anna = agent("anna")
-    other = Queue(QueueId("support"), ("nobody",), StrategyChoice("linear"), max_wait_s=10.0)
+    other = Queue(QueueId("support"), (AgentId("nobody"),), StrategyChoice("linear"), max_wait_s=10.0)
     company = plan([anna], [sales(anna), other], nodes=tree() | {
         "to-support": ToQueue("to-support", other.queue_id, 0, (), on_overflow="message"),
     })  # fmt: skip

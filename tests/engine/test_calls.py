@@ -186,7 +186,8 @@ def test_a_transfer_that_nobody_answers_comes_back_to_who_sent_it() -> None:
 
 def test_a_transfer_to_a_queue_overflows_as_that_queue_says() -> None:
     anna = agent("anna")
-    other = Queue(QueueId("support"), (AgentId("nobody"),), StrategyChoice("linear"), max_wait_s=10.0)
+    nobody = (AgentId("nobody"),)
+    other = Queue(QueueId("support"), nobody, StrategyChoice("linear"), max_wait_s=10.0)
     company = plan([anna], [sales(anna), other], nodes=tree() | {
         "to-support": ToQueue("to-support", other.queue_id, 0, (), on_overflow="message"),
     })  # fmt: skip

@@ -349,7 +349,7 @@ class AsteriskLab:
         for name in (
             "etc",
             "run",
-            "log",
+            "log/cdr-custom",
             "db",
             "keys/keys",
             "sounds",

@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -384,6 +385,7 @@ class Dialling:
     headers: Sequence[str] = ()
 
 
+SETTLE_S = 0.1
 _REFUSALS = (400, 401, 403, 404, 408, 410, 480, 481, 484, 486, 487, 488, 500, 503, 600, 603)
 _PRESSABLE = "0123456789*#"
 
@@ -617,6 +619,11 @@ class _Sipp:
             f"CSeq: {9000 + self._commands} MESSAGE\r\nX-Do: {what}\r\n"
             f"X-Target: {target}\r\nContent-Length: 0\r\n\r\n"
         )
+        # Right after a message SIPp is between two steps, and gives up a call when it is spoken to.
+        pause = max(0.0, call.messages[-1].at + SETTLE_S - time.time())
+        asyncio.get_running_loop().call_later(pause, self._send_to_sipp, message)
+
+    def _send_to_sipp(self, message: str) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(message.encode(), (self.host, self.port))
 

@@ -21,6 +21,7 @@ from pbx.ami.translate import MessageFolder
 from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
 from pbx.engine.tuning import tune
+from pbx.errors import SwitchLost
 from pbx.http import start_http
 from pbx.journal.recall import recall
 from pbx.journal.writer import SqlJournal
@@ -42,37 +43,45 @@ TALKS_REMEMBERED = timedelta(days=90)
 
 
 class Service:
-    """A running engine with its log, metrics and HTTP server."""
+    """An engine with its log, metrics and HTTP server: a standby until it leads."""
 
     def __init__(
         self,
         settings: Settings,
         plan: Plan,
-        engine: EngineLoop,
         switch: AsteriskSwitch,
         journal: SqlJournal,
         metrics: Metrics,
         registry: CollectorRegistry,
         prompts: PromptStore,
+        prefix: str,
     ) -> None:
         self._settings = settings
         self._plan = plan
-        self._engine = engine
         self._switch = switch
         self._journal = journal
         self._metrics = metrics
         self._registry = registry
         self._prompts = prompts
+        self._prefix = prefix
+        self._engine: EngineLoop | None = None
         self._http: web.AppRunner | None = None
 
     async def start(self) -> None:
-        """Connect to Asterisk and serve metrics.  Raises SwitchError, OSError."""
+        """Serve metrics, wait until no other engine leads, then begin.
+
+        Raises SwitchError, OSError.
+        """
         settings = self._settings
         self._http = await start_http(
             settings.http_host, settings.http_port, registry=self._registry, ready=self.ready
         )
+        await self._switch.lead()
+        # From here on the log is ours alone.
+        engine = await self._make_engine()
         tune()
-        await self._engine.start()
+        await engine.start()
+        self._engine = engine
         _log.info(
             "engine_started",
             numbers=len(self._plan.numbers),
@@ -81,23 +90,80 @@ class Service:
             plan=self._plan.digest[:12],
         )
 
+    async def _make_engine(self) -> EngineLoop:
+        """The engine, with what the log tells of the time before."""
+        plan, journal, clock = self._plan, self._journal, SystemClock()
+        now = clock.utc(clock.now())
+        closed = await asyncio.to_thread(journal.close_open_calls, now)
+        if closed:
+            _log.warning("open_calls_closed", calls=closed)
+        memory = await asyncio.to_thread(
+            partial(
+                recall,
+                journal.engine,
+                queues=tuple(plan.routing.queues),
+                day_began=now.replace(hour=0, minute=0, second=0, microsecond=0),
+                talks_since=now - TALKS_REMEMBERED,
+            )
+        )
+        dispatcher = Dispatcher(
+            plan.routing,
+            strategies=installed_strategies(),
+            rng=random.Random(int.from_bytes(os.urandom(8))),
+            memory=memory,
+            id_prefix=self._prefix,
+        )
+        self._metrics.distribution_source(dispatcher, tuple(plan.routing.queues))
+        return EngineLoop(
+            plan,
+            dispatcher,
+            self._switch,
+            journal,
+            clock,
+            watcher=self._metrics,
+            id_prefix=self._prefix,
+        )
+
     def ready(self) -> Mapping[str, bool]:
         """What /readyz asks: every part by name."""
         return {
             "ami": self._switch.connection.up,
-            "accepting_calls": not self._engine.core.draining,
+            "accepting_calls": self._engine is not None and not self._engine.core.draining,
             "journal": not self._journal.stats().failing,
         }
 
     async def run_until(self, stop: asyncio.Event) -> None:
-        """Until asked to stop."""
-        await stop.wait()
+        """Start, and work until asked to stop.
+
+        Raises SwitchLost when another engine has taken over while we could not be reached: what
+        we know of the calls is not true any more, so this process has to end and start anew.
+        """
+        waits = asyncio.create_task(stop.wait())
+        works = asyncio.create_task(self._work())
+        try:
+            await asyncio.wait({waits, works}, return_when=asyncio.FIRST_COMPLETED)
+            if works.done():
+                await works
+        finally:
+            for task in (waits, works):
+                task.cancel()
+            await asyncio.gather(waits, works, return_exceptions=True)
+
+    async def _work(self) -> None:
+        await self.start()
+        await self._switch.connection.deposed()
+        raise SwitchLost("another engine leads")
 
     async def stop(self) -> None:
         """No new calls, talks untouched, the log written to its end."""
-        _log.info("engine_stopping", calls=len(self._engine.core.calls.by_id))
+        _log.info(
+            "engine_stopping", calls=len(self._engine.core.calls.by_id if self._engine else ())
+        )
         with contextlib.suppress(Exception):
-            await self._engine.drain()
+            if self._engine is not None:
+                await self._engine.drain()
+            else:
+                await self._switch.stop()
         await asyncio.to_thread(self._journal.close, CLOSE_S)
         self._prompts.close()
         if self._http is not None:
@@ -117,48 +183,24 @@ async def build(settings: Settings) -> Service:
     metrics = Metrics(registry)
     metrics.known_numbers(plan.numbers)
     metrics.plan_loaded(time.time(), ok=True)
-    clock = SystemClock()
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     journal = SqlJournal(settings.database, spool=settings.state_dir / "spool.jsonl")
     await asyncio.to_thread(journal.start)
-    closed = await asyncio.to_thread(journal.close_open_calls, clock.utc(clock.now()))
-    if closed:
-        _log.warning("open_calls_closed", calls=closed)
+    metrics.journal_source(journal)
     prompts = PromptStore(plan, settings.sounds.here, settings.sounds.on_switch)
     for problem in await asyncio.to_thread(prompts.prepare):
         _log.warning("prompt_missing", problem=str(problem))
-    now = clock.utc(clock.now())
-    memory = await asyncio.to_thread(
-        partial(
-            recall,
-            journal.engine,
-            queues=tuple(plan.routing.queues),
-            day_began=now.replace(hour=0, minute=0, second=0, microsecond=0),
-            talks_since=now - TALKS_REMEMBERED,
-        )
-    )
     # Ids are unique over restarts: the start's time, and some chance against a clock set back.
     prefix = f"{int(time.time()):x}{secrets.token_hex(2)}-"
-    rng = random.Random(int.from_bytes(os.urandom(8)))
-    dispatcher = Dispatcher(
-        plan.routing,
-        strategies=installed_strategies(),
-        rng=rng,
-        memory=memory,
-        id_prefix=prefix,
-    )
-    metrics.distribution_source(dispatcher, tuple(plan.routing.queues))
-    metrics.journal_source(journal)
     switch = AsteriskSwitch(
         AmiSettings(settings.ami_host, settings.ami_port, settings.ami_user, settings.ami_secret),
         prompts.resolver(),
         messages=MessageFolder(settings.messages.here, settings.messages.on_switch),
-        rng=rng,
+        rng=random.Random(int.from_bytes(os.urandom(8))),
         addresses={
             device.address for agent in plan.routing.agents.values() for device in agent.devices
         },
         watcher=metrics,
         command_prefix=prefix,
     )
-    engine = EngineLoop(plan, dispatcher, switch, journal, clock, watcher=metrics, id_prefix=prefix)
-    return Service(settings, plan, engine, switch, journal, metrics, registry, prompts)
+    return Service(settings, plan, switch, journal, metrics, registry, prompts, prefix)

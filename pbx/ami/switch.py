@@ -12,6 +12,7 @@ import structlog
 
 from pbx.ami import reconcile
 from pbx.ami.connection import AmiConnection, Watcher
+from pbx.ami.lease import Lease
 from pbx.ami.translate import Channels, MessageFolder
 from pbx.errors import SwitchError
 from pbx.switch.port import PromptResolver, SwitchCommand, SwitchDown, SwitchEvent
@@ -20,8 +21,8 @@ _log = structlog.get_logger(__name__)
 
 CHECK_EVERY_S = 15.0
 """How often what we know is compared with the channels that there are, seconds."""
-RENEW_EVERY_S = 20.0
-"""How often a caller's time limit in the dialplan (60 s) is set anew, seconds."""
+RENEW_EVERY_S = 3.0
+"""How often a caller's time limit in the dialplan (10 s) is set anew, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class AsteriskSwitch:
             on_up=self._up,
             on_down=self._down,
             watcher=watcher,
+            lease=Lease(command_prefix),
         )
         self.channels = Channels(
             act=self.connection.act,
@@ -78,9 +80,18 @@ class AsteriskSwitch:
         )
         self._house: list[asyncio.Task[None]] = []
 
+    async def lead(self) -> None:
+        """Connect, and wait until no other engine leads.  Raises SwitchLost or LoginRefused."""
+        await self.connection.lead()
+
     async def start(self, on_event: Callable[[SwitchEvent], None]) -> None:
-        """Connect.  Raises SwitchLost or LoginRefused."""
+        """Deliver events; ``lead`` first, where that has not been done.
+
+        Raises SwitchLost or LoginRefused.
+        """
         self._on_event = on_event
+        if not self.connection.up:
+            await self.connection.lead()
         await self.connection.open()
         self._house = [
             asyncio.create_task(self._check(), name="ami-check"),

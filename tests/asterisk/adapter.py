@@ -69,9 +69,9 @@ async def until(holds: Callable[[], bool], deadline_s: float = 10.0) -> None:
 
 @contextlib.asynccontextmanager
 async def adapter(
-    lab: AsteriskLab, addresses: Iterable[str] = (), *, ami_port: int = 0
+    lab: AsteriskLab, addresses: Iterable[str] = (), *, ami_port: int = 0, me: str = "a"
 ) -> AsyncIterator[Told]:
-    """An adapter without an engine.  ``ami_port``: through a wire."""
+    """An adapter without an engine.  ``ami_port``: through a wire.  ``me``: its name as leader."""
     folder = lab.recordings
     switch = AsteriskSwitch(
         AmiSettings(lab.ami_host, ami_port or lab.ami_port, lab.ami_user, lab.ami_secret),
@@ -80,6 +80,7 @@ async def adapter(
         rng=random.Random(),
         addresses=addresses or [f"PJSIP/{name}" for name in lab.phones],
         watcher=Quiet(),
+        command_prefix=me,
     )
     told = Told(switch)
     await switch.start(told.take)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 
 import pytest
@@ -276,6 +278,39 @@ async def test_the_house_keeping_forgets_what_is_gone_and_nothing_else() -> None
         assert not told.of(LegEnded)
         caller.hang_up()
         await told.wait(port.CallerGone, 2)
+
+
+async def test_of_two_engines_one_leads_and_the_other_takes_over() -> None:
+    async with (
+        AsteriskLab() as lab,
+        Wire(lab) as wire,
+        adapter(lab, ["PJSIP/none"], ami_port=wire.port, me="first") as first,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        second = asyncio.create_task(
+            stack.enter_async_context(adapter(lab, ["PJSIP/none"], me="second"))
+        )
+        async with Caller(lab, Dialling(DID)) as caller:
+            call_id = await first.held()
+            await asyncio.sleep(4)  # longer than a lease lasts
+            assert not second.done()
+            wire.cut()
+            told = await asyncio.wait_for(second, 5)
+            (found,) = told.of(port.CallerFound)
+            assert found.call_id == call_id
+            # The first comes back, sees who leads, and lets go for good.
+            wire.mend()
+            await asyncio.wait_for(first.switch.connection.deposed(), 10)
+            caller.hang_up()
+            await told.wait(port.CallerGone)
+
+
+async def test_an_engine_that_ends_hands_the_lead_over_at_once() -> None:
+    async with AsteriskLab() as lab:
+        for me in ("first", "second", "third"):
+            async with asyncio.timeout(1.5), adapter(lab, ["PJSIP/none"], me=me) as told:
+                await told.wait(port.SwitchUp)
+        await lab.nothing_left()
 
 
 async def _shown(lab: AsteriskLab) -> list[list[str]]:

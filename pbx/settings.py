@@ -38,6 +38,7 @@ class Settings:
     http_port: int
     sounds: Folder
     messages: Folder
+    cdr_file: Path
     state_dir: Path
     log_format: str
     log_level: str
@@ -63,6 +64,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         http_port=_port(env, "VORONKA_HTTP_PORT", 9180),
         sounds=Folder(sounds, env.get("VORONKA_SOUNDS_DIR_ON_SWITCH", str(sounds))),
         messages=Folder(messages, env.get("VORONKA_MESSAGES_DIR_ON_SWITCH", str(messages))),
+        cdr_file=Path(env.get("VORONKA_CDR_FILE", "/var/log/asterisk/cdr-custom/voronka.csv")),
         state_dir=state,
         log_format=_one_of(env, "VORONKA_LOG", ("json", "console"), "json"),
         log_level=_one_of(env, "VORONKA_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"),

@@ -23,6 +23,7 @@ from pbx.engine.loop import EngineLoop
 from pbx.engine.tuning import tune
 from pbx.errors import SwitchLost
 from pbx.http import start_http
+from pbx.journal.port import Stamped
 from pbx.journal.recall import recall
 from pbx.journal.writer import SqlJournal
 from pbx.logs import set_up_logs
@@ -31,6 +32,7 @@ from pbx.plan.load import load
 from pbx.plan.model import Plan
 from pbx.plan.prompts import PromptStore
 from pbx.plan.strategies import installed_strategies
+from pbx.records.absence import Absence, CdrFile
 from pbx.settings import Settings
 from routing.dispatcher import Dispatcher
 
@@ -64,7 +66,9 @@ class Service:
         self._registry = registry
         self._prompts = prompts
         self._prefix = prefix
+        self._clock = SystemClock()
         self._engine: EngineLoop | None = None
+        self._absence: asyncio.Task[None] | None = None
         self._http: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -82,6 +86,7 @@ class Service:
         tune()
         await engine.start()
         self._engine = engine
+        self._absence = await self._look_back(engine)
         _log.info(
             "engine_started",
             numbers=len(self._plan.numbers),
@@ -92,7 +97,7 @@ class Service:
 
     async def _make_engine(self) -> EngineLoop:
         """The engine, with what the log tells of the time before."""
-        plan, journal, clock = self._plan, self._journal, SystemClock()
+        plan, journal, clock = self._plan, self._journal, self._clock
         now = clock.utc(clock.now())
         closed = await asyncio.to_thread(journal.close_open_calls, now)
         if closed:
@@ -123,6 +128,33 @@ class Service:
             watcher=self._metrics,
             id_prefix=self._prefix,
         )
+
+    async def _look_back(self, engine: EngineLoop) -> asyncio.Task[None]:
+        """Begin to complete the log from Asterisk's own records."""
+        settings, journal = self._settings, self._journal
+        file = CdrFile(settings.cdr_file, settings.state_dir / "switch-records.mark")
+
+        def settled() -> bool:
+            stats = journal.stats()
+            return not stats.failing and stats.in_spool == 0
+
+        def write(stamped: Stamped) -> None:
+            journal.write(stamped)
+            self._metrics.observe(stamped)
+
+        with contextlib.suppress(OSError):  # told when it is looked at
+            await asyncio.to_thread(file.begin_at_end)
+        absence = Absence(
+            file,
+            journal.engine,
+            self._plan,
+            write=write,
+            settled=settled,
+            live=lambda: engine.core.calls.by_id.keys(),
+            messages=settings.messages.here,
+            now=lambda: self._clock.utc(self._clock.now()),
+        )
+        return asyncio.create_task(absence.run(), name="absence")
 
     def ready(self) -> Mapping[str, bool]:
         """What /readyz asks: every part by name."""
@@ -159,6 +191,9 @@ class Service:
         _log.info(
             "engine_stopping", calls=len(self._engine.core.calls.by_id if self._engine else ())
         )
+        if self._absence is not None:
+            self._absence.cancel()
+            await asyncio.gather(self._absence, return_exceptions=True)
         with contextlib.suppress(Exception):
             if self._engine is not None:
                 await self._engine.drain()
@@ -202,5 +237,6 @@ async def build(settings: Settings) -> Service:
         },
         watcher=metrics,
         command_prefix=prefix,
+        rescue=plan.rescue,
     )
     return Service(settings, plan, switch, journal, metrics, registry, prompts, prefix)

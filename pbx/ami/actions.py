@@ -67,6 +67,21 @@ def agi_quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
+def keep_rescue(addresses: Iterable[str], ring_time_s: float, messages: str) -> Fields:
+    """Leave in Asterisk's own database what [voronka-alone] does without an engine."""
+    return (
+        ("Channel", "Local/keep@voronka-lease/n"),
+        ("Context", "voronka-lease"),
+        ("Exten", "wait"),
+        ("Priority", "1"),
+        ("Timeout", "2000"),
+        ("Async", "true"),
+        ("Variable", f"VORONKA_KEEP_PHONES={'&'.join(address(one) for one in addresses)}"),
+        ("Variable", f"VORONKA_KEEP_RING={max(1, round(ring_time_s))}"),
+        ("Variable", f"VORONKA_KEEP_MESSAGES={plain(messages)}"),
+    )
+
+
 def originate(
     *,
     channel_id: str,

@@ -68,6 +68,13 @@ def parse(text: str) -> Reply:
     return Reply(int(found[1]), found[2], found[3].strip())
 
 
+def settle() -> Script:
+    """Swallows the key by which we ended a question that nobody waits for: it takes effect about
+    100 ms after Asterisk was told to press it."""
+    yield _get_data("", 0.3, 1)
+    return None
+
+
 def play(sounds: Sequence[str]) -> Script:
     """All prompts, one after another; keys do not end them."""
     yield _playback(sounds)

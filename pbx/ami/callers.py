@@ -32,6 +32,8 @@ from routing.values import CallId
 
 _log = structlog.get_logger(__name__)
 
+OWN_KEY = "#"
+"""Ends GET DATA."""
 UNDONE = scripts.Reply(510, "-1", "")
 """The answer to a command that could not be given."""
 
@@ -203,6 +205,22 @@ class Callers:
             port.CallerFound(caller.call_id, caller.dialled, caller.number, caller.name, started_at)
         )
 
+    def interrupt(self, caller: CallerChannel) -> None:
+        """End a question whose answer nobody waits for any more: what is asked next would stand
+        behind it, and the caller's key would go to the old one."""
+        caller.own_key = True
+        self._act(
+            "PlayDTMF",
+            (
+                ("Channel", caller.channel),
+                ("Digit", OWN_KEY),
+                ("Duration", "100"),
+                ("Receive", "true"),
+            ),
+        )
+        caller.script = scripts.settle()
+        self._resume(caller, None)
+
     def agi_end(self, event: Headers) -> None:
         """The channel left AGI.  A question under way stays: it is answered already, or will be
         when the dialplan leads the channel back."""
@@ -229,7 +247,11 @@ class Callers:
     def key(self, event: Headers) -> None:
         """A key of the caller's."""
         caller = self.by_id.get(CallId(event["Uniqueid"]))
-        if caller is not None and not caller.holding and event["Direction"] == "Received":
+        if caller is None or event["Direction"] != "Received":
+            return
+        if caller.own_key and event["Digit"] == OWN_KEY:
+            caller.own_key = False
+        elif not caller.holding:
             caller.keys.press(event["Digit"])
 
     # Scripts -----------------------------------------------------------------------------
@@ -271,6 +293,7 @@ class Callers:
     ) -> None:
         command = caller.command
         caller.script = caller.command = None
+        caller.own_key = False
         if isinstance(command, port.Hold):
             caller.holding = caller.held = False
             if reply is not None and reply.dead:
@@ -359,7 +382,7 @@ class Callers:
         elif isinstance(command, port.ForCaller):
             self.close(caller)
             caller.todo.appendleft(command)
-            self._next(caller)
+            self.interrupt(caller)
         elif in_agi and (caller.holding or caller.talked):
             self.close(caller)
             if command is not None and not caller.talked:

@@ -49,6 +49,7 @@ class CallerChannel:
     ``holding``: the command for the holding bridge was given; ``held``: the caller is in it.
     ``talk_bridge``: in a bridge with somebody.  ``talked``: since the last time in AGI.
     ``limited``: we have renewed the dialplan's time limit, so we have to lift it, too.
+    ``own_key``: the next # is ours, pressed to end a question of a time before us.
     ``stranger``: talks since a time before us, and the engine does not know the call.
     """
 
@@ -72,6 +73,7 @@ class CallerChannel:
     talked: bool = False
     released: bool = False
     limited: bool = False
+    own_key: bool = False
     stranger: bool = False
 
 

@@ -84,6 +84,8 @@ def _adopt(channels: Channels, one: Headers, technology: str) -> None:
     caller.stranger = bool(technology) and not caller.holding
     channels.callers[caller.call_id] = caller
     if not caller.stranger:
+        if not caller.holding:
+            channels.leading.interrupt(caller)
         channels.leading.tell_found(caller, time.time() - _seconds(one.get("Duration", "")))
 
 

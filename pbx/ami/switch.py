@@ -11,10 +11,13 @@ from dataclasses import dataclass
 import structlog
 
 from pbx.ami import reconcile
+from pbx.ami.actions import keep_rescue
 from pbx.ami.connection import AmiConnection, Watcher
 from pbx.ami.lease import Lease
+from pbx.ami.protocol import Headers
 from pbx.ami.translate import Channels, MessageFolder
-from pbx.errors import SwitchError
+from pbx.errors import SwitchError, UnsafeValue
+from pbx.plan.model import Rescue
 from pbx.switch.port import PromptResolver, SwitchCommand, SwitchDown, SwitchEvent
 
 _log = structlog.get_logger(__name__)
@@ -43,7 +46,8 @@ class AsteriskSwitch:
     """Drives Asterisk over AMI; keeps the promises of pbx.switch.port.
 
     ``addresses``: the devices of the plan, whose reachability and own calls are told.
-    ``command_prefix``: of this run only (see Channels).
+    ``command_prefix``: of this run only (see Channels).  ``rescue``: what Asterisk is to do while
+    no engine runs; None leaves it as it is.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class AsteriskSwitch:
         addresses: Iterable[str],
         watcher: Watcher,
         command_prefix: str = "a",
+        rescue: Rescue | None = None,
     ) -> None:
         self._on_event: Callable[[SwitchEvent], None] = _nobody
         self.connection = AmiConnection(
@@ -78,6 +83,8 @@ class AsteriskSwitch:
             addresses=frozenset(addresses),
             command_prefix=command_prefix,
         )
+        self._rescue = rescue
+        self._messages = messages.on_switch
         self._house: list[asyncio.Task[None]] = []
 
     async def lead(self) -> None:
@@ -112,9 +119,21 @@ class AsteriskSwitch:
         await self.connection.shut()
         self._on_event = _nobody
 
-    def watch(self, addresses: Iterable[str]) -> None:
-        """Other devices are to be watched: a new plan."""
+    def watch(self, addresses: Iterable[str], rescue: Rescue) -> None:
+        """A new plan: other devices are to be watched, others serve without us."""
         self.channels.addresses = frozenset(addresses)
+        self._rescue = rescue
+        self._keep_rescue()
+
+    def _keep_rescue(self) -> None:
+        if self._rescue is None:
+            return
+        messages = self._messages if self._rescue.voicemail else ""
+        try:
+            fields = keep_rescue(self._rescue.addresses, self._rescue.ring_time_s, messages)
+            self.connection.act("Originate", fields, _rescue_kept)
+        except UnsafeValue as error:
+            _log.error("rescue_not_kept", reason=str(error))
 
     def _event(self, headers: dict[str, str]) -> None:
         self.channels.take(headers)
@@ -124,6 +143,7 @@ class AsteriskSwitch:
 
     async def _up(self) -> None:
         await reconcile.after_login(self.connection, self.channels)
+        self._keep_rescue()
 
     def _down(self, reason: str) -> None:
         self._tell(SwitchDown(reason))
@@ -139,6 +159,11 @@ class AsteriskSwitch:
         while True:
             await asyncio.sleep(RENEW_EVERY_S)
             self.channels.renew_limits()
+
+
+def _rescue_kept(reply: Headers | None) -> None:
+    if reply is None or reply.get("Response") != "Success":
+        _log.error("rescue_not_kept", reason=(reply or {}).get("Message", "no answer"))
 
 
 def _nobody(event: SwitchEvent) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ivr.nodes import NodeId, Prompt, Tree
 from pbx.plan.faults import Fault
 from routing.plan import RoutingPlan
-from routing.values import AgentId, QueueId
+from routing.values import AgentId, QueueId, Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,16 @@ class QueueSounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Rescue:
+    """What the switch does with callers while no engine serves them: rings ``addresses`` at once
+    for ``ring_time_s``, then takes a message where ``voicemail`` says so."""
+
+    addresses: tuple[str, ...] = ()
+    ring_time_s: Seconds = 40.0
+    voicemail: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything under config/.
 
@@ -80,4 +90,5 @@ class Plan:
     agent_titles: Mapping[AgentId, str] = field(default_factory=dict)
     queue_titles: Mapping[QueueId, str] = field(default_factory=dict)
     time_zone: str = "UTC"
+    rescue: Rescue = Rescue()
     warnings: tuple[Fault, ...] = ()

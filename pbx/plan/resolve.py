@@ -14,7 +14,7 @@ from pbx.plan.resolve_nodes import HANG_UP
 from pbx.plan.resolve_numbers import numbers
 from pbx.plan.resolve_people import extensions, people
 from pbx.plan.resolve_prompts import PromptBook
-from pbx.plan.resolve_queues import queues
+from pbx.plan.resolve_queues import queues, rescue
 from pbx.plan.resolve_schedules import schedules
 from pbx.plan.resolve_strategies import StrategyReader
 from pbx.plan.resolve_tree import TreeBuilder
@@ -59,6 +59,7 @@ def resolve(
     _stop_at_wrong_region(context)
     everyone = people(context)
     lines = queues(context, everyone, StrategyReader(context, registry))
+    rescued = rescue(context, everyone)
     dialled = extensions(context)
     hours = schedules(context)
     prompts = PromptBook(context)
@@ -98,6 +99,7 @@ def resolve(
         agent_titles={AgentId(key): one.name for key, one in shape.managers.items()},
         queue_titles={QueueId(key): one.title or key for key, one in shape.queues.items()},
         time_zone=settings.time_zone.key,
+        rescue=rescued,
         warnings=tuple(context.warnings),
     )
 

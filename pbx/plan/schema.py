@@ -56,6 +56,34 @@ class SpeechShape(Shape):
     )
 
 
+class MemberShape(Shape):
+    """Members of a queue: one manager, or all with a department or skill in common."""
+
+    manager: Name | None = Field(None, description="One manager; the bare name does the same.")
+    department: Label | None = Field(None, description="Everyone of a department.")
+    skill: Skills | None = Field(None, description="Everyone who has these skills and levels.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> MemberShape:
+        if sum(bool(way) for way in (self.manager, self.department, self.skill)) != 1:
+            raise Wrong("a member is one of: a manager's name, a department, a skill")
+        return self
+
+
+def _member(value: Any) -> Any:
+    return {"manager": value} if isinstance(value, str) else value
+
+
+class RescueShape(Shape):
+    """What Asterisk does with callers by itself while no engine runs."""
+
+    members: Annotated[
+        list[Annotated[MemberShape, BeforeValidator(_member)]], OneOrMore, Field(min_length=1)
+    ] = Field(description="Whose phones ring, all at once: members as in a queue.")
+    ring_time: RingTime = Field(40.0, description="How long they ring.")
+    voicemail: Flag = Field(True, description="Then the caller can leave a message.")
+
+
 class SettingsShape(Shape):
     """What holds for the whole plan."""
 
@@ -84,6 +112,9 @@ class SettingsShape(Shape):
     ring_time: RingTime = Field(20.0, description="Default of managers' devices.")
     wrap_up: Duration = Field(0.0, description="Default of managers.")
     pause_after_no_answers: Times = Field(0, description="Default of managers; 0 is never.")
+    rescue: RescueShape | None = Field(
+        None, description="Who serves callers while no engine runs; default: a message at most."
+    )
 
 
 class NumberShape(Shape):
@@ -157,24 +188,6 @@ class ManagerShape(Shape):
     pause_after_no_answers: Times | None = Field(
         None, description="Paused after so many offers in a row without an answer; 0 is never."
     )
-
-
-class MemberShape(Shape):
-    """Members of a queue: one manager, or all with a department or skill in common."""
-
-    manager: Name | None = Field(None, description="One manager; the bare name does the same.")
-    department: Label | None = Field(None, description="Everyone of a department.")
-    skill: Skills | None = Field(None, description="Everyone who has these skills and levels.")
-
-    @model_validator(mode="after")
-    def _one_way(self) -> MemberShape:
-        if sum(bool(way) for way in (self.manager, self.department, self.skill)) != 1:
-            raise Wrong("a member is one of: a manager's name, a department, a skill")
-        return self
-
-
-def _member(value: Any) -> Any:
-    return {"manager": value} if isinstance(value, str) else value
 
 
 class StrategyShape(Shape):

@@ -115,7 +115,7 @@ async def test_a_question_whose_answer_was_lost_is_asked_again() -> None:
         AsteriskLab() as lab,
         Wire(lab) as wire,
         adapter(lab, ["PJSIP/none"], ami_port=wire.port) as told,
-        Caller(lab, Dialling(DID, digits=[(1500, "1"), (7000, "2")])) as caller,
+        Caller(lab, Dialling(DID, digits=[(1500, "1"), (12000, "2")])) as caller,
     ):
         arrived = await told.wait(port.CallArrived)
         ask = collect("beep", max_digits=1, timeout_s=10)
@@ -126,7 +126,8 @@ async def test_a_question_whose_answer_was_lost_is_asked_again() -> None:
         await _past(lab, 3)  # the 1 is pressed, and Asterisk's answer reached nobody
 
         await _down_and_up(told, wire)
-        assert (await told.wait(port.CallerDid)).event == ivr_events.DigitsPressed("2")
+        did = await told.wait(port.CallerDid, deadline_s=20)
+        assert did.event == ivr_events.DigitsPressed("2")
         caller.hang_up()
         await told.wait(port.CallerGone)
         assert len(told.of(port.CallerDid)) == 1

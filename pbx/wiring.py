@@ -22,10 +22,14 @@ from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
 from pbx.engine.tuning import tune
 from pbx.http import start_http
+from pbx.journal.database import open_for_reading, open_for_writing
 from pbx.journal.recall import recall
 from pbx.journal.writer import SqlJournal
 from pbx.logs import set_up_logs
 from pbx.metrics import Metrics
+from pbx.missed.book import MissedBook
+from pbx.missed.owners import owner_rule
+from pbx.missed.service import MissedService
 from pbx.plan.load import load
 from pbx.plan.model import Plan
 from pbx.plan.prompts import PromptStore
@@ -54,6 +58,7 @@ class Service:
         metrics: Metrics,
         registry: CollectorRegistry,
         prompts: PromptStore,
+        missed: MissedService,
     ) -> None:
         self._settings = settings
         self._plan = plan
@@ -63,6 +68,7 @@ class Service:
         self._metrics = metrics
         self._registry = registry
         self._prompts = prompts
+        self._missed = missed
         self._http: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -73,6 +79,9 @@ class Service:
         )
         tune()
         await self._engine.start()
+        # The callers who are still there have been found; now the log is to know it, too.
+        await asyncio.to_thread(self._journal.flush, CLOSE_S)
+        self._missed.start()
         _log.info(
             "engine_started",
             numbers=len(self._plan.numbers),
@@ -98,6 +107,7 @@ class Service:
         _log.info("engine_stopping", calls=len(self._engine.core.calls.by_id))
         with contextlib.suppress(Exception):
             await self._engine.drain()
+        await self._missed.stop()
         await asyncio.to_thread(self._journal.close, CLOSE_S)
         self._prompts.close()
         if self._http is not None:
@@ -119,7 +129,10 @@ async def build(settings: Settings) -> Service:
     metrics.plan_loaded(time.time(), ok=True)
     clock = SystemClock()
     settings.state_dir.mkdir(parents=True, exist_ok=True)
-    journal = SqlJournal(settings.database, spool=settings.state_dir / "spool.jsonl")
+    book = MissedBook(owner_rule(plan.routing), tell=settings.missed_webhook is not None)
+    journal = SqlJournal(
+        settings.database, spool=settings.state_dir / "spool.jsonl", followers=[book]
+    )
     await asyncio.to_thread(journal.start)
     closed = await asyncio.to_thread(journal.close_open_calls, clock.utc(clock.now()))
     if closed:
@@ -149,6 +162,15 @@ async def build(settings: Settings) -> Service:
     )
     metrics.distribution_source(dispatcher, tuple(plan.routing.queues))
     metrics.journal_source(journal)
+    metrics.failures_source({"journal_follower": lambda: journal.unfollowed})
+    missed = MissedService(
+        book,
+        read=await asyncio.to_thread(open_for_reading, settings.database),
+        write=open_for_writing(settings.database),
+        target=settings.missed_webhook,
+        utc_now=lambda: clock.utc(clock.now()),
+    )
+    metrics.missed_source(missed)
     switch = AsteriskSwitch(
         AmiSettings(settings.ami_host, settings.ami_port, settings.ami_user, settings.ami_secret),
         prompts.resolver(),
@@ -161,4 +183,4 @@ async def build(settings: Settings) -> Service:
         command_prefix=prefix,
     )
     engine = EngineLoop(plan, dispatcher, switch, journal, clock, watcher=metrics, id_prefix=prefix)
-    return Service(settings, plan, engine, switch, journal, metrics, registry, prompts)
+    return Service(settings, plan, engine, switch, journal, metrics, registry, prompts, missed)

@@ -97,7 +97,7 @@ class MissedService:
             while True:
                 try:
                     if not begun:
-                        await asyncio.to_thread(self._begin)
+                        await asyncio.to_thread(self._book.catch_up, self._write, self._utc_now())
                         begun = True
                     await self._round(webhook)
                     self._ill = False
@@ -110,20 +110,17 @@ class MissedService:
                     _log.exception("missed_calls_failed")
                 await asyncio.sleep(LOOK_EVERY_S)
 
-    def _begin(self) -> None:
-        if self._target is None:
-            outbox.forget_all(self._write)
-        self._book.catch_up(self._write, self._utc_now())
-
     async def _round(self, webhook: Webhook | None) -> None:
         if webhook is not None:
             await self._deliver(webhook)
         self.stats = await asyncio.to_thread(self._look, self.stats)
 
     def _look(self, before: MissedStats) -> MissedStats:
-        return replace(
-            before, open_since=open_by_queue(self._read), waiting=outbox.waiting(self._read)
-        )
+        waiting = outbox.waiting(self._read)
+        if waiting and self._target is None:
+            outbox.forget_all(self._write)
+            waiting = 0
+        return replace(before, open_since=open_by_queue(self._read), waiting=waiting)
 
     async def _deliver(self, webhook: Webhook) -> None:
         """Send what is due.  When the receiver is not well, the rest waits for the next round."""

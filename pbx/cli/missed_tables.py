@@ -46,7 +46,7 @@ def render_tasks(
         until = task.closed_at or now
         table.add_row(
             shown(task.task_id),
-            shown(f"{task.number} {task.name}".strip() + f" → {task.did}"),
+            shown(f"{task.number} {task.name}".strip()) + f"\n→ {shown(task.did)}",
             str(task.calls),
             _clock(task.first_at, zone),
             _clock(task.last_at, zone) if task.calls > 1 else "",

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import contextlib
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
 import pytest
 from sqlalchemy import Engine
 
@@ -20,6 +26,7 @@ from pbx.missed.book import MissedBook
 from pbx.missed.owners import owner_rule
 from pbx.missed.queries import TaskFilter, list_tasks
 from pbx.missed.rules import Task, TaskClass
+from tests.missed.receiver import receiver
 from tests.world import DID, agent, plan, sales
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(90)]
@@ -123,3 +130,72 @@ async def test_a_call_from_phone_to_phone_is_nobodys_callback() -> None:
         assert len(phone.calls()) == 1
         assert not story.of(journal.OwnTalkStarted)
         assert engine.failures == 0
+
+
+PLAN = f"""
+settings: {{region: RU, time_zone: Europe/Moscow, languages: [en]}}
+numbers: {{"{DID}": {{entry: {{queue: sales}}}}}}
+managers: {{anna: {{name: Anna}}}}
+queues: {{sales: {{members: anna, strategy: ring-all}}}}
+"""
+
+
+@contextlib.asynccontextmanager
+async def program(lab: AsteriskLab, folder: Path, webhook: str) -> AsyncIterator[str]:
+    """``pbx run`` as it is; gives the address of its HTTP server."""
+    (folder / "plan.yaml").write_text(PLAN, encoding="utf-8")
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    env = os.environ | {
+        "VORONKA_PLAN": str(folder / "plan.yaml"),
+        "VORONKA_STATE_DIR": str(folder / "state"),
+        "VORONKA_AMI_PORT": str(lab.ami_port),
+        "VORONKA_AMI_SECRET": lab.ami_secret,
+        "VORONKA_HTTP_PORT": str(port),
+        "VORONKA_MISSED_WEBHOOK": webhook,
+        "VORONKA_MISSED_WEBHOOK_ALLOW_HTTP": "yes",
+        "VORONKA_MISSED_WEBHOOK_SECRET": "k" * 24,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "from pbx.cli import main; main(['run'])", env=env
+    )
+    try:
+        yield f"http://{HOST}:{port}"
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_the_whole_program_tells_a_crm_and_the_metrics(tmp_path: Path) -> None:
+    async with (
+        AsteriskLab(phones=["anna"]) as lab,
+        Phone(lab, "anna", in_turn(NoAnswer(), Answer(200, talk_ms=500))),
+        receiver(500, 200) as crm,
+        program(lab, tmp_path, crm.url) as address,
+        aiohttp.ClientSession(address) as http,
+    ):
+
+        async def metrics_say(line: str) -> None:
+            async with asyncio.timeout(20):
+                while True:
+                    with contextlib.suppress(aiohttp.ClientError):
+                        if line in await (await http.get("/metrics")).text():
+                            return
+                    await asyncio.sleep(0.1)
+
+        await metrics_say('voronka_missed_open{queue="sales"} 0.0')
+        await metrics_say("voronka_ami_connected 1.0")
+        await gives_up(lab)
+        await metrics_say('voronka_missed_open{queue="sales"} 1.0')
+        await metrics_say("voronka_webhook_delivered_total 1.0")
+        await Caller(lab, Dialling(DID[1:], from_number=CLIENT)).run(20)
+        await metrics_say('voronka_missed_open{queue="sales"} 0.0')
+        await metrics_say("voronka_webhook_delivered_total 2.0")
+
+        opened = ("missed.opened", CLIENT)
+        assert crm.told == [opened, opened, ("missed.closed", CLIENT)]
+        assert json.loads(crm.seen[-1][1])["data"]["class"] == "got_through"

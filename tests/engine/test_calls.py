@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pbx.journal import port as journal
+from pbx.switch import port
 from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction
 from routing import facts
 from routing.values import Outcome
-from tests.world import DID, SALES, agent, plan, play, sales
+from tests.world import DID, SALES, agent, plan, play, sales, stage
 
 ANSWERS = PhoneAct(Reaction.ANSWER, after_s=2.0, talk_s=30.0)
 REJECTS = PhoneAct(Reaction.REJECT, after_s=1.0)
@@ -205,3 +206,20 @@ def test_anonymous_caller_is_served_like_any_other() -> None:
 
     assert story.outcomes == {"sim-1": Outcome.ANSWERED}
     assert story.of(journal.CallStarted)[0].number == ""
+
+
+@pytest.mark.parametrize(
+    ("dialled", "number"),
+    [("89161234567", "+79161234567"), ("+79161234567", "+79161234567"), ("102", ""), ("x", "")],
+)
+def test_a_managers_talk_with_a_number_outside_is_kept(dialled: str, number: str) -> None:
+    anna = agent("anna", ("PJSIP/anna", 0.0), ("PJSIP/desk", 0.0))
+    boris = agent("boris", ("PJSIP/desk", 0.0))
+    world, story = stage(plan([anna, boris], [sales(anna, boris)]), [], {})
+
+    for address in ("PJSIP/anna", "PJSIP/desk", "PJSIP/nobody"):
+        world.core.handle(port.OwnCallJoined(address, "1.1", dialled), world.clock.now())
+
+    assert [(one.agent_id, one.number) for one in story.of(journal.OwnTalkStarted)] == (
+        [("anna", number), (None, number)] if number else []
+    )

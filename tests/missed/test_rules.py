@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from pbx.missed.owners import owner_rule
-from pbx.missed.rules import HandClosing, How, MissedCall, OwnerRule, Talk, Task, TaskClass, tasks_of
+from pbx.missed.rules import (
+    HandClosing,
+    How,
+    MissedCall,
+    OwnerRule,
+    Talk,
+    Task,
+    TaskClass,
+    tasks_of,
+)
 from routing.plan import Queue, RoutingPlan, StrategyChoice
 from routing.values import AgentId, QueueId
 from tests.world import agent
@@ -52,8 +61,10 @@ class OneNumber(RuleBasedStateMachine):
         if not self.spam:
             self.waiting.append(call)
 
-    @rule(how=st.sampled_from([How.CLIENT, How.MANAGER]), who=st.sampled_from(["anna", "gone", None]))
-    def talks(self, how: How, who: str | None) -> None:
+    @rule(
+        how=st.sampled_from([How.CLIENT, How.MANAGER]), who=st.sampled_from(["anna", "gone", None])
+    )
+    def somebody_talks(self, how: How, who: str | None) -> None:
         self.talks.append(Talk(self.now, how, who))
         self.now += timedelta(seconds=1)
         self.spam = False
@@ -161,9 +172,7 @@ def test_the_plan_says_how_long_a_manager_owns_a_number() -> None:
         queue("c", StrategyChoice("linear")),
     ]
 
-    found = owner_rule(
-        RoutingPlan({AgentId("anna"): anna}, {one.queue_id: one for one in queues})
-    )
+    found = owner_rule(RoutingPlan({AgentId("anna"): anna}, {one.queue_id: one for one in queues}))
 
     hour = timedelta(hours=1)
     assert found == OwnerRule(frozenset({"anna"}), {"a": hour, "b": hour}, timedelta(days=30))

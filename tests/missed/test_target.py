@@ -61,7 +61,7 @@ def test_names_and_addresses_of_others_and_our_own_are_fine(url: str) -> None:
     ],
 )
 def test_what_is_no_place_for_a_webhook_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="URL|http|user|address"):
+    with pytest.raises(ValueError, match=r"URL|http|user|address"):
         check_url(url, allow_http=False)
 
 

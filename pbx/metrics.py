@@ -29,6 +29,8 @@ from routing.values import AgentState, QueueId
 
 OTHER = "other"
 """The label's value for what is not in the plan or not in our lists."""
+NO_QUEUE = "none"
+"""In place of a queue: a missed call that reached none."""
 BY_EXTENSION = "extension"
 """In place of a queue: a manager called by extension."""
 EVENTS = frozenset(
@@ -102,6 +104,37 @@ class Backlog(Protocol):
 
     def stats(self) -> Stats:
         """How it stands."""
+
+
+class MissedStats(Protocol):
+    """What is told of the webhook."""
+
+    @property
+    def waiting(self) -> int:
+        """Messages that have not arrived."""
+
+    @property
+    def delivered(self) -> int:
+        """Messages that arrived, since the start."""
+
+    @property
+    def attempts_failed(self) -> int:
+        """Attempts that failed, since the start."""
+
+    @property
+    def given_up(self) -> int:
+        """Messages dropped, since the start."""
+
+
+class MissedCalls(Protocol):
+    """What the gauges ask of the missed calls when they are scraped."""
+
+    def open_tasks(self) -> Mapping[str, tuple[int, float]]:
+        """For each queue ("" for none) the open tasks and the oldest one's age, seconds."""
+
+    @property
+    def stats(self) -> MissedStats:
+        """The webhook."""
 
 
 class Metrics:
@@ -189,6 +222,10 @@ class Metrics:
     def journal_source(self, backlog: Backlog) -> None:
         """Ask this for what is not written yet."""
         self._live.backlog = backlog
+
+    def missed_source(self, missed: MissedCalls) -> None:
+        """Ask this for missed calls that nobody has called back."""
+        self._live.missed = missed
 
     def failures_source(self, counts: Mapping[str, Callable[[], int]]) -> None:
         """Ask these for what went wrong inside, by a word of our own (``ami_malformed``)."""
@@ -296,6 +333,7 @@ class _Live(Collector):
         self.distribution: Distribution | None = None
         self.queues: tuple[QueueId, ...] = ()
         self.backlog: Backlog | None = None
+        self.missed: MissedCalls | None = None
         self.failures: dict[str, Callable[[], int]] = {}
 
     def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
@@ -303,6 +341,8 @@ class _Live(Collector):
             yield from self._distribution(self.distribution)
         if self.backlog is not None:
             yield from self._journal(self.backlog.stats())
+        if self.missed is not None:
+            yield from self._missed(self.missed)
         failures = CounterMetricFamily(
             "voronka_failures", "What went wrong inside and was survived.", labels=["what"]
         )
@@ -332,3 +372,27 @@ class _Live(Collector):
             f"{name}_spilled_entries", "Entries put into the spool.", stats.spilled
         )
         yield CounterMetricFamily(f"{name}_dropped_entries", "Entries lost.", stats.dropped)
+
+    def _missed(self, source: MissedCalls) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
+        found: dict[str, tuple[int, float]] = dict.fromkeys((*self.queues, NO_QUEUE), (0, 0.0))
+        for queue, (count, age_s) in source.open_tasks().items():
+            label = queue if queue in self.queues else OTHER if queue else NO_QUEUE
+            before, oldest_s = found.get(label, (0, 0.0))
+            found[label] = (before + count, max(oldest_s, age_s))
+        name = "voronka_missed"
+        tasks = GaugeMetricFamily(f"{name}_open", "Missed calls to call back.", labels=["queue"])
+        ages = GaugeMetricFamily(
+            f"{name}_oldest_seconds", "How long the oldest of them is open.", labels=["queue"]
+        )
+        for label, (count, age_s) in found.items():
+            tasks.add_metric([label], count)
+            ages.add_metric([label], age_s)
+        yield tasks
+        yield ages
+        stats, name = source.stats, "voronka_webhook"
+        yield GaugeMetricFamily(f"{name}_waiting_messages", "Messages to send.", stats.waiting)
+        yield CounterMetricFamily(f"{name}_delivered", "Messages that arrived.", stats.delivered)
+        yield CounterMetricFamily(
+            f"{name}_failed_attempts", "Attempts that failed.", stats.attempts_failed
+        )
+        yield CounterMetricFamily(f"{name}_given_up", "Messages dropped.", stats.given_up)

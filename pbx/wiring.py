@@ -23,11 +23,15 @@ from pbx.engine.loop import EngineLoop
 from pbx.engine.tuning import tune
 from pbx.errors import SwitchLost
 from pbx.http import start_http
+from pbx.journal.database import open_for_reading, open_for_writing
 from pbx.journal.port import Stamped
 from pbx.journal.recall import recall
 from pbx.journal.writer import SqlJournal
 from pbx.logs import set_up_logs
 from pbx.metrics import Metrics
+from pbx.missed.book import MissedBook
+from pbx.missed.owners import owner_rule
+from pbx.missed.service import MissedService
 from pbx.plan.load import load
 from pbx.plan.model import Plan
 from pbx.plan.prompts import PromptStore
@@ -57,6 +61,8 @@ class Service:
         registry: CollectorRegistry,
         prompts: PromptStore,
         prefix: str,
+        clock: SystemClock,
+        missed: MissedService,
     ) -> None:
         self._settings = settings
         self._plan = plan
@@ -66,7 +72,8 @@ class Service:
         self._registry = registry
         self._prompts = prompts
         self._prefix = prefix
-        self._clock = SystemClock()
+        self._clock = clock
+        self._missed = missed
         self._engine: EngineLoop | None = None
         self._absence: asyncio.Task[None] | None = None
         self._http: web.AppRunner | None = None
@@ -86,6 +93,9 @@ class Service:
         tune()
         await engine.start()
         self._engine = engine
+        # The callers who are still there have been found; now the log is to know it, too.
+        await asyncio.to_thread(self._journal.flush, CLOSE_S)
+        self._missed.start()
         self._absence = await self._look_back(engine)
         _log.info(
             "engine_started",
@@ -199,6 +209,7 @@ class Service:
                 await self._engine.drain()
             else:
                 await self._switch.stop()
+        await self._missed.stop()
         await asyncio.to_thread(self._journal.close, CLOSE_S)
         self._prompts.close()
         if self._http is not None:
@@ -219,7 +230,10 @@ async def build(settings: Settings) -> Service:
     metrics.known_numbers(plan.numbers)
     metrics.plan_loaded(time.time(), ok=True)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
-    journal = SqlJournal(settings.database, spool=settings.state_dir / "spool.jsonl")
+    book = MissedBook(owner_rule(plan.routing), tell=settings.missed_webhook is not None)
+    journal = SqlJournal(
+        settings.database, spool=settings.state_dir / "spool.jsonl", followers=[book]
+    )
     await asyncio.to_thread(journal.start)
     metrics.journal_source(journal)
     prompts = PromptStore(plan, settings.sounds.here, settings.sounds.on_switch)
@@ -227,6 +241,16 @@ async def build(settings: Settings) -> Service:
         _log.warning("prompt_missing", problem=str(problem))
     # Ids are unique over restarts: the start's time, and some chance against a clock set back.
     prefix = f"{int(time.time()):x}{secrets.token_hex(2)}-"
+    clock = SystemClock()
+    metrics.failures_source({"journal_follower": lambda: journal.unfollowed})
+    missed = MissedService(
+        book,
+        read=await asyncio.to_thread(open_for_reading, settings.database),
+        write=open_for_writing(settings.database),
+        target=settings.missed_webhook,
+        utc_now=lambda: clock.utc(clock.now()),
+    )
+    metrics.missed_source(missed)
     switch = AsteriskSwitch(
         AmiSettings(settings.ami_host, settings.ami_port, settings.ami_user, settings.ami_secret),
         prompts.resolver(),
@@ -239,4 +263,6 @@ async def build(settings: Settings) -> Service:
         command_prefix=prefix,
         rescue=plan.rescue,
     )
-    return Service(settings, plan, switch, journal, metrics, registry, prompts, prefix)
+    return Service(
+        settings, plan, switch, journal, metrics, registry, prompts, prefix, clock, missed
+    )

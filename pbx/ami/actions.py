@@ -56,7 +56,13 @@ def plain(value: str) -> str:
 
 def caller_id(name: str, number: str) -> str:
     """``"name" <number>``: what would end the name or the number early is left out."""
-    shown = "".join(c for c in name if unicodedata.category(c)[0] != "C" and c not in '"<>\\,')
+    shown = "".join(
+        c
+        for c in name
+        if unicodedata.category(c)[0] != "C"
+        and unicodedata.category(c) not in ("Zl", "Zp")
+        and c not in '"<>\\,'
+    )
     digits = "".join(c for c in number if c in "0123456789+*#")
     return f'"{shown[:80].strip()}" <{digits[:40]}>'
 

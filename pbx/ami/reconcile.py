@@ -60,14 +60,14 @@ def _see(channels: Channels, one: Headers, technology: str) -> None:
             channels.ringing.new_state(leg, one["ChannelState"])
     elif unique_id.startswith(LEG_PREFIX):
         if one.get("ChannelState") == UP:
-            channels.busy(unique_id, channel)  # talks, or is about to
+            channels.busy(unique_id, channel, "")  # talks, or is about to
         else:
             channels.hang_up_stray(unique_id)
     elif CallId(unique_id) not in channels.callers:
         if one.get("Context") == CALL_CONTEXT:
             _adopt(channels, one, technology)
         else:
-            channels.busy(unique_id, channel)
+            channels.busy(unique_id, channel, one.get("Exten", ""))
 
 
 def _adopt(channels: Channels, one: Headers, technology: str) -> None:

@@ -53,6 +53,7 @@ class Channels:
         )
         self.ringing = Legs(act=act, tell=tell, callers=self.leading.by_id)
         self.own_calls: dict[str, str] = {}
+        self._dialled: dict[str, str] = {}
         self._bridges: dict[str, set[str]] = {}
         self.malformed = 0
         self._takers: dict[str, Callable[[Headers], None]] = {
@@ -118,13 +119,18 @@ class Channels:
         if leg := self.ringing.of(unique_id):
             self.ringing.new_channel(leg, channel)
         elif not unique_id.startswith(LEG_PREFIX):
-            self.busy(unique_id, channel)
+            self.busy(unique_id, channel, event.get("Exten", ""))
 
-    def busy(self, unique_id: str, channel: str) -> None:
-        """A channel that is not ours: if it is a manager's device, the manager is busy."""
+    def busy(self, unique_id: str, channel: str, dialled: str) -> None:
+        """A channel that is not ours: if it is a manager's device, the manager is busy.
+
+        ``dialled``: "" or "s" where the device did not dial but was called.
+        """
         address = channel.rpartition("-")[0]
         if address in self.addresses and unique_id not in self.own_calls:
             self.own_calls[unique_id] = address
+            if dialled not in ("", "s"):
+                self._dialled[unique_id] = dialled
             self._tell(port.AddressBusy(address, unique_id))
 
     def _new_state(self, event: Headers) -> None:
@@ -145,6 +151,7 @@ class Channels:
             if not caller.stranger:
                 self._tell(port.CallerGone(caller.call_id, words))
         elif address := self.own_calls.pop(unique_id, None):
+            self._dialled.pop(unique_id, None)
             self._tell(port.AddressIdle(address, unique_id))
 
     def _bridge_enter(self, event: Headers) -> None:
@@ -153,6 +160,11 @@ class Channels:
         if event["BridgeTechnology"] == "holding_bridge":
             if caller is not None and caller.holding and not caller.held:
                 self.leading.held(caller, bridge)
+            return
+        if dialled := self._dialled.pop(unique_id, None):
+            # Dial puts both into a bridge when the other side picks up, not before.
+            address = self.own_calls[unique_id]
+            self._tell(port.OwnCallJoined(address, unique_id, dialled))
             return
         if caller is None and self.ringing.of(unique_id) is None:
             return

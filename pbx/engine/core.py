@@ -163,6 +163,8 @@ class EngineCore:
             case switch.AddressBusy(address, key):
                 for agent_id in self._devices.agents_at(address):
                     self.tell(events.OwnCallStarted(agent_id, key), now)
+            case switch.OwnCallJoined(address, _, dialled):
+                self._own_talk(address, dialled, now)
             case switch.AddressIdle(address, key):
                 for agent_id in self._devices.agents_at(address):
                     self.tell(events.OwnCallEnded(agent_id, key), now)
@@ -178,6 +180,14 @@ class EngineCore:
                 self.switch_up = True
             case switch.SwitchDown():
                 self.switch_up = False
+
+    def _own_talk(self, address: str, dialled: str, now: float) -> None:
+        """A manager talks with somebody whom they called; inside numbers are not kept."""
+        number = normalise(dialled, self.plan.region).e164
+        agents = self._devices.agents_at(address)
+        if number and agents:
+            agent_id = agents[0] if len(agents) == 1 else None
+            self._note(journal.OwnTalkStarted(agent_id, number), now)
 
     # A caller's way ----------------------------------------------------------------------
 

@@ -94,6 +94,17 @@ class MessageLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnTalkStarted:
+    """A manager called ``number`` (E.164) past the queues, and talks with whoever picked up.
+
+    ``agent_id``: None when the phone is shared by several.
+    """
+
+    agent_id: AgentId | None
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallEnded:
     """The whole call.  ``short``: an abandoned wait shorter than the queue's short_abandon_s.
 
@@ -119,6 +130,7 @@ Entry = (
     | Transferred
     | CallbackAsked
     | MessageLeft
+    | OwnTalkStarted
     | CallEnded
 )
 

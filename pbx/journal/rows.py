@@ -84,6 +84,9 @@ class RowMaker:
                 ]
             case port.MessageLeft():
                 return self._message_left(entry, entry_id, at)
+            case port.OwnTalkStarted(agent_id, number):
+                own = {"talk_id": entry_id, "at": at, "agent": agent_id, "number": number}
+                return [added(tables.own_talks, **own)]
             case facts.Irregular(what):
                 return [added(tables.irregulars, irregular_id=entry_id, at=at, what=what)]
 

@@ -89,6 +89,19 @@ class AddressBusy:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnCallJoined:
+    """Whoever was dialled in the call of ``AddressBusy`` with the same key picked up and talks.
+
+    ``dialled``: as dialled on the device (raw).  At most once for a call, and not for one that
+    came to the device.
+    """
+
+    address: str
+    key: str
+    dialled: str
+
+
+@dataclass(frozen=True, slots=True)
 class AddressIdle:
     """The end of ``AddressBusy`` with the same key."""
 
@@ -143,6 +156,7 @@ SwitchEvent = (
     | Joined
     | LegEnded
     | AddressBusy
+    | OwnCallJoined
     | AddressIdle
     | AddressReachable
     | SwitchUp

@@ -188,6 +188,9 @@ class Callers:
             self._tell(port.CallerTransferred(caller.call_id, sent_to))
         elif talked:
             self._tell(port.TalkOver(caller.call_id))
+        elif caller.script is None and not caller.todo and caller.waits is not None:
+            # The wait ended, and the engine did not ask for it.
+            caller.todo.append(caller.waits)
         self._next(caller)
 
     def _stranger_back(self, caller: CallerChannel, sent_to: str) -> None:
@@ -308,8 +311,10 @@ class Callers:
     def _script(self, caller: CallerChannel, command: port.ForCaller | port.Hold) -> scripts.Script:
         if isinstance(command, port.Hold):
             caller.holding = True
+            caller.waits = command
             caller.keys.take()
             return scripts.hold(caller.call_id, command.music)
+        caller.waits = None
         match command.command:
             case PlayPrompts(prompts, language):
                 return scripts.play([self._resolve(one, language) for one in prompts])

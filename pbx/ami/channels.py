@@ -50,6 +50,7 @@ class CallerChannel:
     ``talk_bridge``: in a bridge with somebody.  ``talked``: since the last time in AGI.
     ``limited``: we have renewed the dialplan's time limit, so we have to lift it, too.
     ``own_key``: the next # is ours, pressed to end a question of a time before us.
+    ``waits``: the last command, where it was to wait.
     ``stranger``: talks since a time before us, and the engine does not know the call.
     """
 
@@ -74,6 +75,7 @@ class CallerChannel:
     released: bool = False
     limited: bool = False
     own_key: bool = False
+    waits: port.Hold | None = None
     stranger: bool = False
 
 

@@ -42,11 +42,15 @@ class Ask(Protocol):
 
 
 class Lease:
-    """This engine's part in it.  ``me``: of this process alone."""
+    """This engine's part in it.  ``me``: of this process alone.
+
+    ``asterisk_restarted``: since we led before, by which all its variables are gone.
+    """
 
     def __init__(self, me: str) -> None:
         self.me = plain(me)
         self.held_once = False
+        self.asterisk_restarted = False
         self.deposed = asyncio.Event()
         self._ticked = time.monotonic()
         self._beaten = 0.0
@@ -83,7 +87,9 @@ class Lease:
 
     async def _try(self, ask: Ask) -> str:
         """Who leads, after we have tried to."""
-        if await _value(ask, LEADER) != self.me:
+        leader = await _value(ask, LEADER)
+        self.asterisk_restarted = self.held_once and not leader
+        if leader != self.me:
             await ask(
                 "Originate",
                 (

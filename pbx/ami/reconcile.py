@@ -14,6 +14,7 @@ from pbx.ami.translate import Channels
 from routing.values import CallId
 
 GONE = "gone while nobody listened"
+RESTARTED = "Asterisk was restarted"
 
 
 async def after_login(connection: AmiConnection, channels: Channels) -> None:
@@ -25,7 +26,8 @@ async def after_login(connection: AmiConnection, channels: Channels) -> None:
     bridges = await connection.listing("BridgeList")
     technology = {one.get("BridgeUniqueid", ""): one.get("BridgeTechnology", "") for one in bridges}
     found = await connection.listing("CoreShowChannels")
-    channels.forget_missing({one.get("Uniqueid", "") for one in found}, GONE, among=before)
+    why = RESTARTED if connection.lease.asterisk_restarted else GONE
+    channels.forget_missing({one.get("Uniqueid", "") for one in found}, why, among=before)
     channels.forget_bridges()
     for one in found:
         _see(channels, one, technology.get(one.get("BridgeId", ""), ""))

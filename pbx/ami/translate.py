@@ -7,7 +7,7 @@ callers, legs.py rings devices; here is who gets which event, and what bridges m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -166,7 +166,8 @@ class Channels:
             address = self.own_calls[unique_id]
             self._tell(port.OwnCallJoined(address, unique_id, dialled))
             return
-        if caller is None and self.ringing.of(unique_id) is None:
+        leg = self.ringing.of(unique_id)
+        if caller is None and leg is None and unique_id not in self.own_calls:
             return
         if caller is not None:
             self.leading.talks(caller, bridge)
@@ -177,6 +178,21 @@ class Channels:
             partner = self.callers.get(leg.call_id) if leg is not None else None
             if leg is not None and partner is not None and leg.call_id in inside:
                 self.ringing.joined(leg, partner)
+        for member in inside:
+            if (one := self.callers.get(CallId(member))) and one.joined is None:
+                self._taken(one, inside)
+
+    def _taken(self, caller: CallerChannel, inside: set[str]) -> None:
+        """The caller talks: with whom, where it is nobody whom we rang?  A phone that an engine
+        before us rang, and that was picked up meanwhile."""
+        address = self._own_call_in(inside)
+        if address and not caller.talked and not caller.stranger:
+            caller.talked = True
+            self._tell(port.CallerTaken(caller.call_id, address))
+
+    def _own_call_in(self, inside: Collection[str]) -> str:
+        """The manager's device that is in the bridge by a call of its own; "" for none."""
+        return next((self.own_calls[one] for one in inside if one in self.own_calls), "")
 
     def _bridge_leave(self, event: Headers) -> None:
         bridge, unique_id = event["BridgeUniqueid"], event["Uniqueid"]
@@ -192,18 +208,25 @@ class Channels:
         """A manager joined the caller with another call of theirs."""
         if event["Result"] != "Success":
             return
-        transferee = CallId(event["TransfereeUniqueid"])
+        transferee = CallId(event.get("TransfereeUniqueid", ""))
         other = "TransferTarget"
         caller = self.callers.get(transferee)
         if caller is None:
             # The phone may name the two calls the other way round.
-            caller = self.callers.get(CallId(event["TransferTargetUniqueid"]))
+            caller = self.callers.get(CallId(event.get("TransferTargetUniqueid", "")))
             other = "Transferee"
         if caller is None or caller.stranger:
             return
         first = event["OrigTransfererUniqueid"].startswith(LEG_PREFIX)
         target = event["SecondTransfererExten" if first else "OrigTransfererExten"]
-        address = event[f"{other}Channel"].rpartition("-")[0]
+        address = event.get(f"{other}Channel", "").rpartition("-")[0]
+        if not address:
+            # Asterisk does not always name the other side: it is in one of these bridges.
+            inside: set[str] = set()
+            for name in ("DestBridgeUniqueid", "SecondBridgeUniqueid", "OrigBridgeUniqueid"):
+                inside |= self._bridges.get(event.get(name, ""), set())
+            inside -= {event["OrigTransfererUniqueid"], event["SecondTransfererUniqueid"]}
+            address = self._own_call_in(inside)
         self._tell(port.CallerHandedOver(caller.call_id, target, address))
 
     def _device_state(self, event: Headers) -> None:

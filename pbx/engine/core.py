@@ -146,6 +146,9 @@ class EngineCore:
             case switch.CallerHandedOver(call_id, target, address):
                 if call := self.calls.by_id.get(call_id):
                     self._handed_over(call, target, address, now)
+            case switch.CallerTaken(call_id, address):
+                if call := self.calls.by_id.get(call_id):
+                    self._taken(call, address, now)
             case switch.CallerFound(call_id, dialled, number, name, _):
                 if call_id not in self.calls.by_id:
                     arrived = switch.CallArrived(call_id, dialled, number, name)
@@ -419,6 +422,17 @@ class EngineCore:
         self._note(journal.Transferred(call.call_id, call.talking_leg, target[:40]), now)
         call.talk_ends(now)
         self._handed_over_ends(call, now)
+        self._talks_elsewhere(call, address, target[:40], now)
+
+    def _taken(self, call: LiveCall, address: str, now: float) -> None:
+        """A phone that an engine before us rang has the caller: nobody else is to be rung."""
+        if call.stage not in (Stage.WAITING, Stage.RINGING_AGENT):
+            return
+        self._talks_elsewhere(call, address, address, now)
+        self.tell(events.CallerLeft(call.call_id), now)
+
+    def _talks_elsewhere(self, call: LiveCall, address: str, number: str, now: float) -> None:
+        """The caller talks on a leg that the distribution does not know."""
         agent_id = next(iter(self._devices.agents_at(address)), None)
         leg = OutsideLeg(
             self._new_outside_leg(),
@@ -431,7 +445,7 @@ class EngineCore:
         call.outside_leg = leg
         call.last_agent = agent_id
         self._note(
-            journal.OutsideLegStarted(call.call_id, leg.leg_id, address, target[:40], agent_id), now
+            journal.OutsideLegStarted(call.call_id, leg.leg_id, address, number, agent_id), now
         )
         self._talk_begins(call, leg.leg_id, now)
 

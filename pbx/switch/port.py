@@ -81,6 +81,16 @@ class CallerHandedOver:
 
 
 @dataclass(frozen=True, slots=True)
+class CallerTaken:
+    """The caller, who waits, talks with the device at ``address``, which we did not ring: an engine
+    before us did.  The end of that talk is told as ``TalkOver``, ``CallerTransferred`` or
+    ``CallerGone``."""
+
+    call_id: CallId
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class AddressBusy:
     """A device is in a call that we did not start.  ``key``: unique per such call."""
 
@@ -150,6 +160,7 @@ SwitchEvent = (
     | TalkOver
     | CallerTransferred
     | CallerHandedOver
+    | CallerTaken
     | CallerFound
     | DeviceRinging
     | DeviceAnswered

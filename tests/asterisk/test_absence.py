@@ -3,86 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
 
 from lab.asterisk import AsteriskLab
 from lab.service import PbxProcess
 from lab.sipp import Answer, Caller, Dialling, Manual, NoAnswer, Phone
-from pbx.journal.queries import CallFilter, call_story, list_calls
-from pbx.journal.story import CallRow, CallStory
+from tests.asterisk.running import DID, QUEUE, logged, story_of
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(120)]
-
-DID = "78005553535"
-PLAN = """
-settings:
-  region: RU
-  time_zone: Europe/Moscow
-  languages: [en]
-  rescue: {members: [boris], ring_time: 3s}
-managers:
-  anna: {name: Анна, department: sales}
-  boris: {name: Борис, department: rescue}
-queues:
-  sales:
-    members: {department: sales}
-    strategy: round-robin
-    ring_time: 30s
-prompts:
-  hello: {sound: beep}
-menus:
-  welcome:
-    menu: hello
-    timeout: 60s
-    keys: {1: {queue: sales}}
-numbers:
-  "+78005553535": {entry: welcome}
-  "+78005553536": {entry: {queue: sales}}
-"""
-QUEUE = "78005553536"
-
-
-@pytest.fixture
-def plan(tmp_path: Path) -> Path:
-    path = tmp_path / "plan.yaml"
-    path.write_text(PLAN)
-    return path
-
-
-def _calls(pbx: PbxProcess) -> list[CallRow]:
-    engine = create_engine(pbx.database)
-    try:
-        return list_calls(engine, CallFilter())
-    finally:
-        engine.dispose()
-
-
-def _story(pbx: PbxProcess, call_id: str) -> CallStory:
-    engine = create_engine(pbx.database)
-    try:
-        story = call_story(engine, call_id)
-    finally:
-        engine.dispose()
-    assert story is not None
-    return story
-
-
-async def _logged(
-    pbx: PbxProcess, holds: Callable[[list[CallRow]], bool], deadline_s: float = 40.0
-) -> list[CallRow]:
-    """Waits until the log says so."""
-    calls: list[CallRow] = []
-    try:
-        async with asyncio.timeout(deadline_s):
-            while not holds(calls := _calls(pbx)):  # noqa: ASYNC110 (another process writes)
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise AssertionError(f"the log says {calls}") from None
-    return calls
 
 
 async def test_killed_while_callers_wait_and_choose(plan: Path, tmp_path: Path) -> None:
@@ -111,7 +41,7 @@ async def test_killed_while_callers_wait_and_choose(plan: Path, tmp_path: Path) 
                 await choosing.ended(20)
                 served = [call.from_user for call in anna.calls() if call.answered]
         assert served == ["+79160000001", "+79160000002", "+79160000003"]
-        calls = await _logged(pbx, lambda calls: all(one.outcome for one in calls))
+        calls = await logged(pbx, lambda calls: all(one.outcome for one in calls))
         assert [one.outcome for one in calls] == ["answered"] * 3
         assert all(one.reconstructed for one in calls)
         waits = {one.number: one.wait_s or 0.0 for one in calls}
@@ -140,9 +70,9 @@ async def test_killed_while_it_rings_and_answered_without_an_engine(
         caller.hang_up()
         await caller.ended()
         await lab.nothing_left()
-        (call,) = await _logged(pbx, lambda calls: (calls[0].talk_s or 0) > 11)
+        (call,) = await logged(pbx, lambda calls: (calls[0].talk_s or 0) > 11)
         assert (call.outcome, call.agent, call.reconstructed) == ("answered", "anna", True)
-        device = next(leg for leg in _story(pbx, call.call_id).legs if leg.kind == "device")
+        device = next(leg for leg in story_of(pbx, call.call_id).legs if leg.kind == "device")
         assert device.disposition == "answered"
         assert (device.talk_s or 0) > 11
 
@@ -162,7 +92,7 @@ async def test_killed_in_a_talk_that_ends_before_it_is_back(plan: Path, tmp_path
         caller.hang_up()
         await lab.nothing_left()
         await pbx.start()
-        (call,) = await _logged(pbx, lambda calls: (calls[0].talk_s or 0) > 2.5)
+        (call,) = await logged(pbx, lambda calls: (calls[0].talk_s or 0) > 2.5)
         assert (call.outcome, call.reconstructed) == ("answered", True)
         assert call.talk_s is not None
         assert call.talk_s < 5
@@ -201,7 +131,7 @@ async def test_absent_and_staying_so(plan: Path, tmp_path: Path) -> None:
             await talker.ended()
         await lab.nothing_left()
         await pbx.start()
-        calls = await _logged(
+        calls = await logged(
             pbx, lambda calls: len(calls) == 3 and all(one.cause for one in calls), 60
         )
         told = {one.number: (one.outcome, one.reconstructed) for one in calls}

@@ -37,6 +37,9 @@ STOP_GRACE_S = 10.0
 """A leg that was told to stop and whose end is not heard by then is taken as ended, seconds."""
 JOIN_GRACE_S = 60.0
 """A leg picked up and neither joined nor ended by then is stopped, seconds."""
+ASK_AGAIN_S = 1.0
+"""A strategy that wants to be asked again at a time that has come is asked so much later, seconds:
+at the same moment it would say the same, without end."""
 LEFT_OUT_SHOWN = 20
 """How many agents an offer names as left out: the log's row, and the work for it, stay small."""
 LOOKS = (1, 8, 64, 512, 1_000_000)
@@ -357,7 +360,9 @@ class Dispatcher:
             call.needs_change.cancel()
             call.needs_change = None
         if changes_at is not None:
-            call.needs_change = self._timers.at(changes_at, lambda now: self._needs_changed(call))
+            call.needs_change = self._timers.at(
+                self._later(changes_at), lambda now: self._needs_changed(call)
+            )
 
     def _needs_changed(self, call: Call) -> None:
         call.needs_change = None
@@ -555,7 +560,7 @@ class Dispatcher:
         if choice.wait_for is not None:
             call.waits_for = choice.wait_for
             self._waiting_for.setdefault(choice.wait_for, {})[call.call_id] = call
-        times = [] if choice.ask_again_at is None else [choice.ask_again_at]
+        times = [] if choice.ask_again_at is None else [self._later(choice.ask_again_at)]
         retry_s = members.queue.retry_delay_s
         times += [
             refusal.at + retry_s
@@ -563,9 +568,10 @@ class Dispatcher:
             if refusal.at + retry_s > self._now
         ]
         if times:
-            call.ask_again = self._timers.at(
-                max(min(times), self._now), lambda now: self._asked_again(call)
-            )
+            call.ask_again = self._timers.at(min(times), lambda now: self._asked_again(call))
+
+    def _later(self, at: Seconds) -> Seconds:
+        return at if at > self._now else self._now + ASK_AGAIN_S
 
     def _asked_again(self, call: Call) -> None:
         call.ask_again = None

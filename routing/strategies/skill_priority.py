@@ -34,13 +34,14 @@ class SkillPriority(Strategy):
         self, caller: CallerView, now: Seconds
     ) -> tuple[tuple[SkillNeed, ...], Seconds | None]:
         """The caller's needs, raised by the steps that are not over yet."""
-        steps = sorted(self.setup.several("widen_after_s"))
-        waited = now - caller.waiting_since
-        left = [step for step in steps if step > waited]
-        raised = tuple(SkillNeed(one.skill, one.min_level + len(left)) for one in caller.needs)
+        # Compared as the deadline is set, to the last bit: a difference of rounded floats may
+        # never reach the step, and the same deadline would come again without end.
+        steps = (caller.waiting_since + step for step in self.setup.several("widen_after_s"))
+        left = sorted(at for at in steps if at > now)
         if not left or not caller.needs:
             return caller.needs, None
-        return raised, caller.waiting_since + left[0]
+        raised = tuple(SkillNeed(one.skill, one.min_level + len(left)) for one in caller.needs)
+        return raised, left[0]
 
     def choose(self, caller: CallerView, free: FreeAgents, now: Seconds) -> Choice:
         """The highest level there is."""

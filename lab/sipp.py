@@ -376,6 +376,8 @@ class Dialling:
     number: str
     from_number: str = "+79161234567"
     from_name: str = ""
+    #: The From header as it is to be sent, but for its tag; instead of number and name.
+    from_header: str = ""
     digits: Sequence[tuple[int, str]] = ()
     talk_ms: int | None = None
     cancel_ms: int | None = None
@@ -399,7 +401,9 @@ def _calling_side(dialling: Dialling, folder: Path, *, load: bool, length_ms: in
     name = dialling.from_name.replace("\\", "\\\\").replace('"', '\\"').replace("[", "\\[")
     quoted = f'"{name}" ' if name else ""
     whom = f"sip:{dialling.number}@[remote_ip]:[remote_port]"
-    sender = f"{quoted}<sip:{dialling.from_number}@[local_ip]:[local_port]>"
+    sender = dialling.from_header or (
+        f"{quoted}<sip:{dialling.from_number}@[local_ip]:[local_port]>"
+    )
     own = f"From: {sender};tag=[pid]-[call_number]\n"
     # A CANCEL has to carry the branch of its INVITE.
     invite_via = (

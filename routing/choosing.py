@@ -7,8 +7,9 @@ asked about again when someone becomes free or when a time has come, so nobody i
 from __future__ import annotations
 
 from routing import facts
-from routing.agents import FreeFor, Members, WorkingAgent
+from routing.agents import WorkingAgent
 from routing.floor import Floor
+from routing.members import FreeFor, Members
 from routing.offer import Call
 from routing.ringing import Ringing
 from routing.strategy import Choice
@@ -103,7 +104,7 @@ class Choosing:
         self._waiting.wait_for_nobody(call)
         choice = Choice((), "nobody is free")
         barred: frozenset[AgentId] = frozenset()
-        if members.some_free(call.needs_now):
+        if members.free_count:
             barred = self._barred(call, members)
             free = FreeFor(members, self._floor.agents, call.needs_now, barred, call.refusals)
             if free.first() is not None:

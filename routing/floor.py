@@ -8,7 +8,8 @@ that the state follows and the indexes of who is free stay right.
 from __future__ import annotations
 
 from routing import commands, facts
-from routing.agents import Members, WorkingAgent
+from routing.agents import WorkingAgent
+from routing.members import Members
 from routing.memory import LastTalk, Memory
 from routing.offer import Call, Leg
 from routing.plan import Queue

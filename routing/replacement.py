@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 
-from routing.agents import Members, WorkingAgent
+from routing.agents import WorkingAgent
 from routing.callers import Callers
 from routing.choosing import Choosing
 from routing.floor import Floor
+from routing.members import Members
 from routing.plan import Queue, RoutingPlan, StrategyChoice
 from routing.strategy import Registry, Strategy
 from routing.values import AgentId, ReturnReason

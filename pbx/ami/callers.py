@@ -23,6 +23,7 @@ from pbx.ami.channels import (
     CallerChannel,
     MessageFolder,
     known,
+    known_name,
 )
 from pbx.ami.protocol import LOST, Headers
 from pbx.ami.wav import wav_seconds
@@ -165,7 +166,7 @@ class Callers:
                 event["ChannelState"] == UP,
                 event["AccountCode"],
                 known(event["CallerIDNum"]),
-                known(event["CallerIDName"]),
+                known_name(event["CallerIDName"]),
             )
             self.by_id[call_id] = caller
             self._tell(port.CallArrived(call_id, caller.dialled, caller.number, caller.name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ LIMIT_S = 10
 """The caller's time limit without a sign of the engine, seconds (asterisk-conf/extensions.conf)."""
 RINGING, UP = "5", "6"
 """ChannelState as in Asterisk's channelstate.h."""
+_ESCAPE = re.compile(r"\\(.)")
 
 Answered = Callable[[Headers | None], None]
 
@@ -96,3 +98,11 @@ class LegChannel:
 def known(text: str) -> str:
     """A number or name as Asterisk shows it, without its word for none."""
     return "" if text == "<unknown>" else text
+
+
+def known_name(text: str) -> str:
+    """A name as it was sent: Asterisk writes it with C's escapes (``O\\'Hara``), numbers without.
+
+    Escapes of control characters become a blank.
+    """
+    return _ESCAPE.sub(lambda found: found[1] if found[1] in "\\\"'?" else " ", known(text))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from pbx.ami.channels import CALL_CONTEXT, LEG_PREFIX, RINGING, UP, CallerChannel, known
+from pbx.ami.channels import CALL_CONTEXT, LEG_PREFIX, RINGING, UP, CallerChannel, known, known_name
 from pbx.ami.connection import AmiConnection
 from pbx.ami.protocol import Headers
 from pbx.ami.translate import Channels
@@ -80,7 +80,7 @@ def _adopt(channels: Channels, one: Headers, technology: str) -> None:
         one.get("ChannelState") == UP,
         one.get("AccountCode", ""),
         known(one.get("CallerIDNum", "")),
-        known(one.get("CallerIDName", "")),
+        known_name(one.get("CallerIDName", "")),
     )
     caller.holding = technology == "holding_bridge"
     caller.stranger = bool(technology) and not caller.holding

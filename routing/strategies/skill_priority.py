@@ -44,19 +44,8 @@ class SkillPriority(Strategy):
         return raised, left[0]
 
     def choose(self, caller: CallerView, free: FreeAgents, now: Seconds) -> Choice:
-        """The highest level there is."""
-        if len(caller.needs) == 1:
-            agent = free.by_level(caller.needs[0].skill)
-        elif caller.needs:
-            # Several skills: the one whose weakest needed skill is strongest.
-            skills = [need.skill for need in caller.needs]
-            agent = max(
-                free,
-                key=lambda one: (min(one.skills.get(s, 0) for s in skills), -one.last_ended_at),
-                default=None,
-            )
-        else:
-            agent = free.first()
+        """The highest level there is; of several skills, the weakest counts."""
+        agent = free.by_level() if caller.needs else free.first()
         if agent is None:
             return Choice((), "nobody with the skill is free")
         levels = ", ".join(f"{one.skill} {agent.skills.get(one.skill, 0)}" for one in caller.needs)

@@ -14,7 +14,7 @@ House rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from ivr import commands, events, nodes
@@ -35,7 +35,11 @@ _MAX_DIGITS = 40
 
 
 class Walk:
-    """One caller's way through ``tree``, beginning at ``entry`` with ``WalkStarted``."""
+    """One caller's way through ``tree``, beginning at ``entry`` with ``WalkStarted``.
+
+    ``passed``: nodes that the caller passed before (led by an engine before this one): what they
+    set and need holds.
+    """
 
     __slots__ = (
         "_awaits",
@@ -64,6 +68,7 @@ class Walk:
         *,
         language: str,
         variables: Mapping[str, str] | None = None,
+        passed: Iterable[NodeId] = (),
     ) -> None:
         self._tree = tree
         self._node: nodes.Node | None = None
@@ -83,6 +88,14 @@ class Walk:
         self._target: NodeId | None = None
         self._commands: list[commands.Command] = []
         self._trace: list[StepTaken] = []
+        for node_id in passed:
+            match tree.get(node_id):
+                case nodes.SetVariable(_, variable, value):
+                    self._variables.set(variable, self._variables.fill(value))
+                case nodes.NeedSkill(_, need):
+                    self._need(need)
+                case _:
+                    pass
 
     # What others may look at -------------------------------------------------------------
 

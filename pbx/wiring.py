@@ -25,7 +25,7 @@ from pbx.errors import SwitchLost
 from pbx.http import start_http
 from pbx.journal.database import open_for_reading, open_for_writing
 from pbx.journal.port import Stamped
-from pbx.journal.recall import recall
+from pbx.journal.recall import open_waits, recall
 from pbx.journal.writer import SqlJournal
 from pbx.logs import set_up_logs
 from pbx.metrics import Metrics
@@ -109,6 +109,7 @@ class Service:
         """The engine, with what the log tells of the time before."""
         plan, journal, clock = self._plan, self._journal, self._clock
         now = clock.utc(clock.now())
+        waits = await asyncio.to_thread(open_waits, journal.engine)
         closed = await asyncio.to_thread(journal.close_open_calls, now)
         if closed:
             _log.warning("open_calls_closed", calls=closed)
@@ -137,6 +138,7 @@ class Service:
             clock,
             watcher=self._metrics,
             id_prefix=self._prefix,
+            open_waits=waits,
         )
 
     async def _look_back(self, engine: EngineLoop) -> asyncio.Task[None]:

@@ -26,6 +26,7 @@ async def after_login(connection: AmiConnection, channels: Channels) -> None:
     bridges = await connection.listing("BridgeList")
     technology = {one.get("BridgeUniqueid", ""): one.get("BridgeTechnology", "") for one in bridges}
     found = await connection.listing("CoreShowChannels")
+    found.sort(key=_age)  # who came first is served first
     why = RESTARTED if connection.lease.asterisk_restarted else GONE
     channels.forget_missing({one.get("Uniqueid", "") for one in found}, why, among=before)
     channels.forget_bridges()
@@ -111,6 +112,12 @@ def _resume(channels: Channels, caller: CallerChannel, one: Headers) -> None:
         channel=one.get("Channel", ""),
         sent_to=one.get("ApplicationData", "").partition(",")[2],
     )
+
+
+def _age(one: Headers) -> tuple[int, ...]:
+    """Sorts by a Uniqueid of Asterisk's own making, ``1795484964.4``; others first."""
+    parts = one.get("Uniqueid", "").split(".")
+    return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else ()
 
 
 def _seconds(duration: str) -> float:

@@ -38,9 +38,10 @@ class OutsideLeg:
 class LiveCall:
     """One caller's call while it lasts.
 
-    ``plan`` is the one it began with.  ``overflowed``: a queue gave the caller back, or the
-    number's lines were full.  ``giver``: the agent who sent the caller on, to whom they go back if
-    nobody answers there.  ``wait_s`` and ``talk_s`` are what is already over.
+    ``plan`` is the one it began with.  ``waits_from``: of a caller found after a time without an
+    engine, when the wait that begins now really began.  ``overflowed``: a queue gave the caller
+    back, or the number's lines were full.  ``giver``: the agent who sent the caller on, to whom
+    they go back if nobody answers there.  ``wait_s`` and ``talk_s`` are what is already over.
     """
 
     call_id: CallId
@@ -54,6 +55,7 @@ class LiveCall:
     stage: Stage = Stage.MENU
     queue_id: QueueId | None = None
     waiting_since: Seconds | None = None
+    waits_from: Seconds | None = None
     wait_s: Seconds = 0.0
     talking_leg: LegId | None = None
     talking_since: Seconds = 0.0

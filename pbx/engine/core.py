@@ -15,6 +15,7 @@ from datetime import datetime
 
 from ivr import commands as ivr_commands
 from ivr import events as ivr_events
+from ivr.nodes import ToQueue
 from ivr.walk import Walk
 from pbx.engine.call import LiveCall, LiveCalls, OutsideLeg, Stage
 from pbx.engine.devices import DeviceMap
@@ -28,6 +29,7 @@ from routing.dispatcher import Dispatcher, Step
 from routing.values import (
     AgentId,
     AgentState,
+    CallId,
     Disposition,
     LegId,
     Outcome,
@@ -53,6 +55,8 @@ class EngineCore:
     ``handed_off`` is set when an agent became free and was rung again at once; the shell, which
     has a clock, takes it and measures.
 
+    ``open_waits``: of the engine before this one, taken up when their callers are found.
+
     ``handle`` takes a switch event, ``tell`` an event for the distribution from elsewhere (an
     agent's pause, a new plan), ``woke`` the time that ``wake_at`` asked for.
     """
@@ -66,10 +70,12 @@ class EngineCore:
         note: Note,
         to_utc: ToUtc,
         id_prefix: str,
+        open_waits: Mapping[CallId, journal.OpenWait] = {},
     ) -> None:
         self.plan = plan
         self.dispatcher = dispatcher
         self.calls = LiveCalls()
+        self.open_waits = dict(open_waits)
         self.wake_at: float | None = None
         self.draining = False
         self.switch_up = False
@@ -130,7 +136,7 @@ class EngineCore:
         """Take an event of the switch and do what follows from it."""
         match event:
             case switch.CallArrived():
-                self._arrived(event, now, reconstructed=False)
+                self._arrived(event, now)
             case switch.CallerDid(call_id, what):
                 if call := self.calls.by_id.get(call_id):
                     self._walk_on(call, what, now)
@@ -149,10 +155,11 @@ class EngineCore:
             case switch.CallerTaken(call_id, address):
                 if call := self.calls.by_id.get(call_id):
                     self._taken(call, address, now)
-            case switch.CallerFound(call_id, dialled, number, name, _):
+            case switch.CallerFound(call_id, dialled, number, name, started_at):
                 if call_id not in self.calls.by_id:
                     arrived = switch.CallArrived(call_id, dialled, number, name)
-                    self._arrived(arrived, now, reconstructed=True)
+                    began = min(started_at, now) if started_at > 0 else now
+                    self._arrived(arrived, now, found_since=began)
             case (
                 events.DeviceRinging(leg_id)
                 | events.DeviceAnswered(leg_id)
@@ -194,7 +201,11 @@ class EngineCore:
 
     # A caller's way ----------------------------------------------------------------------
 
-    def _arrived(self, event: switch.CallArrived, now: float, *, reconstructed: bool) -> None:
+    def _arrived(
+        self, event: switch.CallArrived, now: float, *, found_since: float | None = None
+    ) -> None:
+        """A caller is there; ``found_since``: since then, without an engine (their wait goes on
+        where it was, a menu begins anew)."""
         plan = self.plan
         number = self._numbers.get(event.dialled)
         if self.draining or event.call_id in self.calls.by_id:
@@ -208,6 +219,13 @@ class EngineCore:
         caller = normalise(event.number, plan.region)
         full = number.lines is not None and self.calls.on_number.get(number.did, 0) >= number.lines
         entry = number.above if full and number.above is not None else number.entry
+        before = self.open_waits.pop(event.call_id, None)
+        waits_from: float | None = found_since
+        passed: tuple[str, ...] = ()
+        if before is not None and isinstance(plan.tree.get(before.node_id), ToQueue):
+            entry, passed = before.node_id, before.passed
+            waits_from = before.since.timestamp()
+        began = now if found_since is None else found_since
         call = LiveCall(
             call_id=event.call_id,
             plan=plan,
@@ -215,8 +233,9 @@ class EngineCore:
             caller_e164=caller.e164,
             caller_shown=caller.e164 or caller.raw,
             caller_name=clean_name(event.name),
-            walk=Walk(plan.tree, entry, language=number.language),
-            started_at=now,
+            walk=Walk(plan.tree, entry, language=number.language, passed=passed),
+            started_at=began,
+            waits_from=None if waits_from is None else min(waits_from, now),
             overflowed=full,
         )
         self.calls.add(call)
@@ -229,9 +248,9 @@ class EngineCore:
                 name=call.caller_name,
                 source=number.source,
                 language=number.language,
-                reconstructed=reconstructed,
+                reconstructed=found_since is not None,
             ),
-            now,
+            began,
         )
         if not known:
             self._note(
@@ -240,6 +259,7 @@ class EngineCore:
             self._do(call, ivr_commands.HangUpCaller(Outcome.REJECTED), now)
             return
         self._walk_on(call, ivr_events.WalkStarted(), now)
+        call.waits_from = None
 
     def _walk_on(self, call: LiveCall, event: ivr_events.Event, now: float) -> None:
         if isinstance(event, ivr_events.MessageRecorded) and event.length_s > 0:
@@ -295,10 +315,14 @@ class EngineCore:
     ) -> None:
         call.stage = Stage.WAITING
         call.queue_id = queue_id
-        call.waiting_since = now
+        since, call.waits_from = call.waits_from, None
+        call.waiting_since = now if since is None else since
         # Ring first, music second: the phone's ring is what the caller waits for.
         self.tell(
-            events.CallerQueued(call.call_id, queue_id, call.caller_e164, needs, priority), now
+            events.CallerQueued(
+                call.call_id, queue_id, call.caller_e164, needs, priority, waiting_since=since
+            ),
+            now,
         )
         if call.stage is Stage.WAITING and call.queue_id == queue_id:
             sounds = call.plan.queue_sounds.get(queue_id)

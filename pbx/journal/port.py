@@ -143,6 +143,19 @@ class Stamped:
     entry: Entry
 
 
+@dataclass(frozen=True, slots=True)
+class OpenWait:
+    """A wait that was going on when the engine before us ended.
+
+    ``since``: UTC.  ``node_id``: the step that leads into it.  ``passed``: all steps before it.
+    """
+
+    queue_id: QueueId
+    since: datetime
+    node_id: str
+    passed: tuple[str, ...]
+
+
 class Journal(Protocol):
     """Where entries go.  ``write`` never blocks and never raises."""
 

@@ -8,9 +8,13 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, select
 
 from pbx.journal.database import told_as_ours
-from pbx.journal.tables import LegKind, calls, legs, offers
+from pbx.journal.port import OpenWait
+from pbx.journal.tables import LegKind, calls, legs, offers, steps, waits
 from routing.memory import AgentRecord, LastTalk, Memory
-from routing.values import AgentId, QueueId
+from routing.values import AgentId, CallId, QueueId
+
+MAX_OPEN = 10_000
+"""Waits taken over, at most."""
 
 
 def recall(
@@ -30,6 +34,30 @@ def recall(
         }
         talks, records = _talks(connection, day_began, talks_since)
     return Memory(last_chosen, talks, records)
+
+
+def open_waits(engine: Engine) -> dict[CallId, OpenWait]:
+    """The waits of which the log knows no end; ask before they are closed.  Raises JournalError."""
+    with told_as_ours(engine), engine.connect() as connection:
+        rows = connection.execute(
+            select(waits.c.call_id, waits.c.queue, waits.c.started_at)
+            .join(calls, calls.c.call_id == waits.c.call_id)
+            .where(waits.c.ended_at.is_(None), calls.c.ended_at.is_(None))
+            .order_by(waits.c.started_at)
+            .limit(MAX_OPEN)
+        ).all()
+        found: dict[CallId, OpenWait] = {}
+        for call_id, queue, since in rows:
+            taken = connection.execute(
+                select(steps.c.node, steps.c.kind)
+                .where(steps.c.call_id == call_id)
+                .order_by(steps.c.at, steps.c.step_id)
+            ).all()
+            entries = [step.node for step in taken if step.kind == "toqueue"]
+            if entries:
+                passed = tuple(step.node for step in taken)
+                found[CallId(call_id)] = OpenWait(QueueId(queue), since, entries[-1], passed)
+    return found
 
 
 def _last_chosen(connection: Connection, queue: QueueId) -> AgentId | None:

@@ -16,37 +16,42 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(120)]
 
 
 async def test_killed_while_callers_wait_and_choose(plan: Path, tmp_path: Path) -> None:
+    first_digit = [(500, "1")]
     async with (
         AsteriskLab(phones=["anna", "boris"]) as lab,
         PbxProcess(lab, plan, tmp_path / "state") as pbx,
-        Caller(lab, Dialling(QUEUE, from_number="+79160000001")) as first,
+        Caller(lab, Dialling(DID, from_number="+79160000001", digits=first_digit)) as first,
     ):
         await first.answered()
+        await asyncio.sleep(1.0)
         async with (
             Caller(lab, Dialling(QUEUE, from_number="+79160000002")) as second,
             Caller(lab, Dialling(DID, from_number="+79160000003")) as choosing,
         ):
             await second.answered()
             await choosing.answered()
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1.0)  # the log is written
             await pbx.kill()
-            await pbx.start()
-            await asyncio.sleep(0.5)
-            assert not any(one.seen.ended for one in (first, second, choosing))
-            # In their old order, and the menu from its beginning.
-            async with Phone(lab, "anna", Answer(50, talk_ms=300)) as anna:
-                await first.ended(20)
-                await second.ended(20)
-                await choosing.press("1")
-                await choosing.ended(20)
-                served = [call.from_user for call in anna.calls() if call.answered]
-        assert served == ["+79160000001", "+79160000002", "+79160000003"]
+            # Comes while nobody leads, and waits with the others.
+            async with Caller(lab, Dialling(QUEUE, from_number="+79160000004")) as late:
+                await pbx.start()
+                await asyncio.sleep(0.5)
+                assert not any(one.seen.ended for one in (first, second, choosing, late))
+                # In their old order, without their menu; who chose begins it anew.
+                async with Phone(lab, "anna", Answer(50, talk_ms=300)) as anna:
+                    for one in (first, second, late):
+                        await one.ended(20)
+                    await choosing.press("1")
+                    await choosing.ended(20)
+                    served = [call.from_user for call in anna.calls() if call.answered]
+        assert served == ["+79160000001", "+79160000002", "+79160000004", "+79160000003"]
         calls = await logged(pbx, lambda calls: all(one.outcome for one in calls))
-        assert [one.outcome for one in calls] == ["answered"] * 3
+        assert [one.outcome for one in calls] == ["answered"] * 4
         assert all(one.reconstructed for one in calls)
         waits = {one.number: one.wait_s or 0.0 for one in calls}
         # The old waiting time counts, the engine's absence too.
-        assert waits["+79160000001"] > 1.0
+        assert waits["+79160000001"] > waits["+79160000002"] > waits["+79160000004"] > 0.5
+        assert waits["+79160000001"] > 2.5
 
 
 async def test_killed_while_it_rings_and_answered_without_an_engine(

@@ -68,6 +68,6 @@ async def logged(
             while not holds(calls := calls_of(pbx)):  # noqa: ASYNC110 (another process writes)
                 await asyncio.sleep(0.1)
     except TimeoutError:
-        told = [(one.call_id, one.outcome, one.wait_s, one.talk_s, one.cause) for one in calls]
+        told = [(one.call_id, one.outcome, one.wait_s, one.talk_s, one.cause) for one in calls][-9:]
         raise AssertionError(f"the log says {told}") from None
     return calls

@@ -120,7 +120,7 @@ async def test_a_restart_during_fifty_calls_drops_none(
         assert (result.answered, result.failed) == (50, 0)
         await lab.nothing_left(10)
         calls = await logged(
-            pbx, lambda calls: len(calls) == 50 and all((one.talk_s or 0) > 6 for one in calls)
+            pbx, lambda calls: len(calls) == 50 and all((one.talk_s or 0) > 5 for one in calls)
         )
         assert {one.outcome for one in calls} == {"answered"}
 

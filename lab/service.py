@@ -103,6 +103,12 @@ class PbxProcess:
         async with aiohttp.ClientSession() as session, session.get(f"{self.url}/metrics") as answer:
             return await answer.text()
 
+    def memory_bytes(self) -> int:
+        """Resident memory."""
+        assert self.process is not None
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
     async def kill(self) -> None:
         """As a crash would: no time for a goodbye."""
         assert self.process is not None

@@ -19,6 +19,8 @@ LEG_PREFIX = "voronka-"
 """Begins the Uniqueid of a leg of ours, so that it is known in Asterisk's own lists."""
 CALL_CONTEXT = "voronka-call"
 """Where callers are led (asterisk-conf/extensions.conf)."""
+ALONE_CONTEXT = "voronka-alone"
+"""Where callers are whom no engine serves."""
 LIMIT_S = 10
 """The caller's time limit without a sign of the engine, seconds (asterisk-conf/extensions.conf)."""
 RINGING, UP = "5", "6"

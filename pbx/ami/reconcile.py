@@ -7,13 +7,22 @@ from __future__ import annotations
 
 import time
 
-from pbx.ami.channels import CALL_CONTEXT, LEG_PREFIX, RINGING, UP, CallerChannel, known, known_name
+from pbx.ami.channels import (
+    ALONE_CONTEXT,
+    CALL_CONTEXT,
+    LEG_PREFIX,
+    RINGING,
+    UP,
+    CallerChannel,
+    known,
+    known_name,
+)
 from pbx.ami.connection import AmiConnection
 from pbx.ami.protocol import Headers
 from pbx.ami.translate import Channels
+from pbx.switch.port import UNSEEN
 from routing.values import CallId
 
-GONE = "gone while nobody listened"
 RESTARTED = "Asterisk was restarted"
 
 
@@ -27,9 +36,10 @@ async def after_login(connection: AmiConnection, channels: Channels) -> None:
     technology = {one.get("BridgeUniqueid", ""): one.get("BridgeTechnology", "") for one in bridges}
     found = await connection.listing("CoreShowChannels")
     found.sort(key=_age)  # who came first is served first
-    why = RESTARTED if connection.lease.asterisk_restarted else GONE
+    why = RESTARTED if connection.lease.asterisk_restarted else UNSEEN
     channels.forget_missing({one.get("Uniqueid", "") for one in found}, why, among=before)
     channels.forget_bridges()
+    _served_without_us(channels, found)
     for one in found:
         _see(channels, one, technology.get(one.get("BridgeId", ""), ""))
     for one in found:
@@ -50,7 +60,18 @@ async def clean(connection: AmiConnection, channels: Channels) -> int:
     before = channels.settled()
     found = await connection.listing("CoreShowChannels")
     there = {one.get("Uniqueid", "") for one in found}
-    return channels.forget_missing(there, GONE, among=before)
+    _served_without_us(channels, found)
+    return channels.forget_missing(there, UNSEEN, among=before)
+
+
+def _served_without_us(channels: Channels, found: list[Headers]) -> None:
+    """Callers whose time limit has run out are the dialplan's: nobody is to be rung for them."""
+    for one in found:
+        if (
+            one.get("Context") == ALONE_CONTEXT
+            and CallId(one.get("Uniqueid", "")) in channels.callers
+        ):
+            channels.forget(one["Uniqueid"], UNSEEN)
 
 
 def _see(channels: Channels, one: Headers, technology: str) -> None:

@@ -251,8 +251,12 @@ class Channels:
         """End what (``among`` these) is not ``there``; returns how many that were."""
         missing = sorted((self.known() if among is None else among & self.known()) - there)
         for unique_id in missing:
-            self.take({"Event": "Hangup", "Uniqueid": unique_id, "Cause": "0", "Cause-txt": why})
+            self.forget(unique_id, why)
         return len(missing)
+
+    def forget(self, unique_id: str, why: str) -> None:
+        """It is gone, or no business of ours any more."""
+        self.take({"Event": "Hangup", "Uniqueid": unique_id, "Cause": "0", "Cause-txt": why})
 
     def forget_bridges(self) -> None:
         """Who is in which bridge is about to be told anew."""

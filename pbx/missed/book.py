@@ -15,13 +15,13 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, or_, s
 
 from pbx.errors import JournalError
 from pbx.journal import port as journal
-from pbx.journal.closing import CAUSE
 from pbx.journal.database import told_as_ours
 from pbx.journal.port import Stamped
 from pbx.journal.tables import calls, missed
 from pbx.missed import history
 from pbx.missed.outbox import Told, enqueue
 from pbx.missed.rules import HandClosing, How, OwnerRule, Task, is_spam, tasks_of
+from pbx.switch.port import UNSEEN
 from routing import facts
 from routing.values import Outcome
 
@@ -89,7 +89,9 @@ class MissedBook:
         with told_as_ours(engine), engine.begin() as connection:
             lock(connection)
             query = select(calls.c.number, calls.c.ended_at).where(
-                calls.c.cause == CAUSE, calls.c.ended_at >= now - CRASHED_WITHIN, *history.MISSED
+                calls.c.cause.endswith(UNSEEN),
+                calls.c.ended_at >= now - CRASHED_WITHIN,
+                *history.MISSED,
             )
             since: dict[str, datetime | None] = {}
             for number, ended_at in connection.execute(query):

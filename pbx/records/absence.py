@@ -18,12 +18,13 @@ from sqlalchemy import Connection, Engine, func, select
 
 from pbx.ami.wav import wav_seconds
 from pbx.engine.devices import DeviceMap
-from pbx.journal import closing, tables
+from pbx.journal import tables
 from pbx.journal.port import Stamped
 from pbx.plan.model import Plan
 from pbx.records import cdr
 from pbx.records.cdr import KnownCall, OpenLeg, Record, RecordedCall
-from routing.values import AgentId, CallId, LegId, Seconds
+from pbx.switch.port import UNSEEN
+from routing.values import AgentId, CallId, LegId, Outcome, Seconds
 
 _log = structlog.get_logger(__name__)
 
@@ -163,9 +164,9 @@ class Absence:
     def _entries(self, connection: Connection, calls: Sequence[RecordedCall]) -> list[Stamped]:
         table = tables.calls
         rows = connection.execute(
-            select(table.c.call_id, table.c.cause, table.c.wait_s, table.c.talk_s).where(
-                table.c.call_id.in_([one.call_id for one in calls])
-            )
+            select(
+                table.c.call_id, table.c.cause, table.c.wait_s, table.c.talk_s, table.c.outcome
+            ).where(table.c.call_id.in_([one.call_id for one in calls]))
         ).all()
         in_log = {row.call_id: row for row in rows}
         entries: list[Stamped] = []
@@ -174,7 +175,7 @@ class Absence:
             if row is None:
                 message_s = self._message(call.call_id)
                 entries += cdr.unseen(call, self._plan, self._who, message_s)
-            elif row.cause == closing.CAUSE:
+            elif (row.cause or "").endswith(UNSEEN):
                 known = self._known(connection, row)
                 message_s = self._message(call.call_id)
                 entries += cdr.completed(call, known, self._channels, self._who, message_s)
@@ -193,11 +194,12 @@ class Absence:
             legs=tuple(
                 OpenLeg(LegId(leg.leg_id), AgentId(leg.agent), leg.started_at)
                 for leg in legs
-                if leg.kind == tables.LegKind.DEVICE and leg.cause == closing.CAUSE
+                if leg.kind == tables.LegKind.DEVICE and (leg.cause or "").endswith(UNSEEN)
             ),
             waited_s=row.wait_s or 0.0,
             talked_s=row.talk_s or 0.0,
             left_message=bool(messages),
+            outcome=Outcome(row.outcome) if row.outcome else Outcome.FAILED,
         )
 
     def _who(self, address: str) -> AgentId | None:

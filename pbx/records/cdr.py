@@ -82,13 +82,15 @@ class OpenLeg:
 class KnownCall:
     """What the log holds of a call that was closed without having been seen to its end.
 
-    ``waited_s``: the waits that were; ``talked_s``: talks that ended before.
+    ``waited_s``: the waits that were; ``talked_s``: talks that ended before; ``outcome``: as far
+    as it was seen.
     """
 
     legs: tuple[OpenLeg, ...]
     waited_s: Seconds
     talked_s: Seconds
     left_message: bool
+    outcome: Outcome = Outcome.FAILED
 
 
 def parse(line: str) -> Record | None:
@@ -221,6 +223,7 @@ def completed(
             call,
             answered=bool(call.talks) or known.talked_s > 0,
             left_message=message_s is not None or known.left_message,
+            otherwise=known.outcome,
             wait_s=known.waited_s,
             talk_s=max(known.talked_s, sum(talk.length_s for talk in call.talks)),
         )
@@ -246,14 +249,22 @@ def _talk(
 
 
 def _ended(
-    call: RecordedCall, *, answered: bool, left_message: bool, wait_s: Seconds, talk_s: Seconds
+    call: RecordedCall,
+    *,
+    answered: bool,
+    left_message: bool,
+    wait_s: Seconds,
+    talk_s: Seconds,
+    otherwise: Outcome = Outcome.FAILED,
 ) -> Stamped:
     if answered:
         outcome = Outcome.ANSWERED
     elif left_message:
         outcome = Outcome.VOICEMAIL
-    else:
+    elif otherwise is Outcome.FAILED:
         outcome = Outcome.ABANDONED_WAITING
+    else:
+        outcome = otherwise
     return Stamped(
         call.ended,
         port.CallEnded(

@@ -25,6 +25,9 @@ from routing.commands import StopRinging
 from routing.events import DeviceAnswered, DeviceRinging, Joined, LegEnded
 from routing.values import CallId, LegId, Seconds
 
+UNSEEN = "not seen to its end"
+"""The cause (or its end) of a call or leg whose end nobody saw: the switch's own records know."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallArrived:

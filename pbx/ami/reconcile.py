@@ -49,6 +49,7 @@ async def after_login(connection: AmiConnection, channels: Channels) -> None:
         # Who has been given a command since is led already.
         if caller is not None and asked.get(caller.call_id) == caller.agi_id:
             _resume(channels, caller, one)
+    channels.renew_limits()  # they may be about to run out
     channels.tell_up()
 
 

@@ -12,7 +12,15 @@ from collections.abc import Callable, Collection
 import structlog
 
 from pbx.ami.callers import Callers
-from pbx.ami.channels import LEG_PREFIX, UP, Act, CallerChannel, LegChannel, MessageFolder
+from pbx.ami.channels import (
+    ALONE_CONTEXT,
+    LEG_PREFIX,
+    UP,
+    Act,
+    CallerChannel,
+    LegChannel,
+    MessageFolder,
+)
 from pbx.ami.legs import Legs
 from pbx.ami.protocol import Headers
 from pbx.switch import port
@@ -148,6 +156,8 @@ class Channels:
             self.ringing.hung_up(leg, cause, words)
         elif caller := self.callers.pop(CallId(unique_id), None):
             self.leading.close(caller)
+            if event.get("Context") == ALONE_CONTEXT:
+                words = f"{words}, {port.UNSEEN}"  # the dialplan had taken the call from us
             if not caller.stranger:
                 self._tell(port.CallerGone(caller.call_id, words))
         elif address := self.own_calls.pop(unique_id, None):

@@ -119,6 +119,15 @@ class Dispatcher:
             max((now - call.waiting_since for call in line.values()), default=0.0) if line else 0.0
         )
 
+    def position(self, call_id: CallId) -> int | None:
+        """The place in the line, 1 is next; None for who does not wait in one.  O(log n)."""
+        call = self._calls.get(call_id)
+        if call is None or call.queue_id is None:
+            return None
+        if call_id not in self._waiting.get(call.queue_id, ()):
+            return None
+        return bisect_left(self._order[call.queue_id], call.turn) + 1
+
     def agent_state(self, agent_id: AgentId) -> AgentState | None:
         """What the agent is doing; None for an unknown one."""
         agent = self._agents.get(agent_id)

@@ -122,9 +122,9 @@ class ServiceRates:
                     line.waiting.add(call_id)
                     line.pressing[call_id] = line.counted_to
             case facts.OfferMade(_, call_id):
-                if line := self._line(self._queue_of.get(call_id), now):
-                    if line.pressing.get(call_id) == line.counted_to:
-                        del line.pressing[call_id]  # rung for at once
+                line = self._line(self._queue_of.get(call_id), now)
+                if line and line.pressing.get(call_id) == line.counted_to:
+                    del line.pressing[call_id]  # rung for at once
             case facts.OfferEnded(_, call_id, result):
                 line = self._line(self._queue_of.get(call_id), now)
                 if line and result != JOINED and call_id in line.waiting:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ivr.walk import Walk
+from pbx.engine.announcements import Announcer
 from pbx.plan.model import Number, Plan
+from routing.timers import Timer
 from routing.values import AgentId, CallId, LegId, Outcome, QueueId, Seconds
 
 
@@ -32,6 +34,15 @@ class OutsideLeg:
 
 
 @dataclass(slots=True)
+class Waiting:
+    """What a caller in a line is told.  ``promised``: (when, how long) of the first wait told."""
+
+    announcer: Announcer
+    timer: Timer | None = None
+    promised: tuple[Seconds, Seconds] | None = None
+
+
+@dataclass(slots=True)
 class LiveCall:
     """One caller's call while it lasts.
 
@@ -50,6 +61,7 @@ class LiveCall:
     stage: Stage = Stage.MENU
     queue_id: QueueId | None = None
     waiting_since: Seconds | None = None
+    waiting: Waiting | None = None
     wait_s: Seconds = 0.0
     talking_leg: LegId | None = None
     talking_since: Seconds = 0.0
@@ -68,6 +80,10 @@ class LiveCall:
         if self.waiting_since is not None:
             self.wait_s += now - self.waiting_since
             self.waiting_since = None
+        if self.waiting is not None:
+            if self.waiting.timer is not None:
+                self.waiting.timer.cancel()
+            self.waiting = None
 
     def talk_ends(self, now: Seconds) -> None:
         """Close the talk, if one is open."""

@@ -19,12 +19,14 @@ from ivr.walk import Walk
 from pbx.engine.call import LiveCall, LiveCalls, OutsideLeg, Stage
 from pbx.engine.devices import DeviceMap
 from pbx.engine.outcome import outcome_of
+from pbx.engine.waiting import WaitingRoom
 from pbx.journal import port as journal
 from pbx.numbers import clean_name, may_call, normalise
 from pbx.plan.model import Number, Plan
 from pbx.switch import port as switch
 from routing import commands, events, facts
 from routing.dispatcher import Dispatcher, Step
+from routing.estimate import ServiceRates
 from routing.values import (
     AgentId,
     AgentState,
@@ -70,7 +72,7 @@ class EngineCore:
         self.plan = plan
         self.dispatcher = dispatcher
         self.calls = LiveCalls()
-        self.wake_at: float | None = None
+        self.rates = ServiceRates(plan.routing)
         self.draining = False
         self.switch_up = False
         self.handed_off = False
@@ -79,6 +81,8 @@ class EngineCore:
         self._to_utc = to_utc
         self._id_prefix = id_prefix
         self._outside_legs = 0
+        self._dispatcher_wakes_at: float | None = None
+        self._waiting = WaitingRoom(dispatcher, self.rates, send=send, note=note)
         self._devices = DeviceMap(plan.routing)
         self._numbers = _spellings(plan)
         # A reaction may bring a further event (a returned caller is queued again): it waits
@@ -93,11 +97,20 @@ class EngineCore:
         for agent_id in sorted(self.plan.on_duty):
             self.tell(events.AgentLoggedIn(agent_id), now)
 
+    @property
+    def wake_at(self) -> float | None:
+        """When ``woke`` is wanted, None for never."""
+        times = (self._dispatcher_wakes_at, self._waiting.next_at)
+        return min((at for at in times if at is not None), default=None)
+
     def woke(self, now: float) -> None:
         """The time asked for by ``wake_at`` has come."""
         # A timer may fire a hair early: the time that was asked for has come all the same.
-        due, self.wake_at = self.wake_at, None
-        self.tell(events.Woke(), now if due is None else max(now, due))
+        due = self.wake_at
+        now = now if due is None else max(now, due)
+        self._dispatcher_wakes_at = None
+        self.tell(events.Woke(), now)
+        self._waiting.woke(now)
 
     def tell(self, event: events.Event, now: float) -> None:
         """Give the distribution an event and do what follows from it."""
@@ -110,6 +123,7 @@ class EngineCore:
                 step = self.dispatcher.handle(self._pending.popleft(), now)
                 self.handed_off |= _hands_off(step)
                 for fact in step.facts:
+                    self.rates.observe(fact, now)
                     self._keep(fact, now)
                 for command in step.commands:
                     self._carry_out(command, now)
@@ -122,6 +136,7 @@ class EngineCore:
         self.plan = plan
         self._devices = DeviceMap(plan.routing)
         self._numbers = _spellings(plan)
+        self.rates.replace_plan(plan.routing, now)
         self.tell(events.PlanReplaced(plan.routing), now)
         for agent_id in sorted(plan.on_duty - before.on_duty):
             self.tell(events.AgentLoggedIn(agent_id), now)
@@ -140,6 +155,9 @@ class EngineCore:
             case switch.TalkOver(call_id):
                 if call := self.calls.by_id.get(call_id):
                     self._give_back(call, ReturnReason.TALK_ENDED, now)
+            case switch.AnnouncementOver(call_id):
+                if call := self.calls.by_id.get(call_id):
+                    self._waiting.heard(call, now)
             case switch.CallerTransferred(call_id, target):
                 if call := self.calls.by_id.get(call_id):
                     self._transferred(call, target, now)
@@ -286,8 +304,11 @@ class EngineCore:
         )
         if call.stage is Stage.WAITING and call.queue_id == queue_id:
             sounds = call.plan.queue_sounds.get(queue_id)
-            music = sounds.music if sounds else call.plan.default_music
+            music = call.number.music
+            if music is None:
+                music = sounds.music if sounds else call.plan.default_music
             self._send(switch.Hold(call.call_id, music))
+            self._waiting.enter(call, now)
 
     def _to_agent(self, call: LiveCall, agent_id: AgentId, ring_time_s: float, now: float) -> None:
         call.stage = Stage.RINGING_AGENT
@@ -423,6 +444,7 @@ class EngineCore:
             case facts.LegJoined(leg_id, call_id, agent_id):
                 if call := self.calls.by_id.get(call_id):
                     call.last_agent = agent_id
+                    self._waiting.served(call, now)
                     self._talk_begins(call, leg_id, now)
             case facts.LegFinished(leg_id, call_id):
                 call = self.calls.by_id.get(call_id)
@@ -449,7 +471,7 @@ class EngineCore:
                 if call := self.calls.by_id.get(call_id):
                     self._give_back(call, reason, now)
             case commands.WakeAt(at):
-                self.wake_at = at
+                self._dispatcher_wakes_at = at
 
 
 def _hands_off(step: Step) -> bool:

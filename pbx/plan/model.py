@@ -9,7 +9,7 @@ from pathlib import Path
 from ivr.nodes import NodeId, Prompt, Tree
 from pbx.plan.faults import Fault
 from routing.plan import RoutingPlan
-from routing.values import AgentId, QueueId
+from routing.values import AgentId, QueueId, Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Number:
 
     ``did``: E.164.  ``also``: other spellings the trunk may send (``78005550100``).  ``lines``:
     calls at once, None for no limit; a call above goes to ``above`` instead of ``entry``.
+    ``music``: class that its callers hear in any queue, None for the queue's own.
     """
 
     did: str
@@ -28,6 +29,7 @@ class Number:
     lines: int | None = None
     above: NodeId | None = None
     title: str = ""
+    music: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,37 @@ class Speech:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoken:
+    """When something is said to who waits: ``first_s`` after the wait began, then ``every_s`` after
+    the end of the last time (None: once)."""
+
+    first_s: Seconds
+    every_s: Seconds | None
+
+
+@dataclass(frozen=True, slots=True)
+class Announcements:
+    """What callers hear besides music while they wait in a queue.
+
+    ``position`` and ``estimate``: whether their place in the line and the estimated wait are told,
+    at the times of ``numbers``.  ``messages``: one at each time of ``between``, in the plan's order
+    or (``shuffled``) at random, none again before all were heard.
+    """
+
+    numbers: Spoken
+    position: bool
+    estimate: bool
+    between: Spoken
+    messages: tuple[Prompt, ...] = ()
+    shuffled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class QueueSounds:
-    """What the switch needs of a queue: the music class of who waits."""
+    """What a waiting caller of a queue hears: a music class, and what is said between."""
 
     music: str
+    announcements: Announcements | None = None
 
 
 @dataclass(frozen=True, slots=True)

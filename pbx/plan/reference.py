@@ -68,7 +68,12 @@ prompt in place is recorded under the name of its step: `welcome.2.play.wav`.
 _PARTS: Mapping[str, tuple[tuple[str, type[Shape]], ...]] = {
     "settings": (("speech", schema.SpeechShape),),
     "managers": (("A device", schema.DeviceShape),),
-    "queues": (("A member", schema.MemberShape), ("strategy", schema.StrategyShape)),
+    "queues": (
+        ("A member", schema.MemberShape),
+        ("strategy", schema.StrategyShape),
+        ("announce", schema.AnnounceShape),
+        ("messages", schema.MessagesShape),
+    ),
     "schedules": (("holidays", schema.HolidaysShape),),
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ivr.checks import loops_without_input, unreachable
 from ivr.nodes import CallOut
 from pbx.plan.context import Context
-from pbx.plan.model import Number, Plan, QueueSounds, Speech
+from pbx.plan.model import Number, Plan, Speech
 from pbx.plan.outside_numbers import check_region
 from pbx.plan.resolve_nodes import HANG_UP
 from pbx.plan.resolve_numbers import numbers
@@ -18,6 +18,7 @@ from pbx.plan.resolve_queues import queues
 from pbx.plan.resolve_schedules import schedules
 from pbx.plan.resolve_strategies import StrategyReader
 from pbx.plan.resolve_tree import TreeBuilder
+from pbx.plan.resolve_waiting import music_class, queue_sounds
 from pbx.plan.schema import PlanShape, SpeechShape
 from pbx.plan.shape_faults import about
 from pbx.plan.source import Faults
@@ -66,6 +67,7 @@ def resolve(
     tree.menus()
     tree.queue_ways()
     found = numbers(context, tree)
+    sounds = queue_sounds(context, prompts)
     tree.finish()
     context.names.stop()
     _refuse_calls_to_oneself(context, tree, found)
@@ -80,10 +82,7 @@ def resolve(
         extensions=dialled.agents,
         queue_extensions=dialled.queues,
         on_duty=frozenset(AgentId(key) for key, one in shape.managers.items() if one.on_duty),
-        queue_sounds={
-            QueueId(key): QueueSounds(_music(one.music or settings.music))
-            for key, one in shape.queues.items()
-        },
+        queue_sounds=sounds,
         prompts=prompts.all(),
         prompts_dir=folder / settings.prompts_dir,
         speech=_speech(settings.speech, settings.languages),
@@ -93,16 +92,12 @@ def resolve(
         allowed_prefixes=tuple(settings.outside) if settings.trunk else (),
         digest=digest,
         sources=sources,
-        default_music=_music(settings.music),
+        default_music=music_class(settings.music),
         agent_titles={AgentId(key): one.name for key, one in shape.managers.items()},
         queue_titles={QueueId(key): one.title or key for key, one in shape.queues.items()},
         time_zone=settings.time_zone.key,
         warnings=tuple(context.warnings),
     )
-
-
-def _music(name: str) -> str:
-    return "" if name == "silence" else name
 
 
 def _speech(shape: SpeechShape, languages: list[str]) -> Speech:

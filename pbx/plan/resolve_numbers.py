@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from pbx.plan.context import Context
 from pbx.plan.faults import quoted
 from pbx.plan.model import Number
 from pbx.plan.outside_numbers import e164, national
 from pbx.plan.resolve_tree import TreeBuilder
+from pbx.plan.resolve_waiting import music_class
 from pbx.plan.schema import NumberShape
 from pbx.plan.written import Wrong
 
@@ -97,6 +99,7 @@ def _number(
         lines=shape.lines,
         above=above,
         title=shape.title,
+        music=None if shape.music is None else music_class(shape.music),
     )
 
 
@@ -113,14 +116,4 @@ def _add_usual_spellings(result: dict[str, Number], taken: dict[str, str]) -> No
             if owners[spelling] == {did} and spelling not in taken
         ]
         if usual:
-            also = tuple(dict.fromkeys((*number.also, *usual)))
-            result[did] = Number(
-                did=did,
-                entry=number.entry,
-                language=number.language,
-                source=number.source,
-                also=also,
-                lines=number.lines,
-                above=number.above,
-                title=number.title,
-            )
+            result[did] = replace(number, also=tuple(dict.fromkeys((*number.also, *usual))))

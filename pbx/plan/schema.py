@@ -9,14 +9,16 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from pbx.plan.schema_nodes import NodeShape, PromptShape
+from pbx.plan.schema_nodes import NodeShape, PromptShape, Say
 from pbx.plan.shape import (
     AtOnce,
     Date,
     Days,
     Duration,
     Extension,
+    FirstTime,
     Flag,
+    Gap,
     Hours,
     Label,
     Language,
@@ -103,6 +105,9 @@ class NumberShape(Shape):
     lines: AtOnce | None = Field(None, description="Calls at once; default: no limit.")
     above: NodeShape | None = Field(
         None, description="Where a call above `lines` goes; needed with `lines`."
+    )
+    music: Name | None = Field(
+        None, description="Music of its callers in any queue; default: the queue's."
     )
 
 
@@ -191,6 +196,37 @@ class StrategyShape(Shape):
         return {"name": value} if isinstance(value, str) else value
 
 
+class AnnounceShape(Shape):
+    """What callers who wait are told of their wait.  More: docs/waiting.md."""
+
+    position: Flag = Field(
+        True, description="Their place in the line; never one worse than before."
+    )
+    estimate: Flag = Field(True, description="About how long they will wait, when it is known.")
+    first: FirstTime = Field(15.0, description="So long after the wait began.")
+    every: Gap | None = Field(
+        45.0, description="Again so long after the end of the last time; `~` for once."
+    )
+
+
+class MessagesShape(Shape):
+    """Messages to callers who wait, one each time; a bare list is `say`."""
+
+    say: Say = Field(min_length=1, description="What is said.")
+    order: Annotated[str, one_of("in-turn", "random")] = Field(
+        "in-turn", description="`random`: none again before all were heard."
+    )
+    first: FirstTime = Field(30.0, description="So long after the wait began.")
+    every: Gap | None = Field(
+        60.0, description="The next so long after the end of the last; `~` for one alone."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_list(cls, value: Any) -> Any:
+        return {"say": value} if isinstance(value, list | str) else value
+
+
 class QueueShape(Shape):
     """A waiting line and who serves it.  The key is its name."""
 
@@ -217,6 +253,10 @@ class QueueShape(Shape):
         False, description="Callers go on at once while nobody is at work."
     )
     music: Name | None = Field(None, description="Music class, `ringing` or `silence`.")
+    announce: AnnounceShape | None = Field(
+        None, description="What callers are told of their wait; default: nothing."
+    )
+    messages: MessagesShape | None = Field(None, description="Messages between the music.")
     short_abandon: Duration = Field(
         5.0, description="Who hangs up within this time counts as a short abandon."
     )

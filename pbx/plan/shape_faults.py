@@ -10,10 +10,12 @@ from pydantic import ValidationError
 
 from pbx.plan.faults import did_you_mean, known_names, quoted
 from pbx.plan.schema import (
+    AnnounceShape,
     DeviceShape,
     HolidaysShape,
     ManagerShape,
     MemberShape,
+    MessagesShape,
     NumberShape,
     PlanShape,
     QueueShape,
@@ -48,6 +50,8 @@ _INNER: dict[str, type[Shape]] = {
     "strategy": StrategyShape,
     "fallback": StrategyShape,
     "holidays": HolidaysShape,
+    "announce": AnnounceShape,
+    "messages": MessagesShape,
     "speech": SpeechShape,
     TAG + "prompt": PromptShape,
     **{TAG + kind: shape for kind, shape in NODE_SHAPES.items()},

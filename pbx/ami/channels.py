@@ -16,6 +16,8 @@ from routing.values import CallId, Disposition, LegId
 
 LEG_PREFIX = "voronka-"
 """Begins the Uniqueid of a leg of ours, so that it is known in Asterisk's own lists."""
+SAY_PREFIX = "voronka-say-"
+"""Begins the Uniqueids of both halves of an announcement."""
 CALL_CONTEXT = "voronka-call"
 """Where callers are led (asterisk-conf/extensions.conf)."""
 LIMIT_S = 60
@@ -48,6 +50,7 @@ class CallerChannel:
 
     ``holding``: the command for the holding bridge was given; ``held``: the caller is in it.
     ``talk_bridge``: in a bridge with somebody.  ``talked``: since the last time in AGI.
+    ``announcement``: the Uniqueid of what is being said to them there, "" for nothing.
     ``limited``: we have renewed the dialplan's time limit, so we have to lift it, too.
     ``stranger``: talks since a time before us, and the engine does not know the call.
     """
@@ -67,6 +70,7 @@ class CallerChannel:
     holding: bool = False
     held: bool = False
     holding_bridge: str = ""
+    announcement: str = ""
     talk_bridge: str = ""
     joined: LegId | None = None
     talked: bool = False

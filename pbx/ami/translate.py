@@ -11,8 +11,17 @@ from collections.abc import Callable
 
 import structlog
 
+from pbx.ami.announcing import Announcers
 from pbx.ami.callers import Callers
-from pbx.ami.channels import LEG_PREFIX, UP, Act, CallerChannel, LegChannel, MessageFolder
+from pbx.ami.channels import (
+    LEG_PREFIX,
+    SAY_PREFIX,
+    UP,
+    Act,
+    CallerChannel,
+    LegChannel,
+    MessageFolder,
+)
 from pbx.ami.legs import Legs
 from pbx.ami.protocol import Headers
 from pbx.switch import port
@@ -52,6 +61,13 @@ class Channels:
             command_prefix=command_prefix,
         )
         self.ringing = Legs(act=act, tell=tell, callers=self.leading.by_id)
+        self.announcing = Announcers(
+            act=act,
+            tell=tell,
+            resolve=resolve,
+            callers=self.leading.by_id,
+            prefix=command_prefix,
+        )
         self.own_calls: dict[str, str] = {}
         self._bridges: dict[str, set[str]] = {}
         self.malformed = 0
@@ -61,7 +77,7 @@ class Channels:
             "Hangup": self._hangup,
             "BridgeEnter": self._bridge_enter,
             "BridgeLeave": self._bridge_leave,
-            "OriginateResponse": self.ringing.originate_response,
+            "OriginateResponse": self._originate_response,
             "AsyncAGIStart": self.leading.agi_start,
             "AsyncAGIExec": self.leading.agi_exec,
             "AsyncAGIEnd": self.leading.agi_end,
@@ -90,6 +106,8 @@ class Channels:
                 self.ringing.stop(leg_id, why)
             case port.Hold():
                 self.leading.hold(command)
+            case port.Announce():
+                self.announcing.say(command)
             case port.ForCaller():
                 self.leading.lead(command)
             case port.Release(call_id):
@@ -116,8 +134,16 @@ class Channels:
         unique_id, channel = event["Uniqueid"], event["Channel"]
         if leg := self.ringing.of(unique_id):
             self.ringing.new_channel(leg, channel)
+        elif unique_id.startswith(SAY_PREFIX):
+            self.announcing.new_channel(unique_id)
         elif not unique_id.startswith(LEG_PREFIX):
             self.busy(unique_id, channel)
+
+    def _originate_response(self, event: Headers) -> None:
+        if event.get("Uniqueid", "").startswith(SAY_PREFIX):
+            self.announcing.originate_response(event)
+        else:
+            self.ringing.originate_response(event)
 
     def busy(self, unique_id: str, channel: str) -> None:
         """A channel that is not ours: if it is a manager's device, the manager is busy."""
@@ -139,8 +165,11 @@ class Channels:
         words = f"{cause} {event.get('Cause-txt', '')}".strip()
         if leg := self.ringing.of(unique_id):
             self.ringing.hung_up(leg, cause, words)
+        elif unique_id.startswith(SAY_PREFIX):
+            self.announcing.ended(unique_id)
         elif caller := self.callers.pop(CallId(unique_id), None):
             self.leading.close(caller)
+            self.announcing.silence(caller)
             if not caller.stranger:
                 self._tell(port.CallerGone(caller.call_id, words))
         elif address := self.own_calls.pop(unique_id, None):
@@ -169,6 +198,8 @@ class Channels:
         bridge, unique_id = event["BridgeUniqueid"], event["Uniqueid"]
         if caller := self.callers.get(CallId(unique_id)):
             self.leading.left(caller, bridge)
+            if not caller.held:
+                self.announcing.silence(caller)
         inside = self._bridges.get(bridge)
         if inside is not None:
             inside.discard(unique_id)
@@ -185,13 +216,13 @@ class Channels:
 
     def known(self) -> set[str]:
         """The Uniqueids of everything we believe to be there."""
-        return {*self.callers, *(LEG_PREFIX + leg for leg in self.legs), *self.own_calls}
+        legs = (LEG_PREFIX + leg for leg in self.legs)
+        return {*self.callers, *legs, *self.own_calls, *self.announcing.known()}
 
     def settled(self) -> set[str]:
-        """``known`` without legs that Asterisk may just be making."""
-        return self.known() - {
-            LEG_PREFIX + leg.leg_id for leg in self.legs.values() if not leg.channel
-        }
+        """``known`` without what Asterisk may just be making."""
+        making = {LEG_PREFIX + leg.leg_id for leg in self.legs.values() if not leg.channel}
+        return self.known() - making - (self.announcing.known() - self.announcing.settled())
 
     def forget_missing(self, there: set[str], why: str, among: set[str] | None = None) -> int:
         """End what (``among`` these) is not ``there``; returns how many that were."""

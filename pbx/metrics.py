@@ -225,7 +225,7 @@ class Metrics:
             self._short(number).inc()
 
     def _wait_ended(self, entry: facts.WaitEnded) -> None:
-        ended = entry.reason if entry.reason in ("joined", "left") else "returned"
+        ended = entry.reason if entry.reason in ("joined", "left", "key") else "returned"
         self._wait(entry.queue_id, ended).observe(entry.waited_s)
 
     def _estimate_proved(self, entry: journal.EstimateProved) -> None:

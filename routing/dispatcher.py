@@ -195,8 +195,8 @@ class Dispatcher:
                 self._queued(event)
             case events.CallerForAgent():
                 self._for_agent(event)
-            case events.CallerLeft(call_id):
-                self._caller_left(call_id)
+            case events.CallerLeft(call_id, by_key):
+                self._caller_left(call_id, ReturnReason.KEY.value if by_key else "left")
             case events.DeviceRinging(leg_id):
                 self._ringing(leg_id)
             case events.DeviceAnswered(leg_id):
@@ -410,14 +410,14 @@ class Dispatcher:
         )
         self._add_part(offer, agent, event.ring_time_s)
 
-    def _caller_left(self, call_id: CallId) -> None:
+    def _caller_left(self, call_id: CallId, reason: str) -> None:
         call = self._calls.pop(call_id, None)
         if call is None:
             return
         call.gone = True
         if call.joined is not None:
             return  # the talk's end is the leg's
-        self._leave_queue(call, "left")
+        self._leave_queue(call, reason)
         if call.offer is not None:
             self._close_offer(call.offer, "caller_left", Disposition.CANCELLED)
 

@@ -45,9 +45,13 @@ class CallerForAgent:
 
 @dataclass(frozen=True, slots=True)
 class CallerLeft:
-    """The caller hung up, or left the line for another way; nothing may ring for them any more."""
+    """The caller hung up, or left the line for another way; nothing may ring for them any more.
+
+    ``by_key``: left for another way of their own choice.
+    """
 
     call_id: CallId
+    by_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)

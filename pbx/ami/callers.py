@@ -100,6 +100,13 @@ class Callers:
         else:
             self._next(caller)
 
+    def fetch(self, call_id: CallId) -> None:
+        """Take the caller out of the wait, if nobody is joined before."""
+        caller = self.by_id.get(call_id)
+        if caller is not None and caller.holding and not caller.talk_bridge:
+            caller.leaving = True
+            self._fetch(caller)
+
     def _fetch(self, caller: CallerChannel) -> None:
         """Back out of the holding bridge; when not yet in it, ``held`` comes here again."""
         if caller.held:
@@ -125,7 +132,7 @@ class Callers:
         """The caller is in the holding bridge: who has picked up may take them."""
         caller.held = True
         caller.holding_bridge = bridge
-        if caller.todo or caller.released:
+        if caller.todo or caller.released or caller.leaving:
             self._fetch(caller)
         else:
             self._set(caller.channel, "VORONKA_HELD", "1")
@@ -133,6 +140,7 @@ class Callers:
     def talks(self, caller: CallerChannel, bridge: str) -> None:
         """The caller is in a bridge with somebody."""
         caller.talk_bridge = bridge
+        caller.leaving = False
         if caller.limited:
             # The dialplan has lifted the limit when it joined them, but we may have set it again
             # in that very moment.
@@ -173,6 +181,7 @@ class Callers:
     def _back_in_agi(self, caller: CallerChannel, channel: str, sent_to: str) -> None:
         """Out of a talk, out of the holding bridge, or after a command that Asterisk choked on."""
         talked, caller.talked = caller.talked, False
+        leaving, caller.leaving = caller.leaving, False
         caller.ready = True
         caller.channel = channel
         caller.holding = caller.held = False
@@ -186,6 +195,8 @@ class Callers:
             self._tell(port.CallerTransferred(caller.call_id, sent_to))
         elif talked:
             self._tell(port.TalkOver(caller.call_id))
+        elif leaving:
+            self._tell(port.WaitLeft(caller.call_id))
         self._next(caller)
 
     def _stranger_back(self, caller: CallerChannel, sent_to: str) -> None:
@@ -229,8 +240,13 @@ class Callers:
     def key(self, event: Headers) -> None:
         """A key of the caller's."""
         caller = self.by_id.get(CallId(event["Uniqueid"]))
-        if caller is not None and not caller.holding and event["Direction"] == "Received":
-            caller.keys.press(event["Digit"])
+        if caller is None or event["Direction"] != "Received":
+            return
+        key = event["Digit"]
+        if not caller.holding:
+            caller.keys.press(key)
+        elif not caller.talk_bridge and key in scripts.ALL_KEYS:
+            self._tell(port.KeyPressed(caller.call_id, key))
 
     # Scripts -----------------------------------------------------------------------------
 
@@ -276,8 +292,11 @@ class Callers:
             if reply is not None and reply.dead:
                 return  # gone, sent on or thrown out of AGI: Hangup or another start tells
             talked, caller.talked = caller.talked, False
+            leaving, caller.leaving = caller.leaving, False
             if talked and not caller.todo:
                 self._tell(port.TalkOver(caller.call_id))
+            elif leaving:
+                self._tell(port.WaitLeft(caller.call_id))
         elif event is not None:
             self._tell(port.CallerDid(caller.call_id, event))
         self._next(caller)

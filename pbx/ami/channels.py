@@ -51,6 +51,7 @@ class CallerChannel:
     ``holding``: the command for the holding bridge was given; ``held``: the caller is in it.
     ``talk_bridge``: in a bridge with somebody.  ``talked``: since the last time in AGI.
     ``announcement``: the Uniqueid of what is being said to them there, "" for nothing.
+    ``leaving``: to be taken out of the wait, unless somebody is joined first.
     ``limited``: we have renewed the dialplan's time limit, so we have to lift it, too.
     ``stranger``: talks since a time before us, and the engine does not know the call.
     """
@@ -71,6 +72,7 @@ class CallerChannel:
     held: bool = False
     holding_bridge: str = ""
     announcement: str = ""
+    leaving: bool = False
     talk_bridge: str = ""
     joined: LegId | None = None
     talked: bool = False

@@ -106,6 +106,8 @@ class Channels:
                 self.ringing.stop(leg_id, why)
             case port.Hold():
                 self.leading.hold(command)
+            case port.Fetch(call_id):
+                self.leading.fetch(call_id)
             case port.Announce():
                 self.announcing.say(command)
             case port.ForCaller():

@@ -47,7 +47,8 @@ class LiveCall:
     """One caller's call while it lasts.
 
     ``plan`` is the one it began with.  ``overflowed``: a queue gave the caller back, or the
-    number's lines were full.  ``wait_s`` and ``talk_s`` are what is already over.
+    number's lines were full.  ``leaving_by``: the key by which they leave the line, "" for none.
+    ``wait_s`` and ``talk_s`` are what is already over.
     """
 
     call_id: CallId
@@ -62,6 +63,7 @@ class LiveCall:
     queue_id: QueueId | None = None
     waiting_since: Seconds | None = None
     waiting: Waiting | None = None
+    leaving_by: str = ""
     wait_s: Seconds = 0.0
     talking_leg: LegId | None = None
     talking_since: Seconds = 0.0
@@ -80,6 +82,7 @@ class LiveCall:
         if self.waiting_since is not None:
             self.wait_s += now - self.waiting_since
             self.waiting_since = None
+        self.leaving_by = ""
         if self.waiting is not None:
             if self.waiting.timer is not None:
                 self.waiting.timer.cancel()

@@ -158,6 +158,12 @@ class EngineCore:
             case switch.AnnouncementOver(call_id):
                 if call := self.calls.by_id.get(call_id):
                     self._waiting.heard(call, now)
+            case switch.KeyPressed(call_id, key):
+                if call := self.calls.by_id.get(call_id):
+                    self._key_in_line(call, key)
+            case switch.WaitLeft(call_id):
+                if call := self.calls.by_id.get(call_id):
+                    self._left_by_key(call, now)
             case switch.CallerTransferred(call_id, target):
                 if call := self.calls.by_id.get(call_id):
                     self._transferred(call, target, now)
@@ -376,16 +382,31 @@ class EngineCore:
         call.talking_leg = leg_id
         call.talking_since = now
 
-    def _give_back(self, call: LiveCall, reason: ReturnReason, now: float) -> None:
+    def _key_in_line(self, call: LiveCall, key: str) -> None:
+        """A key that leaves the line: the switch decides whether it came before a join."""
+        queue_id = call.queue_id
+        if call.stage is not Stage.WAITING or queue_id is None:
+            return
+        if call.walk.leaves_by(key, queue_id):
+            call.leaving_by = key
+            self._send(switch.Fetch(call.call_id))
+
+    def _left_by_key(self, call: LiveCall, now: float) -> None:
+        if call.stage is Stage.WAITING and (key := call.leaving_by):
+            self.tell(events.CallerLeft(call.call_id, by_key=True), now)
+            self._give_back(call, ReturnReason.KEY, now, key)
+
+    def _give_back(self, call: LiveCall, reason: ReturnReason, now: float, key: str = "") -> None:
         """The caller goes on in the menu tree."""
         if call.stage is Stage.ENDING:
             return
         call.wait_ends(now)
         call.talk_ends(now)
-        if reason is not ReturnReason.TALK_ENDED and call.stage is Stage.WAITING:
+        by_choice = reason in (ReturnReason.TALK_ENDED, ReturnReason.KEY)
+        if not by_choice and call.stage is Stage.WAITING:
             call.overflowed = True
         call.stage = Stage.MENU
-        self._walk_on(call, ivr_events.CallerReturned(reason), now)
+        self._walk_on(call, ivr_events.CallerReturned(reason, key), now)
 
     def _transferred(self, call: LiveCall, target: str, now: float) -> None:
         """An agent sent the caller on.  A target that is not known goes back to that agent:

@@ -87,6 +87,11 @@ class TreeBuilder:
             for key in ("on_overflow", *OVERFLOWS.values()):
                 if getattr(shape, key) is not None:
                     self.named(getattr(shape, key), ("queues", name, key), _way_id(name, key))
+            for key, target in shape.keys.items():
+                path: Path = ("queues", name, "keys", key)
+                if len(key) > 1:
+                    self.context.wrong_key(path, "one key alone leaves a line", "0 to 9, * or #")
+                self.named(target, path, _way_id(name, key))
 
     def ways_of(self, queue: str) -> tuple[NodeId, dict[str, NodeId]]:
         """(the usual way, ways for single reasons) out of a queue, as the queue says."""
@@ -98,6 +103,10 @@ class TreeBuilder:
             if getattr(shape, key) is not None
         }
         return usual or self.hang_up(("queues", queue)), ways
+
+    def keys_of(self, queue: str) -> dict[str, NodeId]:
+        """What leaves a queue."""
+        return {key: _way_id(queue, key) for key in self.context.shape.queues[queue].keys}
 
     def named(self, shape: Target, path: Path, node_id: NodeId) -> None:
         """Build a step so that ``node_id`` leads there, whatever it is."""

@@ -20,6 +20,7 @@ from pbx.plan.shape import (
     Flag,
     Gap,
     Hours,
+    Key,
     Label,
     Language,
     Name,
@@ -257,6 +258,11 @@ class QueueShape(Shape):
         None, description="What callers are told of their wait; default: nothing."
     )
     messages: MessagesShape | None = Field(None, description="Messages between the music.")
+    keys: dict[Key, NodeShape] = Field(
+        default_factory=dict,
+        description="What a waiting caller may press to leave the line, and the step it leads to; "
+        "say so in `messages`.",
+    )
     short_abandon: Duration = Field(
         5.0, description="Who hangs up within this time counts as a short abandon."
     )

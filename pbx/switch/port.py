@@ -11,6 +11,7 @@ The legs' events are routing's own (``DeviceRinging``, ``DeviceAnswered``, ``Joi
   is still there and not transferred, ``TalkOver``.
 - After ``Announce`` there is exactly one ``AnnouncementOver``, unless the caller leaves the wait
   before: then there may be none.
+- After ``Fetch`` comes either ``WaitLeft`` or the ``Joined`` of a leg, whichever the switch did.
 - Events of one call come in the order in which they happened.
 """
 
@@ -64,6 +65,21 @@ class TalkOver:
 @dataclass(frozen=True, slots=True)
 class AnnouncementOver:
     """What ``Announce`` asked for was heard, or could not be played."""
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """A caller who waits (``Hold``) pressed a key: 0-9, * or #."""
+
+    call_id: CallId
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitLeft:
+    """What ``Fetch`` asked for: the caller waits no more, and nobody can be joined with them."""
 
     call_id: CallId
 
@@ -132,6 +148,8 @@ SwitchEvent = (
     | CallerGone
     | TalkOver
     | AnnouncementOver
+    | KeyPressed
+    | WaitLeft
     | CallerTransferred
     | CallerFound
     | DeviceRinging
@@ -177,6 +195,14 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetch:
+    """Take a caller out of the wait (``Hold``).  Phones ring on until they are stopped; who is
+    joined first has the caller."""
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
 class Ring:
     """Ring a device for a caller; the first leg picked up gets the caller (see above).
 
@@ -199,7 +225,7 @@ class Release:
     call_id: CallId
 
 
-SwitchCommand = ForCaller | Hold | Announce | Ring | StopRinging | Release
+SwitchCommand = ForCaller | Hold | Announce | Fetch | Ring | StopRinging | Release
 
 PromptResolver = Callable[[Prompt, str], str]
 """(prompt, language) -> what the switch plays: a sound name or an absolute path, no suffix."""

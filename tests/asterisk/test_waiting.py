@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from ivr.commands import PlayPrompts
+from ivr.events import DigitsPressed
 from lab.asterisk import AsteriskLab
 from lab.sipp import Caller, Dialling, Manual, NoAnswer, Phone
 from pbx.switch import port
 from routing.commands import StopRinging
 from routing.events import DeviceAnswered, DeviceRinging, Joined, LegEnded
-from routing.values import CallId, Disposition
-from tests.asterisk.adapter import Told, Wire, adapter, sound, until
+from routing.values import CallId, Disposition, LegId
+from tests.asterisk.adapter import Told, Wire, adapter, collect, sound, until
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(60)]
 
@@ -231,6 +232,73 @@ async def test_an_engine_that_finds_an_announcement_of_one_before_it_ends_it() -
             caller.hang_up()
             await told.wait(port.CallerGone)
         await lab.nothing_left()
+
+
+async def test_a_key_takes_the_caller_out_and_what_rings_can_be_stopped() -> None:
+    async with (
+        AsteriskLab(phones=["anna"]) as lab,
+        Phone(lab, "anna", NoAnswer()) as anna,
+        adapter(lab) as told,
+        Caller(lab, Dialling(DID)) as caller,
+    ):
+        call_id = await told.held()
+        told.ring(call_id, "anna")
+        await told.wait(DeviceRinging)
+        announce(told, call_id, *["vm-nobodyavail"] * 10)
+        await _channels(lab, 4)
+        await caller.press("1")
+        assert await told.wait(port.KeyPressed) == port.KeyPressed(call_id, "1")
+        told.switch.send(port.Fetch(call_id))
+        await told.wait(port.WaitLeft)
+        assert not any(call.cancelled for call in anna.calls()), "rings until it is stopped"
+        told.switch.send(StopRinging(told.of(DeviceRinging)[0].leg_id, Disposition.CANCELLED))
+        assert (await told.wait(LegEnded)).disposition is Disposition.CANCELLED
+        told.switch.send(port.ForCaller(call_id, collect("beep", timeout_s=10)))
+        await asyncio.sleep(0.5)
+        await caller.press("2")
+        assert (await told.wait(port.CallerDid)).event == DigitsPressed("2")
+
+        caller.hang_up()
+        await told.wait(port.CallerGone)
+        await lab.nothing_left()
+        assert len(told.of(port.WaitLeft)) == 1
+
+
+async def test_of_a_key_and_an_answer_at_the_same_moment_one_wins() -> None:
+    async with (
+        AsteriskLab(phones=["anna"]) as lab,
+        Phone(lab, "anna", Manual()) as anna,
+        adapter(lab) as told,
+    ):
+        for turn, delay_s in enumerate((0.0, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06), start=1):
+            async with Caller(lab, Dialling(DID)) as caller:
+                arrived = await told.wait(port.CallArrived, turn)
+                call_id = arrived.call_id
+                told.switch.send(port.Hold(call_id, "default"))
+                await until(lambda c=call_id: told.switch.channels.callers[c].held)  # type: ignore[misc]
+                leg_id = told.ring(call_id, "anna", leg=f"leg-{turn}")
+                await told.wait(DeviceRinging, turn)
+                anna.answer()
+                await asyncio.sleep(delay_s)
+                told.switch.send(port.Fetch(call_id))
+
+                def decided(call_id: CallId = call_id, leg_id: LegId = leg_id) -> bool:
+                    return (port.WaitLeft(call_id) in told.events) + (
+                        Joined(leg_id) in told.events
+                    ) == 1
+
+                await until(decided)
+                if port.WaitLeft(call_id) in told.events:
+                    told.switch.send(StopRinging(leg_id, Disposition.CANCELLED))
+                    await told.wait(LegEnded, turn)
+                else:
+                    shown = await lab.cli("core show channels")
+                    assert "2 active channels" in shown, "they talk"
+                caller.hang_up()
+                await told.wait(port.CallerGone, turn)
+                await told.wait(LegEnded, turn)
+            await lab.nothing_left()
+            assert decided(), "both"
 
 
 async def _channels(lab: AsteriskLab, count: int, deadline_s: float = 8.0) -> None:

@@ -293,6 +293,21 @@ def test_what_callers_hear_while_they_wait(everything: Plan) -> None:
     assert everything.numbers["+74951234567"].music is None
 
 
+def test_keys_that_leave_a_queue_lead_there_from_every_step_that_waits_in_it(
+    everything: Plan,
+) -> None:
+    waits = [one for one in everything.tree.values() if isinstance(one, nodes.ToQueue)]
+    of_sales = [one for one in waits if one.queue_id == "sales"]
+    assert len(of_sales) > 2
+    for one in of_sales:
+        assert isinstance(everything.tree[one.keys["1"]], nodes.Voicemail)
+        star = everything.tree[one.keys["*"]]
+        assert isinstance(star, nodes.Goto)
+        assert star.target == "welcome"
+        assert isinstance(everything.tree[one.keys["0"]], nodes.ToQueue)
+    assert all(not one.keys for one in waits if one.queue_id == "support")
+
+
 def test_the_sentences_that_are_needed_are_prompts_and_no_others(
     everything: Plan, tmp_path: Path
 ) -> None:

@@ -31,7 +31,7 @@ from routing.values import (
     ReturnReason,
     Seconds,
 )
-from routing.waiting_line import Turn, WaitingLine
+from routing.waiting_line import OldPlaces, Turn, WaitingLine
 
 STOP_GRACE_S = 10.0
 """A leg that was told to stop and whose end is not heard by then is taken as ended, seconds."""
@@ -95,6 +95,7 @@ class Dispatcher:
         self._order: dict[QueueId, list[Turn]] = {}
         self._waiting_for: dict[AgentId, dict[CallId, Call]] = {}
         self._calls: dict[CallId, Call] = {}
+        self._old_places = OldPlaces()
         self._legs: dict[LegId, Leg] = {}
         self._freed: dict[AgentId, None] = {}
         self._plan = plan
@@ -328,6 +329,9 @@ class Dispatcher:
         call = self._new_call(event.call_id, event.queue_id, event.number, since)
         call.needs = event.needs
         call.priority = event.priority
+        call.step_s = queue.priority_step_s
+        kept = self._old_places.take(event.queue_id, event.number, self._now, queue.returning_s)
+        call.place_since = min(since, kept)
         line = self._waiting[queue.queue_id]
         line[call.call_id] = call
         order = self._order[queue.queue_id]
@@ -418,6 +422,8 @@ class Dispatcher:
         if call.joined is not None:
             return  # the talk's end is the leg's
         self._leave_queue(call, reason)
+        if reason == "left" and call.queue_id is not None:
+            self._old_places.keep(call.queue_id, call.number, call.place_since, self._now)
         if call.offer is not None:
             self._close_offer(call.offer, "caller_left", Disposition.CANCELLED)
 

@@ -21,7 +21,8 @@ from routing.values import (
 class CallerQueued:
     """A caller began to wait.
 
-    ``number``: E.164 with ``+``, or "" when withheld.  ``priority``: higher is served first.
+    ``number``: E.164 with ``+``, or "" when withheld.  ``priority``: steps, see
+    waiting_line.py.
     ``waiting_since``: when the wait began (differs from now only after a take-over).
     """
 

@@ -304,10 +304,10 @@ class EngineCore:
         call.stage = Stage.WAITING
         call.queue_id = queue_id
         call.waiting_since = now
+        number = call.caller_e164
+        priority += call.number.priority + call.plan.vip.priority_of(number)
         # Ring first, music second: the phone's ring is what the caller waits for.
-        self.tell(
-            events.CallerQueued(call.call_id, queue_id, call.caller_e164, needs, priority), now
-        )
+        self.tell(events.CallerQueued(call.call_id, queue_id, number, needs, priority), now)
         if call.stage is Stage.WAITING and call.queue_id == queue_id:
             sounds = call.plan.queue_sounds.get(queue_id)
             music = call.number.music

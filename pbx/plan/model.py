@@ -19,6 +19,7 @@ class Number:
     ``did``: E.164.  ``also``: other spellings the trunk may send (``78005550100``).  ``lines``:
     calls at once, None for no limit; a call above goes to ``above`` instead of ``entry``.
     ``music``: class that its callers hear in any queue, None for the queue's own.
+    ``priority``: of its callers in any queue, on top of the step's.
     """
 
     did: str
@@ -30,6 +31,21 @@ class Number:
     above: NodeId | None = None
     title: str = ""
     music: str | None = None
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Vip:
+    """Callers of importance: E.164 numbers, and beginnings of such; ``priority`` on top."""
+
+    numbers: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
+    priority: int = 0
+
+    def priority_of(self, number: str) -> int:
+        """What a caller's number (E.164, "" when withheld) adds."""
+        known = number in self.numbers or number.startswith(self.prefixes)
+        return self.priority if known else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +120,7 @@ class Plan:
     digest: str
     sources: tuple[Path, ...] = ()
     default_music: str = "default"
+    vip: Vip = field(default_factory=Vip)
     agent_titles: Mapping[AgentId, str] = field(default_factory=dict)
     queue_titles: Mapping[QueueId, str] = field(default_factory=dict)
     time_zone: str = "UTC"

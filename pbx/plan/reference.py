@@ -66,7 +66,7 @@ recording `<prompts_dir>/<language>/<name>.wav` (any PCM WAV) replaces it from t
 prompt in place is recorded under the name of its step: `welcome.2.play.wav`.
 """
 _PARTS: Mapping[str, tuple[tuple[str, type[Shape]], ...]] = {
-    "settings": (("speech", schema.SpeechShape),),
+    "settings": (("speech", schema.SpeechShape), ("vip", schema.VipShape)),
     "managers": (("A device", schema.DeviceShape),),
     "queues": (
         ("A member", schema.MemberShape),

@@ -11,7 +11,7 @@ from pbx.plan.context import Context
 from pbx.plan.model import Number, Plan, Speech
 from pbx.plan.outside_numbers import check_region
 from pbx.plan.resolve_nodes import HANG_UP
-from pbx.plan.resolve_numbers import numbers
+from pbx.plan.resolve_numbers import numbers, vips
 from pbx.plan.resolve_people import extensions, people
 from pbx.plan.resolve_prompts import PromptBook
 from pbx.plan.resolve_queues import queues
@@ -67,6 +67,7 @@ def resolve(
     tree.menus()
     tree.queue_ways()
     found = numbers(context, tree)
+    vip = vips(context)
     sounds = queue_sounds(context, prompts)
     tree.finish()
     context.names.stop()
@@ -92,6 +93,7 @@ def resolve(
         allowed_prefixes=tuple(settings.outside) if settings.trunk else (),
         digest=digest,
         sources=sources,
+        vip=vip,
         default_music=music_class(settings.music),
         agent_titles={AgentId(key): one.name for key, one in shape.managers.items()},
         queue_titles={QueueId(key): one.title or key for key, one in shape.queues.items()},

@@ -28,6 +28,8 @@ from pbx.plan.shape import (
     Peer,
     PhoneNumber,
     Prefix,
+    Priority,
+    PriorityStep,
     RingTime,
     Shape,
     SipAddress,
@@ -59,6 +61,21 @@ class SpeechShape(Shape):
     )
 
 
+class VipShape(Shape):
+    """Callers who are served before others, by the number that the provider shows.
+
+    Any provider's customer may show any number: give VIPs a shorter wait, never more rights.
+    """
+
+    numbers: Annotated[list[PhoneNumber], OneOrMore] = Field(
+        default_factory=list, description="Their numbers."
+    )
+    prefixes: Annotated[list[Prefix], OneOrMore] = Field(
+        default_factory=list, description="Beginnings of numbers: `+4930`."
+    )
+    priority: Priority = Field(10, description="Added to that of number and step.")
+
+
 class SettingsShape(Shape):
     """What holds for the whole plan."""
 
@@ -84,6 +101,7 @@ class SettingsShape(Shape):
         description="Folder of recordings beside the plan: `<folder>/<language>/<name>.wav`.",
     )
     music: Name = Field("default", description="Music class of callers who wait.")
+    vip: VipShape | None = Field(None, description="Callers who are served before others.")
     ring_time: RingTime = Field(20.0, description="Default of managers' devices.")
     wrap_up: Duration = Field(0.0, description="Default of managers.")
     pause_after_no_answers: Times = Field(0, description="Default of managers; 0 is never.")
@@ -110,6 +128,7 @@ class NumberShape(Shape):
     music: Name | None = Field(
         None, description="Music of its callers in any queue; default: the queue's."
     )
+    priority: Priority = Field(0, description="Of its callers in any queue; added to the step's.")
 
 
 class DeviceShape(Shape):
@@ -250,6 +269,16 @@ class QueueShape(Shape):
     )
     max_wait: Duration | None = Field(None, description="Longest wait; default: no limit.")
     max_length: AtOnce | None = Field(None, description="Most callers waiting; default: no limit.")
+    priority_step: PriorityStep = Field(
+        60.0,
+        description="How much waiting one step of priority is worth: with `1m` and priority 5 a "
+        "caller is served as if they had come five minutes earlier.  `7d`: before everyone else.",
+    )
+    returning: Duration | None = Field(
+        None,
+        description="Who hangs up while waiting and calls again within this time has the old place "
+        "back; default: nobody.",
+    )
     leave_when_no_managers: Flag = Field(
         False, description="Callers go on at once while nobody is at work."
     )

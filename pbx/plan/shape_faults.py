@@ -23,6 +23,7 @@ from pbx.plan.schema import (
     SettingsShape,
     SpeechShape,
     StrategyShape,
+    VipShape,
 )
 from pbx.plan.schema_nodes import NODE_SHAPES, TAG, PromptShape, kinds_in
 from pbx.plan.shape import Shape, kind_of
@@ -51,6 +52,7 @@ _INNER: dict[str, type[Shape]] = {
     "fallback": StrategyShape,
     "holidays": HolidaysShape,
     "announce": AnnounceShape,
+    "vip": VipShape,
     "messages": MessagesShape,
     "speech": SpeechShape,
     TAG + "prompt": PromptShape,

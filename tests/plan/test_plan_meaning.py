@@ -308,6 +308,26 @@ def test_keys_that_leave_a_queue_lead_there_from_every_step_that_waits_in_it(
     assert all(not one.keys for one in waits if one.queue_id == "support")
 
 
+def test_who_is_served_before_others(everything: Plan) -> None:
+    sales = everything.routing.queues[QueueId("sales")]
+    assert (sales.priority_step_s, sales.returning_s) == (120.0, 600.0)
+    support = everything.routing.queues[QueueId("support")]
+    assert (support.priority_step_s, support.returning_s) == (60.0, None)
+    assert everything.numbers["+78005553535"].priority == 7
+    added = {
+        number: everything.vip.priority_of(number)
+        for number in ("+79161234567", "+4930123456", "+74951112233", "+79160000000", "", "+493")
+    }
+    assert added == {
+        "+79161234567": 20,
+        "+4930123456": 20,
+        "+74951112233": 20,
+        "+79160000000": 0,
+        "": 0,
+        "+493": 0,
+    }
+
+
 def test_the_sentences_that_are_needed_are_prompts_and_no_others(
     everything: Plan, tmp_path: Path
 ) -> None:

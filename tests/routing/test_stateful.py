@@ -65,6 +65,8 @@ def make_plan(strategy: str, other: str, size: int, wrap_up_s: float, limit: int
                 12.0,
                 4.0,
                 max_length=3,
+                priority_step_s=10.0,
+                returning_s=30.0,
             ),
         },
     )

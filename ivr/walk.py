@@ -134,6 +134,13 @@ class Walk:
         """The skills asked for so far."""
         return self._needs_and(())
 
+    def leaves_by(self, key: str, queue_id: QueueId) -> bool:
+        """Whether a caller who waits in this queue may leave it by this key."""
+        node = self._node
+        if not isinstance(node, nodes.ToQueue) or self._awaits is not events.CallerReturned:
+            return False
+        return node.queue_id == queue_id and key in node.keys
+
     # Going on ----------------------------------------------------------------------------
 
     def step(self, event: events.Event, now: datetime) -> Step:
@@ -174,8 +181,8 @@ class Walk:
                 self._recorded(node, length_s)
             case events.SentTo(node_id), _:
                 self._go(node_id, "sent on")
-            case events.CallerReturned(reason), nodes.ToQueue() as node:
-                self._back_from_queue(node, reason)
+            case events.CallerReturned(reason, key), nodes.ToQueue() as node:
+                self._back_from_queue(node, reason, key)
             case events.CallerReturned(reason), nodes.DialAgent() as node:
                 rang = reason in (ReturnReason.NO_ANSWER, ReturnReason.MAX_WAIT)
                 self._returned(reason, node.on_no_answer if rang else node.on_busy)
@@ -339,9 +346,13 @@ class Walk:
     ) -> None:
         self._await(events.CallerReturned, command)
 
-    def _back_from_queue(self, node: nodes.ToQueue, reason: ReturnReason) -> None:
+    def _back_from_queue(self, node: nodes.ToQueue, reason: ReturnReason, key: str) -> None:
         if reason is ReturnReason.TALK_ENDED:
             self._returned(reason, node.after_talk)
+        elif reason is ReturnReason.KEY and (target := node.keys.get(key)) is not None:
+            self._passed = 0
+            self._taken(f"key {key} → {target}", key)
+            self._target = target
         else:
             self._overflowed = True
             self._returned(reason, node.overflow.get(reason.value, node.on_overflow))

@@ -58,6 +58,7 @@ CALLS_REMEMBERED = 100_000
 """Calls whose number is remembered until they end; more are never alive."""
 SHORT_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 PERSON_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
+ERROR_S = (-1800, -600, -300, -120, -60, -30, 0, 30, 60, 120, 300, 600, 1800)
 TALK_S = (5, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
 
@@ -172,6 +173,14 @@ class Metrics:
         self._wait = _Children(
             histogram("wait_seconds", "Waits in a queue, by how they ended.", PERSON_S, *_WAIT)
         )
+        self._estimate = _Children(
+            histogram(
+                "wait_estimate_error_seconds",
+                "Wait announced first less the wait that it was, of callers who were joined.",
+                ERROR_S,
+                "queue",
+            )
+        )
         self._ring = _Children(
             histogram("ring_seconds", "How long legs rang.", PERSON_S, "disposition")
         )
@@ -201,6 +210,7 @@ class Metrics:
             journal.CallStarted: self._call_started,
             journal.CallEnded: self._call_ended,
             journal.OutsideLegFinished: self._outside_finished,
+            journal.EstimateProved: self._estimate_proved,
             facts.WaitEnded: self._wait_ended,
             facts.OfferMade: self._offer_made,
             facts.OfferEnded: self._offer_ended,
@@ -252,8 +262,11 @@ class Metrics:
             self._short(number).inc()
 
     def _wait_ended(self, entry: facts.WaitEnded) -> None:
-        ended = entry.reason if entry.reason in ("joined", "left") else "returned"
+        ended = entry.reason if entry.reason in ("joined", "left", "key") else "returned"
         self._wait(entry.queue_id, ended).observe(entry.waited_s)
+
+    def _estimate_proved(self, entry: journal.EstimateProved) -> None:
+        self._estimate(entry.queue_id).observe(entry.said_s - entry.waited_s)
 
     def _offer_made(self, entry: facts.OfferMade) -> None:
         self._offers(entry.queue_id or BY_EXTENSION, entry.strategy).inc()

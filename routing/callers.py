@@ -9,6 +9,7 @@ from routing.legs import JOIN_GRACE_S
 from routing.offer import Call
 from routing.values import CallId, Disposition, QueueId, ReturnReason, Seconds
 from routing.waiting import Waiting
+from routing.waiting_line import OldPlaces
 
 
 class Callers:
@@ -20,6 +21,7 @@ class Callers:
         self._choosing = choosing
         self._ringing = choosing.ringing
         self._arrivals = 0
+        self._old_places = OldPlaces()
 
     def queued(self, event: events.CallerQueued) -> None:
         """A caller comes into a queue, or can't."""
@@ -43,6 +45,9 @@ class Callers:
         call = self._new_call(event.call_id, event.queue_id, event.number, since)
         call.needs = event.needs
         call.priority = event.priority
+        call.step_s = queue.priority_step_s
+        kept = self._old_places.take(event.queue_id, event.number, now, queue.returning_s)
+        call.place_since = min(since, kept)
         ahead = self._waiting.come(call, queue.queue_id)
         if queue.max_wait_s is not None:
             call.max_wait = self._floor.timers.at(
@@ -82,15 +87,17 @@ class Callers:
         )
         self._ringing.add_part(offer, agent, event.ring_time_s)
 
-    def left(self, call_id: CallId) -> None:
-        """The caller has hung up."""
+    def left(self, call_id: CallId, reason: str) -> None:
+        """The caller has hung up ("left"), or left the line by a key."""
         call = self._floor.calls.pop(call_id, None)
         if call is None:
             return
         call.gone = True
         if call.joined is not None:
             return  # the talk's end is the leg's
-        self._waiting.leave(call, "left")
+        self._waiting.leave(call, reason)
+        if reason == "left" and call.queue_id is not None:
+            self._old_places.keep(call.queue_id, call.number, call.place_since, self._floor.now)
         if call.offer is not None:
             self._ringing.close_offer(call.offer, "caller_left", Disposition.CANCELLED)
 

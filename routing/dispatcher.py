@@ -28,7 +28,7 @@ from routing.plan import RoutingPlan
 from routing.replacement import Replacement
 from routing.strategy import Registry
 from routing.timers import Timers
-from routing.values import AgentId, AgentState, CallId, LegId, QueueId, Seconds
+from routing.values import AgentId, AgentState, CallId, LegId, QueueId, ReturnReason, Seconds
 from routing.waiting import Waiting
 
 
@@ -81,6 +81,11 @@ class Dispatcher:
     def oldest_wait_s(self, queue_id: QueueId, now: Seconds) -> Seconds:
         """The longest wait of those waiting now, seconds; 0 when nobody waits."""
         return self._waiting.oldest_wait_s(queue_id, now)
+
+    def position(self, call_id: CallId) -> int | None:
+        """The place in the line, 1 is next; None for who does not wait in one.  O(log n)."""
+        call = self._floor.calls.get(call_id)
+        return self._waiting.position(call) if call is not None else None
 
     def agent_state(self, agent_id: AgentId) -> AgentState | None:
         """What the agent is doing; None for an unknown one."""
@@ -148,8 +153,8 @@ class Dispatcher:
                 self._callers.queued(event)
             case events.CallerForAgent():
                 self._callers.for_agent(event)
-            case events.CallerLeft(call_id):
-                self._callers.left(call_id)
+            case events.CallerLeft(call_id, by_key):
+                self._callers.left(call_id, ReturnReason.KEY.value if by_key else "left")
             case events.DeviceRinging(leg_id):
                 self._ringing.devices.ringing(leg_id)
             case events.DeviceAnswered(leg_id):

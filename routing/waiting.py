@@ -37,6 +37,12 @@ class Waiting:
             max((now - call.waiting_since for call in line.values()), default=0.0) if line else 0.0
         )
 
+    def position(self, call: Call) -> int | None:
+        """The place in the line, 1 is next; None for who is in none.  O(log n)."""
+        if call.queue_id is None or call.call_id not in self._calls.get(call.queue_id, ()):
+            return None
+        return bisect_left(self._order[call.queue_id], call.turn) + 1
+
     def in_queue(self, queue_id: QueueId) -> list[Call]:
         """The calls of a queue, in order of their arrival in it."""
         return list(self._calls[queue_id].values())

@@ -46,6 +46,8 @@ def told() -> tuple[Metrics, CollectorRegistry]:
     world.run(world.clock.now() + 60)
     for entry in story.entries:
         metrics.observe(entry)
+    proved = journal.EstimateProved(CallId("c"), SALES, said_s=60.0, waited_s=100.0)
+    metrics.observe(Stamped(NOW, proved))
     metrics.ami_event("Hangup")
     metrics.ami_event("Injected")
     metrics.ami_action("Originate", 0.001, ok=True)
@@ -75,6 +77,16 @@ def test_missed_calls_are_told_by_queues_of_the_plan_alone() -> None:
     assert [value("open", one) for one in ("sales", "none", "other", "gone")] == [2, 3, 2, None]
     assert [value("oldest_seconds", one) for one in ("sales", "other")] == [90.0, 7.0]
     assert registry.get_sample_value("voronka_webhook_given_up_total") == 1
+
+
+def test_a_wait_that_was_longer_than_announced_is_below_zero() -> None:
+    _, registry = told()
+
+    def up_to(error_s: str) -> float | None:
+        labels = {"queue": SALES, "le": error_s}
+        return registry.get_sample_value("voronka_wait_estimate_error_seconds_bucket", labels)
+
+    assert [up_to("-60.0"), up_to("-30.0"), up_to("+Inf")] == [0, 1, 1]
 
 
 def test_100_000_callers_leave_the_number_of_series_unchanged() -> None:

@@ -88,6 +88,25 @@ def keep_rescue(addresses: Iterable[str], ring_time_s: float, messages: str) -> 
     )
 
 
+def announce(*, channel_id: str, other_id: str, caller_channel_id: str, sounds: str) -> Fields:
+    """Say ``sounds`` (names with & between) to a caller in a holding bridge: one half of a Local
+    channel goes there, the other runs [voronka-announce]."""
+    if "," in sounds:  # would begin another variable
+        raise UnsafeValue(f"not a list of sounds: {sounds!r}")
+    return (
+        ("Channel", "Local/s@voronka-announcer/n"),
+        ("ChannelId", plain(channel_id)),
+        ("OtherChannelId", plain(other_id)),
+        ("Context", "voronka-announce"),
+        ("Exten", "s"),
+        ("Priority", "1"),
+        ("Timeout", "5000"),
+        ("Async", "true"),
+        ("Variable", f"VORONKA_CALL={plain(caller_channel_id)}"),
+        ("Variable", f"VORONKA_SAY={sounds}"),
+    )
+
+
 def originate(
     *,
     channel_id: str,

@@ -155,10 +155,14 @@ def hold(call_id: str, music: str) -> Script:
     return None
 
 
-def _playback(sounds: Sequence[str]) -> str:
-    # What separates sounds or options can't be in a name.
+def playable(sounds: Sequence[str]) -> str:
+    """Sounds as Playback's argument; what separates sounds or options can't be in a name."""
     named = [sound for sound in sounds if not set(sound) & set("&,|")]
-    return f"EXEC Playback {agi_quoted('&'.join(named) or 'silence/1')}"
+    return "&".join(named) or "silence/1"
+
+
+def _playback(sounds: Sequence[str]) -> str:
+    return f"EXEC Playback {agi_quoted(playable(sounds))}"
 
 
 def _get_data(sound: str, timeout_s: float, digits: int) -> str:

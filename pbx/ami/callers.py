@@ -103,6 +103,13 @@ class Callers:
         else:
             self._next(caller)
 
+    def fetch(self, call_id: CallId) -> None:
+        """Take the caller out of the wait, if nobody is joined before."""
+        caller = self.by_id.get(call_id)
+        if caller is not None and caller.holding and not caller.talk_bridge:
+            caller.leaving = True
+            self._fetch(caller)
+
     def _fetch(self, caller: CallerChannel) -> None:
         """Back out of the holding bridge; when not yet in it, ``held`` comes here again."""
         if caller.held:
@@ -128,7 +135,7 @@ class Callers:
         """The caller is in the holding bridge: who has picked up may take them."""
         caller.held = True
         caller.holding_bridge = bridge
-        if caller.todo or caller.released:
+        if caller.todo or caller.released or caller.leaving:
             self._fetch(caller)
         else:
             self._set(caller.channel, "VORONKA_HELD", "1")
@@ -136,6 +143,7 @@ class Callers:
     def talks(self, caller: CallerChannel, bridge: str) -> None:
         """The caller is in a bridge with somebody."""
         caller.talk_bridge = bridge
+        caller.leaving = False
         if caller.limited:
             # The dialplan has lifted the limit when it joined them, but we may have set it again
             # in that very moment.
@@ -176,6 +184,7 @@ class Callers:
     def _back_in_agi(self, caller: CallerChannel, channel: str, sent_to: str) -> None:
         """Out of a talk, out of the holding bridge, or after a command that Asterisk choked on."""
         talked, caller.talked = caller.talked, False
+        leaving, caller.leaving = caller.leaving, False
         caller.ready = True
         caller.channel = channel
         caller.holding = caller.held = False
@@ -189,6 +198,8 @@ class Callers:
             self._tell(port.CallerTransferred(caller.call_id, sent_to))
         elif talked:
             self._tell(port.TalkOver(caller.call_id))
+        elif leaving:
+            self._tell(port.WaitLeft(caller.call_id))
         elif caller.script is None and not caller.todo and caller.waits is not None:
             # The wait ended, and the engine did not ask for it.
             caller.todo.append(caller.waits)
@@ -253,10 +264,13 @@ class Callers:
         caller = self.by_id.get(CallId(event["Uniqueid"]))
         if caller is None or event["Direction"] != "Received":
             return
-        if caller.own_key and event["Digit"] == OWN_KEY:
+        key = event["Digit"]
+        if caller.own_key and key == OWN_KEY:
             caller.own_key = False
         elif not caller.holding:
-            caller.keys.press(event["Digit"])
+            caller.keys.press(key)
+        elif not caller.talk_bridge and key in scripts.ALL_KEYS:
+            self._tell(port.KeyPressed(caller.call_id, key))
 
     # Scripts -----------------------------------------------------------------------------
 
@@ -303,8 +317,11 @@ class Callers:
             if reply is not None and reply.dead:
                 return  # gone, sent on or thrown out of AGI: Hangup or another start tells
             talked, caller.talked = caller.talked, False
+            leaving, caller.leaving = caller.leaving, False
             if talked and not caller.todo:
                 self._tell(port.TalkOver(caller.call_id))
+            elif leaving:
+                self._tell(port.WaitLeft(caller.call_id))
         elif event is not None:
             self._tell(port.CallerDid(caller.call_id, event))
         self._next(caller)

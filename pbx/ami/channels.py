@@ -17,6 +17,8 @@ from routing.values import CallId, Disposition, LegId
 
 LEG_PREFIX = "voronka-"
 """Begins the Uniqueid of a leg of ours, so that it is known in Asterisk's own lists."""
+SAY_PREFIX = "voronka-say-"
+"""Begins the Uniqueids of both halves of an announcement."""
 CALL_CONTEXT = "voronka-call"
 """Where callers are led (asterisk-conf/extensions.conf)."""
 ALONE_CONTEXT = "voronka-alone"
@@ -52,6 +54,8 @@ class CallerChannel:
 
     ``holding``: the command for the holding bridge was given; ``held``: the caller is in it.
     ``talk_bridge``: in a bridge with somebody.  ``talked``: since the last time in AGI.
+    ``announcement``: the Uniqueid of what is being said to them there, "" for nothing.
+    ``leaving``: to be taken out of the wait, unless somebody is joined first.
     ``limited``: we have renewed the dialplan's time limit, so we have to lift it, too.
     ``own_key``: the next # is ours, pressed to end a question of a time before us.
     ``waits``: the last command, where it was to wait.
@@ -73,6 +77,8 @@ class CallerChannel:
     holding: bool = False
     held: bool = False
     holding_bridge: str = ""
+    announcement: str = ""
+    leaving: bool = False
     talk_bridge: str = ""
     joined: LegId | None = None
     talked: bool = False

@@ -12,6 +12,7 @@ from pbx.ami.channels import (
     CALL_CONTEXT,
     LEG_PREFIX,
     RINGING,
+    SAY_PREFIX,
     UP,
     CallerChannel,
     known,
@@ -83,6 +84,9 @@ def _see(channels: Channels, one: Headers, technology: str) -> None:
             channels.ringing.new_channel(leg, channel)
         if one.get("ChannelState") in (RINGING, UP):
             channels.ringing.new_state(leg, one["ChannelState"])
+    elif unique_id.startswith(SAY_PREFIX):
+        if not channels.announcing.owns(unique_id):
+            channels.hang_up_stray(unique_id)
     elif unique_id.startswith(LEG_PREFIX):
         if one.get("ChannelState") == UP:
             channels.busy(unique_id, channel, "")  # talks, or is about to

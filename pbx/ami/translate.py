@@ -11,10 +11,12 @@ from collections.abc import Callable, Collection
 
 import structlog
 
+from pbx.ami.announcing import Announcers
 from pbx.ami.callers import Callers
 from pbx.ami.channels import (
     ALONE_CONTEXT,
     LEG_PREFIX,
+    SAY_PREFIX,
     UP,
     Act,
     CallerChannel,
@@ -60,6 +62,13 @@ class Channels:
             command_prefix=command_prefix,
         )
         self.ringing = Legs(act=act, tell=tell, callers=self.leading.by_id)
+        self.announcing = Announcers(
+            act=act,
+            tell=tell,
+            resolve=resolve,
+            callers=self.leading.by_id,
+            prefix=command_prefix,
+        )
         self.own_calls: dict[str, str] = {}
         self._dialled: dict[str, str] = {}
         self._bridges: dict[str, set[str]] = {}
@@ -71,7 +80,7 @@ class Channels:
             "BridgeEnter": self._bridge_enter,
             "BridgeLeave": self._bridge_leave,
             "AttendedTransfer": self._handed_over,
-            "OriginateResponse": self.ringing.originate_response,
+            "OriginateResponse": self._originate_response,
             "AsyncAGIStart": self.leading.agi_start,
             "AsyncAGIExec": self.leading.agi_exec,
             "AsyncAGIEnd": self.leading.agi_end,
@@ -100,6 +109,10 @@ class Channels:
                 self.ringing.stop(leg_id, why)
             case port.Hold():
                 self.leading.hold(command)
+            case port.Fetch(call_id):
+                self.leading.fetch(call_id)
+            case port.Announce():
+                self.announcing.say(command)
             case port.ForCaller():
                 self.leading.lead(command)
             case port.Release(call_id):
@@ -126,8 +139,16 @@ class Channels:
         unique_id, channel = event["Uniqueid"], event["Channel"]
         if leg := self.ringing.of(unique_id):
             self.ringing.new_channel(leg, channel)
+        elif unique_id.startswith(SAY_PREFIX):
+            self.announcing.new_channel(unique_id)
         elif not unique_id.startswith(LEG_PREFIX):
             self.busy(unique_id, channel, event.get("Exten", ""))
+
+    def _originate_response(self, event: Headers) -> None:
+        if event.get("Uniqueid", "").startswith(SAY_PREFIX):
+            self.announcing.originate_response(event)
+        else:
+            self.ringing.originate_response(event)
 
     def busy(self, unique_id: str, channel: str, dialled: str) -> None:
         """A channel that is not ours: if it is a manager's device, the manager is busy.
@@ -154,8 +175,11 @@ class Channels:
         words = f"{cause} {event.get('Cause-txt', '')}".strip()
         if leg := self.ringing.of(unique_id):
             self.ringing.hung_up(leg, cause, words)
+        elif unique_id.startswith(SAY_PREFIX):
+            self.announcing.ended(unique_id)
         elif caller := self.callers.pop(CallId(unique_id), None):
             self.leading.close(caller)
+            self.announcing.silence(caller)
             if event.get("Context") == ALONE_CONTEXT:
                 words = f"{words}, {port.UNSEEN}"  # the dialplan had taken the call from us
             if not caller.stranger:
@@ -208,6 +232,8 @@ class Channels:
         bridge, unique_id = event["BridgeUniqueid"], event["Uniqueid"]
         if caller := self.callers.get(CallId(unique_id)):
             self.leading.left(caller, bridge)
+            if not caller.held:
+                self.announcing.silence(caller)
         inside = self._bridges.get(bridge)
         if inside is not None:
             inside.discard(unique_id)
@@ -249,13 +275,13 @@ class Channels:
 
     def known(self) -> set[str]:
         """The Uniqueids of everything we believe to be there."""
-        return {*self.callers, *(LEG_PREFIX + leg for leg in self.legs), *self.own_calls}
+        legs = (LEG_PREFIX + leg for leg in self.legs)
+        return {*self.callers, *legs, *self.own_calls, *self.announcing.known()}
 
     def settled(self) -> set[str]:
-        """``known`` without legs that Asterisk may just be making."""
-        return self.known() - {
-            LEG_PREFIX + leg.leg_id for leg in self.legs.values() if not leg.channel
-        }
+        """``known`` without what Asterisk may just be making."""
+        making = {LEG_PREFIX + leg.leg_id for leg in self.legs.values() if not leg.channel}
+        return self.known() - making - (self.announcing.known() - self.announcing.settled())
 
     def forget_missing(self, there: set[str], why: str, among: set[str] | None = None) -> int:
         """End what (``among`` these) is not ``there``; returns how many that were."""

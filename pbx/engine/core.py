@@ -20,12 +20,14 @@ from ivr.walk import Walk
 from pbx.engine.call import LiveCall, LiveCalls, OutsideLeg, Stage
 from pbx.engine.devices import DeviceMap
 from pbx.engine.outcome import outcome_of
+from pbx.engine.waiting import WaitingRoom
 from pbx.journal import port as journal
 from pbx.numbers import clean_name, may_call, normalise
 from pbx.plan.model import Number, Plan
 from pbx.switch import port as switch
 from routing import commands, events, facts
 from routing.dispatcher import Dispatcher, Step
+from routing.estimate import ServiceRates
 from routing.values import (
     AgentId,
     AgentState,
@@ -76,7 +78,7 @@ class EngineCore:
         self.dispatcher = dispatcher
         self.calls = LiveCalls()
         self.open_waits = dict(open_waits)
-        self.wake_at: float | None = None
+        self.rates = ServiceRates(plan.routing)
         self.draining = False
         self.switch_up = False
         self.handed_off = False
@@ -85,6 +87,8 @@ class EngineCore:
         self._to_utc = to_utc
         self._id_prefix = id_prefix
         self._outside_legs = 0
+        self._dispatcher_wakes_at: float | None = None
+        self._waiting = WaitingRoom(dispatcher, self.rates, send=send, note=note)
         self._devices = DeviceMap(plan.routing)
         self._numbers = _spellings(plan)
         # A reaction may bring a further event (a returned caller is queued again): it waits
@@ -99,11 +103,20 @@ class EngineCore:
         for agent_id in sorted(self.plan.on_duty):
             self.tell(events.AgentLoggedIn(agent_id), now)
 
+    @property
+    def wake_at(self) -> float | None:
+        """When ``woke`` is wanted, None for never."""
+        times = (self._dispatcher_wakes_at, self._waiting.next_at)
+        return min((at for at in times if at is not None), default=None)
+
     def woke(self, now: float) -> None:
         """The time asked for by ``wake_at`` has come."""
         # A timer may fire a hair early: the time that was asked for has come all the same.
-        due, self.wake_at = self.wake_at, None
-        self.tell(events.Woke(), now if due is None else max(now, due))
+        due = self.wake_at
+        now = now if due is None else max(now, due)
+        self._dispatcher_wakes_at = None
+        self.tell(events.Woke(), now)
+        self._waiting.woke(now)
 
     def tell(self, event: events.Event, now: float) -> None:
         """Give the distribution an event and do what follows from it."""
@@ -116,6 +129,7 @@ class EngineCore:
                 step = self.dispatcher.handle(self._pending.popleft(), now)
                 self.handed_off |= _hands_off(step)
                 for fact in step.facts:
+                    self.rates.observe(fact, now)
                     self._keep(fact, now)
                 for command in step.commands:
                     self._carry_out(command, now)
@@ -128,6 +142,7 @@ class EngineCore:
         self.plan = plan
         self._devices = DeviceMap(plan.routing)
         self._numbers = _spellings(plan)
+        self.rates.replace_plan(plan.routing, now)
         self.tell(events.PlanReplaced(plan.routing), now)
         for agent_id in sorted(plan.on_duty - before.on_duty):
             self.tell(events.AgentLoggedIn(agent_id), now)
@@ -146,6 +161,15 @@ class EngineCore:
             case switch.TalkOver(call_id):
                 if call := self.calls.by_id.get(call_id):
                     self._give_back(call, ReturnReason.TALK_ENDED, now)
+            case switch.AnnouncementOver(call_id):
+                if call := self.calls.by_id.get(call_id):
+                    self._waiting.heard(call, now)
+            case switch.KeyPressed(call_id, key):
+                if call := self.calls.by_id.get(call_id):
+                    self._key_in_line(call, key)
+            case switch.WaitLeft(call_id):
+                if call := self.calls.by_id.get(call_id):
+                    self._left_by_key(call, now)
             case switch.CallerTransferred(call_id, target):
                 if call := self.calls.by_id.get(call_id):
                     self._transferred(call, target, now)
@@ -317,17 +341,22 @@ class EngineCore:
         call.queue_id = queue_id
         since, call.waits_from = call.waits_from, None
         call.waiting_since = now if since is None else since
+        number = call.caller_e164
+        priority += call.number.priority + call.plan.vip.priority_of(number)
         # Ring first, music second: the phone's ring is what the caller waits for.
         self.tell(
             events.CallerQueued(
-                call.call_id, queue_id, call.caller_e164, needs, priority, waiting_since=since
+                call.call_id, queue_id, number, needs, priority, waiting_since=since
             ),
             now,
         )
         if call.stage is Stage.WAITING and call.queue_id == queue_id:
             sounds = call.plan.queue_sounds.get(queue_id)
-            music = sounds.music if sounds else call.plan.default_music
+            music = call.number.music
+            if music is None:
+                music = sounds.music if sounds else call.plan.default_music
             self._send(switch.Hold(call.call_id, music))
+            self._waiting.enter(call, now)
 
     def _to_agent(self, call: LiveCall, agent_id: AgentId, ring_time_s: float, now: float) -> None:
         call.stage = Stage.RINGING_AGENT
@@ -399,7 +428,21 @@ class EngineCore:
         call.talking_since = now
         call.giver = None
 
-    def _give_back(self, call: LiveCall, reason: ReturnReason, now: float) -> None:
+    def _key_in_line(self, call: LiveCall, key: str) -> None:
+        """A key that leaves the line: the switch decides whether it came before a join."""
+        queue_id = call.queue_id
+        if call.stage is not Stage.WAITING or queue_id is None:
+            return
+        if call.walk.leaves_by(key, queue_id):
+            call.leaving_by = key
+            self._send(switch.Fetch(call.call_id))
+
+    def _left_by_key(self, call: LiveCall, now: float) -> None:
+        if call.stage is Stage.WAITING and (key := call.leaving_by):
+            self.tell(events.CallerLeft(call.call_id, by_key=True), now)
+            self._give_back(call, ReturnReason.KEY, now, key)
+
+    def _give_back(self, call: LiveCall, reason: ReturnReason, now: float, key: str = "") -> None:
         """The caller goes on in the menu tree."""
         if call.stage is Stage.ENDING:
             return
@@ -410,10 +453,11 @@ class EngineCore:
             call.giver = None
             self._to_agent(call, giver, TRANSFER_RING_S, now)
             return
-        if reason is not ReturnReason.TALK_ENDED and call.stage is Stage.WAITING:
+        by_choice = reason in (ReturnReason.TALK_ENDED, ReturnReason.KEY)
+        if not by_choice and call.stage is Stage.WAITING:
             call.overflowed = True
         call.stage = Stage.MENU
-        self._walk_on(call, ivr_events.CallerReturned(reason), now)
+        self._walk_on(call, ivr_events.CallerReturned(reason, key), now)
 
     def _transferred(self, call: LiveCall, target: str, now: float) -> None:
         """An agent sent the caller on.  A target that is not known, or where nobody answers,
@@ -526,6 +570,7 @@ class EngineCore:
             case facts.LegJoined(leg_id, call_id, agent_id):
                 if call := self.calls.by_id.get(call_id):
                     call.last_agent = agent_id
+                    self._waiting.served(call, now)
                     self._talk_begins(call, leg_id, now)
             case facts.LegFinished(leg_id, call_id):
                 call = self.calls.by_id.get(call_id)
@@ -552,7 +597,7 @@ class EngineCore:
                 if call := self.calls.by_id.get(call_id):
                     self._give_back(call, reason, now)
             case commands.WakeAt(at):
-                self.wake_at = at
+                self._dispatcher_wakes_at = at
 
 
 def _hands_off(step: Step) -> bool:

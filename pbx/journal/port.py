@@ -84,6 +84,19 @@ class CallbackAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class EstimateProved:
+    """The caller was told a wait of ``said_s`` from then on, and it took ``waited_s`` to the join.
+
+    Only the first that was said counts: every served caller weighs the same.
+    """
+
+    call_id: CallId
+    queue_id: QueueId
+    said_s: Seconds
+    waited_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
 class MessageLeft:
     """A voicemail of ``length_s`` seconds at ``path``."""
 
@@ -129,6 +142,7 @@ Entry = (
     | OutsideLegFinished
     | Transferred
     | CallbackAsked
+    | EstimateProved
     | MessageLeft
     | OwnTalkStarted
     | CallEnded

@@ -82,6 +82,19 @@ class RowMaker:
                         queue=queue_id,
                     )
                 ]
+            case port.EstimateProved(call_id, queue_id, said_s, waited_s):
+                return [
+                    added(
+                        tables.steps,
+                        step_id=entry_id,
+                        call_id=call_id,
+                        at=at,
+                        node=queue_id,
+                        kind="estimate",
+                        digits=None,
+                        detail=f"{said_s:.0f} s were announced, it took {waited_s:.0f} s",
+                    )
+                ]
             case port.MessageLeft():
                 return self._message_left(entry, entry_id, at)
             case port.OwnTalkStarted(agent_id, number):

@@ -18,6 +18,8 @@ class Number:
 
     ``did``: E.164.  ``also``: other spellings the trunk may send (``78005550100``).  ``lines``:
     calls at once, None for no limit; a call above goes to ``above`` instead of ``entry``.
+    ``music``: class that its callers hear in any queue, None for the queue's own.
+    ``priority``: of its callers in any queue, on top of the step's.
     """
 
     did: str
@@ -28,6 +30,22 @@ class Number:
     lines: int | None = None
     above: NodeId | None = None
     title: str = ""
+    music: str | None = None
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Vip:
+    """Callers of importance: E.164 numbers, and beginnings of such; ``priority`` on top."""
+
+    numbers: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
+    priority: int = 0
+
+    def priority_of(self, number: str) -> int:
+        """What a caller's number (E.164, "" when withheld) adds."""
+        known = number in self.numbers or number.startswith(self.prefixes)
+        return self.priority if known else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +58,37 @@ class Speech:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoken:
+    """When something is said to who waits: ``first_s`` after the wait began, then ``every_s`` after
+    the end of the last time (None: once)."""
+
+    first_s: Seconds
+    every_s: Seconds | None
+
+
+@dataclass(frozen=True, slots=True)
+class Announcements:
+    """What callers hear besides music while they wait in a queue.
+
+    ``position`` and ``estimate``: whether their place in the line and the estimated wait are told,
+    at the times of ``numbers``.  ``messages``: one at each time of ``between``, in the plan's order
+    or (``shuffled``) at random, none again before all were heard.
+    """
+
+    numbers: Spoken
+    position: bool
+    estimate: bool
+    between: Spoken
+    messages: tuple[Prompt, ...] = ()
+    shuffled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class QueueSounds:
-    """What the switch needs of a queue: the music class of who waits."""
+    """What a waiting caller of a queue hears: a music class, and what is said between."""
 
     music: str
+    announcements: Announcements | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +132,7 @@ class Plan:
     digest: str
     sources: tuple[Path, ...] = ()
     default_music: str = "default"
+    vip: Vip = field(default_factory=Vip)
     agent_titles: Mapping[AgentId, str] = field(default_factory=dict)
     queue_titles: Mapping[QueueId, str] = field(default_factory=dict)
     time_zone: str = "UTC"

@@ -8,16 +8,17 @@ from pathlib import Path
 from ivr.checks import loops_without_input, unreachable
 from ivr.nodes import CallOut
 from pbx.plan.context import Context
-from pbx.plan.model import Number, Plan, QueueSounds, Speech
+from pbx.plan.model import Number, Plan, Speech
 from pbx.plan.outside_numbers import check_region
 from pbx.plan.resolve_nodes import HANG_UP
-from pbx.plan.resolve_numbers import numbers
+from pbx.plan.resolve_numbers import numbers, vips
 from pbx.plan.resolve_people import extensions, people
 from pbx.plan.resolve_prompts import PromptBook
 from pbx.plan.resolve_queues import queues, rescue
 from pbx.plan.resolve_schedules import schedules
 from pbx.plan.resolve_strategies import StrategyReader
 from pbx.plan.resolve_tree import TreeBuilder
+from pbx.plan.resolve_waiting import music_class, queue_sounds
 from pbx.plan.schema import PlanShape, SpeechShape
 from pbx.plan.shape_faults import about
 from pbx.plan.source import Faults
@@ -67,6 +68,8 @@ def resolve(
     tree.menus()
     tree.queue_ways()
     found = numbers(context, tree)
+    vip = vips(context)
+    sounds = queue_sounds(context, prompts)
     tree.finish()
     context.names.stop()
     _refuse_calls_to_oneself(context, tree, found)
@@ -82,10 +85,7 @@ def resolve(
         queue_extensions=dialled.queues,
         queue_entries=tree.queue_entries,
         on_duty=frozenset(AgentId(key) for key, one in shape.managers.items() if one.on_duty),
-        queue_sounds={
-            QueueId(key): QueueSounds(_music(one.music or settings.music))
-            for key, one in shape.queues.items()
-        },
+        queue_sounds=sounds,
         prompts=prompts.all(),
         prompts_dir=folder / settings.prompts_dir,
         speech=_speech(settings.speech, settings.languages),
@@ -95,17 +95,14 @@ def resolve(
         allowed_prefixes=tuple(settings.outside) if settings.trunk else (),
         digest=digest,
         sources=sources,
-        default_music=_music(settings.music),
+        vip=vip,
+        default_music=music_class(settings.music),
         agent_titles={AgentId(key): one.name for key, one in shape.managers.items()},
         queue_titles={QueueId(key): one.title or key for key, one in shape.queues.items()},
         time_zone=settings.time_zone.key,
         rescue=rescued,
         warnings=tuple(context.warnings),
     )
-
-
-def _music(name: str) -> str:
-    return "" if name == "silence" else name
 
 
 def _speech(shape: SpeechShape, languages: list[str]) -> Speech:

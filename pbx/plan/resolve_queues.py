@@ -65,6 +65,8 @@ def _queue(
         max_length=shape.max_length,
         leave_when_no_agents=shape.leave_when_no_managers,
         short_abandon_s=shape.short_abandon,
+        priority_step_s=shape.priority_step,
+        returning_s=shape.returning,
         weights=weights,
     )
 

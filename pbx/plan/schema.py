@@ -9,15 +9,18 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from pbx.plan.schema_nodes import NodeShape, PromptShape
+from pbx.plan.schema_nodes import NodeShape, PromptShape, Say
 from pbx.plan.shape import (
     AtOnce,
     Date,
     Days,
     Duration,
     Extension,
+    FirstTime,
     Flag,
+    Gap,
     Hours,
+    Key,
     Label,
     Language,
     Name,
@@ -25,6 +28,8 @@ from pbx.plan.shape import (
     Peer,
     PhoneNumber,
     Prefix,
+    Priority,
+    PriorityStep,
     RingTime,
     Shape,
     SipAddress,
@@ -54,6 +59,21 @@ class SpeechShape(Shape):
     speed: Annotated[str, one_of("slow", "normal", "fast")] = Field(
         "normal", description="How fast it speaks."
     )
+
+
+class VipShape(Shape):
+    """Callers who are served before others, by the number that the provider shows.
+
+    Any provider's customer may show any number: give VIPs a shorter wait, never more rights.
+    """
+
+    numbers: Annotated[list[PhoneNumber], OneOrMore] = Field(
+        default_factory=list, description="Their numbers."
+    )
+    prefixes: Annotated[list[Prefix], OneOrMore] = Field(
+        default_factory=list, description="Beginnings of numbers: `+4930`."
+    )
+    priority: Priority = Field(10, description="Added to that of number and step.")
 
 
 class MemberShape(Shape):
@@ -109,6 +129,7 @@ class SettingsShape(Shape):
         description="Folder of recordings beside the plan: `<folder>/<language>/<name>.wav`.",
     )
     music: Name = Field("default", description="Music class of callers who wait.")
+    vip: VipShape | None = Field(None, description="Callers who are served before others.")
     ring_time: RingTime = Field(20.0, description="Default of managers' devices.")
     wrap_up: Duration = Field(0.0, description="Default of managers.")
     pause_after_no_answers: Times = Field(0, description="Default of managers; 0 is never.")
@@ -135,6 +156,10 @@ class NumberShape(Shape):
     above: NodeShape | None = Field(
         None, description="Where a call above `lines` goes; needed with `lines`."
     )
+    music: Name | None = Field(
+        None, description="Music of its callers in any queue; default: the queue's."
+    )
+    priority: Priority = Field(0, description="Of its callers in any queue; added to the step's.")
 
 
 class DeviceShape(Shape):
@@ -204,6 +229,37 @@ class StrategyShape(Shape):
         return {"name": value} if isinstance(value, str) else value
 
 
+class AnnounceShape(Shape):
+    """What callers who wait are told of their wait.  More: docs/waiting.md."""
+
+    position: Flag = Field(
+        True, description="Their place in the line; never one worse than before."
+    )
+    estimate: Flag = Field(True, description="About how long they will wait, when it is known.")
+    first: FirstTime = Field(15.0, description="So long after the wait began.")
+    every: Gap | None = Field(
+        45.0, description="Again so long after the end of the last time; `~` for once."
+    )
+
+
+class MessagesShape(Shape):
+    """Messages to callers who wait, one each time; a bare list is `say`."""
+
+    say: Say = Field(min_length=1, description="What is said.")
+    order: Annotated[str, one_of("in-turn", "random")] = Field(
+        "in-turn", description="`random`: none again before all were heard."
+    )
+    first: FirstTime = Field(30.0, description="So long after the wait began.")
+    every: Gap | None = Field(
+        60.0, description="The next so long after the end of the last; `~` for one alone."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_list(cls, value: Any) -> Any:
+        return {"say": value} if isinstance(value, list | str) else value
+
+
 class QueueShape(Shape):
     """A waiting line and who serves it.  The key is its name."""
 
@@ -226,10 +282,29 @@ class QueueShape(Shape):
     )
     max_wait: Duration | None = Field(None, description="Longest wait; default: no limit.")
     max_length: AtOnce | None = Field(None, description="Most callers waiting; default: no limit.")
+    priority_step: PriorityStep = Field(
+        60.0,
+        description="How much waiting one step of priority is worth: with `1m` and priority 5 a "
+        "caller is served as if they had come five minutes earlier.  `7d`: before everyone else.",
+    )
+    returning: Duration | None = Field(
+        None,
+        description="Who hangs up while waiting and calls again within this time has the old place "
+        "back; default: nobody.",
+    )
     leave_when_no_managers: Flag = Field(
         False, description="Callers go on at once while nobody is at work."
     )
     music: Name | None = Field(None, description="Music class, `ringing` or `silence`.")
+    announce: AnnounceShape | None = Field(
+        None, description="What callers are told of their wait; default: nothing."
+    )
+    messages: MessagesShape | None = Field(None, description="Messages between the music.")
+    keys: dict[Key, NodeShape] = Field(
+        default_factory=dict,
+        description="What a waiting caller may press to leave the line, and the step it leads to; "
+        "say so in `messages`.",
+    )
     short_abandon: Duration = Field(
         5.0, description="Who hangs up within this time counts as a short abandon."
     )

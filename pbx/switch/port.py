@@ -9,6 +9,9 @@ The legs' events are routing's own (``DeviceRinging``, ``DeviceAnswered``, ``Joi
   with disposition answered_elsewhere.
 - After ``Joined``, the end of the talk is the leg's ``LegEnded`` (answered), and, when the caller
   is still there and not transferred, ``TalkOver``.
+- After ``Announce`` there is exactly one ``AnnouncementOver``, unless the caller leaves the wait
+  before: then there may be none.
+- After ``Fetch`` comes either ``WaitLeft`` or the ``Joined`` of a leg, whichever the switch did.
 - Events of one call come in the order in which they happened.
 """
 
@@ -58,6 +61,28 @@ class CallerGone:
 @dataclass(frozen=True, slots=True)
 class TalkOver:
     """The talk ended and the caller is still on the line."""
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementOver:
+    """What ``Announce`` asked for was heard, or could not be played."""
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """A caller who waits (``Hold``) pressed a key: 0-9, * or #."""
+
+    call_id: CallId
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitLeft:
+    """What ``Fetch`` asked for: the caller waits no more, and nobody can be joined with them."""
 
     call_id: CallId
 
@@ -161,6 +186,9 @@ SwitchEvent = (
     | CallerDid
     | CallerGone
     | TalkOver
+    | AnnouncementOver
+    | KeyPressed
+    | WaitLeft
     | CallerTransferred
     | CallerHandedOver
     | CallerTaken
@@ -199,6 +227,24 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Announce:
+    """Say this to a caller who waits (``Hold``), instead of the music and without an end of the
+    wait: phones ring on, and whoever is joined meanwhile ends it at once."""
+
+    call_id: CallId
+    prompts: tuple[Prompt, ...]
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Take a caller out of the wait (``Hold``).  Phones ring on until they are stopped; who is
+    joined first has the caller."""
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
 class Ring:
     """Ring a device for a caller; the first leg picked up gets the caller (see above).
 
@@ -221,7 +267,7 @@ class Release:
     call_id: CallId
 
 
-SwitchCommand = ForCaller | Hold | Ring | StopRinging | Release
+SwitchCommand = ForCaller | Hold | Announce | Fetch | Ring | StopRinging | Release
 
 PromptResolver = Callable[[Prompt, str], str]
 """(prompt, language) -> what the switch plays: a sound name or an absolute path, no suffix."""

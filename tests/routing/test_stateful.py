@@ -66,6 +66,8 @@ def make_plan(strategy: str, other: str, size: int, wrap_up_s: float, limit: int
                 4.0,
                 max_length=3,
                 weights={members[0]: 5},
+                priority_step_s=10.0,
+                returning_s=30.0,
             ),
         },
     )

@@ -20,9 +20,10 @@ from pbx.ami.switch import AmiSettings, AsteriskSwitch
 from pbx.ami.translate import MessageFolder
 from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
+from pbx.engine.outside import HOUR_S
 from pbx.engine.tuning import tune
 from pbx.http import start_http
-from pbx.journal.recall import recall
+from pbx.journal.recall import recall, recall_outside
 from pbx.journal.writer import SqlJournal
 from pbx.logs import set_up_logs
 from pbx.metrics import Metrics
@@ -161,4 +162,10 @@ async def build(settings: Settings) -> Service:
         command_prefix=prefix,
     )
     engine = EngineLoop(plan, dispatcher, switch, journal, clock, watcher=metrics, id_prefix=prefix)
+    hour_ago = now - timedelta(seconds=HOUR_S)
+    called = await asyncio.to_thread(
+        partial(recall_outside, journal.engine, devices=plan.outside_devices, since=hour_ago)
+    )
+    # A restart gives nobody a new hour's worth of calls.
+    engine.core.outside_calls.remember((at.timestamp(), agent_id) for at, agent_id in called)
     return Service(settings, plan, engine, switch, journal, metrics, registry, prompts)

@@ -15,7 +15,7 @@ from pbx.journal import port as journal
 from pbx.journal.port import Entry, Stamped
 from pbx.metrics import Metrics
 from pbx.switch.script import CallerScript, PhoneAct, Reaction
-from routing.values import CallId, Outcome
+from routing.values import CallId, LegId, Outcome
 from tests.world import DID, SALES, agent, plan, sales, stage
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -51,6 +51,15 @@ def test_a_call_is_counted_by_number_and_outcome() -> None:
     assert registry.get_sample_value("voronka_calls_total", labels) == 1
     assert registry.get_sample_value("voronka_agents", {"state": "free"}) == 1
     assert registry.get_sample_value("voronka_waiting_calls", {"queue": "sales"}) == 0
+
+
+def test_a_refused_outside_number_is_counted_by_reason() -> None:
+    metrics, registry = told()
+    refused = journal.OutsideRefused(CallId("c"), LegId("l"), "+7916", None, "manager_limit")
+    metrics.observe(Stamped(NOW, refused))
+
+    labels = {"reason": "manager_limit"}
+    assert registry.get_sample_value("voronka_outside_refused_total", labels) == 1
 
 
 def test_100_000_callers_leave_the_number_of_series_unchanged() -> None:

@@ -19,8 +19,9 @@ from ivr.walk import Walk
 from pbx.engine.call import LiveCall, LiveCalls, OutsideLeg, Stage
 from pbx.engine.devices import DeviceMap
 from pbx.engine.outcome import outcome_of
+from pbx.engine.outside import REFUSED_AFTER_S, OutsideCalls, OutsideRefusal, RefusedLeg
 from pbx.journal import port as journal
-from pbx.numbers import clean_name, may_call, normalise
+from pbx.numbers import clean_name, normalise
 from pbx.plan.model import Number, Plan
 from pbx.switch import port as switch
 from routing import commands, events, facts
@@ -28,6 +29,7 @@ from routing.dispatcher import Dispatcher, Step
 from routing.values import (
     AgentId,
     AgentState,
+    CallId,
     Disposition,
     LegId,
     Outcome,
@@ -53,6 +55,8 @@ class EngineCore:
     ``handed_off`` is set when an agent became free and was rung again at once; the shell, which
     has a clock, takes it and measures.
 
+    ``outside_calls`` says whether an outside number may be called.
+
     ``handle`` takes a switch event, ``tell`` an event for the distribution from elsewhere (an
     agent's pause, a new plan), ``woke`` the time that ``wake_at`` asked for.
     """
@@ -70,7 +74,6 @@ class EngineCore:
         self.plan = plan
         self.dispatcher = dispatcher
         self.calls = LiveCalls()
-        self.wake_at: float | None = None
         self.draining = False
         self.switch_up = False
         self.handed_off = False
@@ -79,6 +82,9 @@ class EngineCore:
         self._to_utc = to_utc
         self._id_prefix = id_prefix
         self._outside_legs = 0
+        self.outside_calls = OutsideCalls()
+        self._refused: dict[LegId, RefusedLeg] = {}
+        self._dispatcher_wakes: float | None = None
         self._devices = DeviceMap(plan.routing)
         self._numbers = _spellings(plan)
         # A reaction may bring a further event (a returned caller is queued again): it waits
@@ -93,11 +99,25 @@ class EngineCore:
         for agent_id in sorted(self.plan.on_duty):
             self.tell(events.AgentLoggedIn(agent_id), now)
 
+    @property
+    def wake_at(self) -> float | None:
+        """When ``woke`` shall be called."""
+        times = [leg.ends_at for leg in self._refused.values()]
+        if self._dispatcher_wakes is not None:
+            times.append(self._dispatcher_wakes)
+        return min(times, default=None)
+
     def woke(self, now: float) -> None:
         """The time asked for by ``wake_at`` has come."""
         # A timer may fire a hair early: the time that was asked for has come all the same.
-        due, self.wake_at = self.wake_at, None
-        self.tell(events.Woke(), now if due is None else max(now, due))
+        now = max(now, self.wake_at or now)
+        for leg_id in [key for key, leg in self._refused.items() if leg.ends_at <= now]:
+            # The end of one may have stopped the other.
+            if (leg := self._refused.pop(leg_id, None)) is not None:
+                self.tell(events.LegEnded(leg_id, Disposition.FAILED, leg.why), now)
+        if self._dispatcher_wakes is not None and self._dispatcher_wakes <= now:
+            self._dispatcher_wakes = None
+            self.tell(events.Woke(), now)
 
     def tell(self, event: events.Event, now: float) -> None:
         """Give the distribution an event and do what follows from it."""
@@ -302,6 +322,9 @@ class EngineCore:
 
     def _to_outside(self, call: LiveCall, command: ivr_commands.CallOutside, now: float) -> None:
         leg_id = self._new_outside_leg()
+        if self._refusal(call.call_id, leg_id, command.number, call.giver, now):
+            self._give_back(call, ReturnReason.FAILED, now)
+            return
         call.stage = Stage.OUTSIDE
         call.waiting_since = now
         call.outside_leg = OutsideLeg(leg_id, started_at=now)
@@ -320,6 +343,17 @@ class EngineCore:
             )
         )
         self._send(switch.Hold(call.call_id, "ringing"))
+
+    def _refusal(
+        self, call_id: CallId, leg_id: LegId, number: str, agent_id: AgentId | None, now: float
+    ) -> OutsideRefusal | None:
+        """Why this outside number may not be called now, by the plan in force, not the call's
+        own; None when it may."""
+        why = self.outside_calls.ask(self.plan, number, agent_id, now, self._to_utc(now))
+        if why is not None:
+            refused = journal.OutsideRefused(call_id, leg_id, number, agent_id, why.value)
+            self._note(refused, now)
+        return why
 
     def _new_outside_leg(self) -> LegId:
         self._outside_legs += 1
@@ -391,9 +425,7 @@ class EngineCore:
             self._to_agent(call, agent_id, TRANSFER_RING_S, now)
         elif (queue_id := plan.queue_extensions.get(target)) is not None:
             self._walk_on(call, ivr_events.SentTo(plan.queue_entries[queue_id]), now)
-        elif (number := normalise(target, plan.region)).e164 and may_call(
-            number.e164, plan.allowed_prefixes
-        ):
+        elif plan.trunk and (number := normalise(target, plan.region)).e164:
             address = plan.trunk.format(number=number.e164)
             call.giver = giver
             self._to_outside(
@@ -486,7 +518,13 @@ class EngineCore:
 
     def _carry_out(self, command: commands.Command, now: float) -> None:
         match command:
-            case commands.RingDevice():
+            case commands.RingDevice(leg_id, address=address):
+                number = self.plan.outside_devices.get(address)
+                if number is not None and (
+                    why := self._refusal(command.call_id, leg_id, number, command.agent_id, now)
+                ):
+                    self._refused[leg_id] = RefusedLeg(now + REFUSED_AFTER_S, journal.REFUSED + why)
+                    return
                 call = self.calls.by_id.get(command.call_id)
                 self._send(
                     switch.Ring(
@@ -498,13 +536,16 @@ class EngineCore:
                         call.caller_name if call else "",
                     )
                 )
-            case commands.StopRinging():
-                self._send(command)
+            case commands.StopRinging(leg_id, disposition):
+                if (leg := self._refused.pop(leg_id, None)) is None:
+                    self._send(command)
+                else:
+                    self.tell(events.LegEnded(leg_id, disposition, leg.why), now)
             case commands.ReturnCaller(call_id, reason):
                 if call := self.calls.by_id.get(call_id):
                     self._give_back(call, reason, now)
             case commands.WakeAt(at):
-                self.wake_at = at
+                self._dispatcher_wakes = at
 
 
 def _hands_off(step: Step) -> bool:

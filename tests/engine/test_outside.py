@@ -41,7 +41,7 @@ def company(
     **queue: object,
 ) -> Plan:
     return replace(
-        plan(agents, [sales(*agents, **queue)], entry=entry, nodes=tree() | nodes),  # type: ignore[arg-type]
+        plan(agents, [sales(*agents, **queue)], entry=entry, nodes={**tree(), **nodes}),  # type: ignore[arg-type]
         allowed_prefixes=prefixes,
         outside_limits=limits,
         outside_devices={ADDRESS: MOBILE},

@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import secrets
+import ssl
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -22,6 +23,7 @@ from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
 from pbx.engine.outside import HOUR_S
 from pbx.engine.tuning import tune
+from pbx.errors import SettingsError
 from pbx.http import start_http
 from pbx.journal.recall import recall, recall_outside
 from pbx.journal.writer import SqlJournal
@@ -109,7 +111,7 @@ class Service:
 async def build(settings: Settings) -> Service:
     """All parts, connected to nothing yet but the database.
 
-    Raises PlanError, JournalError.
+    Raises PlanError, JournalError, SettingsError.
     """
     set_up_logs(settings.log_format, settings.log_level)
     plan = load(settings.plan)
@@ -151,7 +153,13 @@ async def build(settings: Settings) -> Service:
     metrics.distribution_source(dispatcher, tuple(plan.routing.queues))
     metrics.journal_source(journal)
     switch = AsteriskSwitch(
-        AmiSettings(settings.ami_host, settings.ami_port, settings.ami_user, settings.ami_secret),
+        AmiSettings(
+            settings.ami_host,
+            settings.ami_port,
+            settings.ami_user,
+            settings.ami_secret,
+            _tls(settings),
+        ),
         prompts.resolver(),
         messages=MessageFolder(settings.messages.here, settings.messages.on_switch),
         rng=rng,
@@ -169,3 +177,12 @@ async def build(settings: Settings) -> Service:
     # A restart gives nobody a new hour's worth of calls.
     engine.core.outside_calls.remember((at.timestamp(), agent_id) for at, agent_id in called)
     return Service(settings, plan, engine, switch, journal, metrics, registry, prompts)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.ami_tls_ca is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.ami_tls_ca)
+    except OSError as error:
+        raise SettingsError(f"VORONKA_AMI_TLS_CA: {settings.ami_tls_ca}: {error}") from error

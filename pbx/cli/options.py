@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,6 +14,8 @@ from pbx.settings import read_secret
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+_PASSWORD = re.compile(r"[^/]*//[^/@]*:[^/]+@|.*[?&]password=", re.IGNORECASE)
 
 db_option = click.option(
     "--db",
@@ -31,6 +34,12 @@ def open_log(db: str | None) -> Engine:
     """The log to read.  Raises JournalError and SettingsError."""
     from pbx.journal.database import open_for_reading  # here: slow to import
 
+    if db and _PASSWORD.match(db):
+        raise click.BadParameter(
+            "a command line is read by every user of the machine: a URL with a password belongs "
+            "into VORONKA_DB_FILE",
+            param_hint="--db",
+        )
     url = db or read_secret(os.environ, "VORONKA_DB")
     if not url:
         state = os.environ.get("VORONKA_STATE_DIR", "var")

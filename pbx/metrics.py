@@ -169,6 +169,9 @@ class Metrics:
         self._legs = _Children(counter("legs", "Legs that ended.", "kind", "disposition"))
         self._offers = _Children(counter("offers", "Offers made.", "queue", "strategy"))
         self._results = _Children(counter("offer_results", "Offers that ended.", "result"))
+        self._refused = _Children(
+            counter("outside_refused", "Outside numbers that were not called.", "reason")
+        )
         self._irregular = counter("irregular_events", "Events that did not fit the state.")
         self._wait = _Children(
             histogram("wait_seconds", "Waits in a queue, by how they ended.", PERSON_S, *_WAIT)
@@ -211,6 +214,7 @@ class Metrics:
             journal.CallEnded: self._call_ended,
             journal.OutsideLegFinished: self._outside_finished,
             journal.EstimateProved: self._estimate_proved,
+            journal.OutsideRefused: self._outside_refused,
             facts.WaitEnded: self._wait_ended,
             facts.OfferMade: self._offer_made,
             facts.OfferEnded: self._offer_ended,
@@ -279,6 +283,9 @@ class Metrics:
 
     def _outside_finished(self, entry: journal.OutsideLegFinished) -> None:
         self._leg("outside", entry.disposition, entry.ring_s, entry.talk_s)
+
+    def _outside_refused(self, entry: journal.OutsideRefused) -> None:
+        self._refused(entry.reason).inc()
 
     def _leg(self, kind: str, disposition: str, ring_s: float, talk_s: float) -> None:
         self._legs(kind, disposition).inc()

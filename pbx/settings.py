@@ -6,6 +6,7 @@ A plan never holds any of this: it may be read by anyone who edits menus.
 from __future__ import annotations
 
 import base64
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Settings:
     ami_port: int
     ami_user: str
     ami_secret: str
+    ami_tls_ca: Path | None
     http_host: str
     http_port: int
     sounds: Folder
@@ -58,13 +60,15 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
     state = Path(env.get("VORONKA_STATE_DIR", "var"))
     sounds = Path(env.get("VORONKA_SOUNDS_DIR", str(state / "sounds"))).absolute()
     messages = Path(env.get("VORONKA_MESSAGES_DIR", str(state / "messages"))).absolute()
+    ami_tls_ca = Path(env["VORONKA_AMI_TLS_CA"]) if env.get("VORONKA_AMI_TLS_CA") else None
     return Settings(
         plan=plan_path(env),
         database=read_secret(env, "VORONKA_DB") or f"sqlite:///{state / 'voronka.db'}",
-        ami_host=env.get("VORONKA_AMI_HOST", "127.0.0.1"),
+        ami_host=_ami_host(env, ami_tls_ca),
         ami_port=_port(env, "VORONKA_AMI_PORT", 5038),
         ami_user=env.get("VORONKA_AMI_USER", "voronka"),
         ami_secret=_ami_secret(env),
+        ami_tls_ca=ami_tls_ca,
         http_host=env.get("VORONKA_HTTP_HOST", "127.0.0.1"),
         http_port=_port(env, "VORONKA_HTTP_PORT", 9180),
         sounds=Folder(sounds, env.get("VORONKA_SOUNDS_DIR_ON_SWITCH", str(sounds))),
@@ -135,6 +139,24 @@ def _signing_key(name: str, secret: str) -> bytes:
         return base64.b64decode(encoded, validate=True)
     except ValueError:
         raise SettingsError(f"{name}: what follows whsec_ is not base64") from None
+
+
+def _ami_host(env: Mapping[str, str], tls_ca: Path | None) -> str:
+    """The secret, and every caller's number, would cross the net for all to read."""
+    host = env.get("VORONKA_AMI_HOST", "127.0.0.1")
+    if tls_ca is None and not _is_loopback(host):
+        raise SettingsError(
+            f"VORONKA_AMI_HOST: {host} is not this machine: name the CA of its certificate in "
+            "VORONKA_AMI_TLS_CA"
+        )
+    return host
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import secrets
+import ssl
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -20,12 +21,13 @@ from pbx.ami.switch import AmiSettings, AsteriskSwitch
 from pbx.ami.translate import MessageFolder
 from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
+from pbx.engine.outside import HOUR_S
 from pbx.engine.tuning import tune
-from pbx.errors import SwitchLost
+from pbx.errors import SettingsError, SwitchLost
 from pbx.http import start_http
 from pbx.journal.database import open_for_reading, open_for_writing
 from pbx.journal.port import Stamped
-from pbx.journal.recall import open_waits, recall
+from pbx.journal.recall import open_waits, recall, recall_outside
 from pbx.journal.writer import SqlJournal
 from pbx.logs import set_up_logs
 from pbx.metrics import Metrics
@@ -130,7 +132,15 @@ class Service:
             id_prefix=self._prefix,
         )
         self._metrics.distribution_source(dispatcher, tuple(plan.routing.queues))
-        return EngineLoop(
+        called = await asyncio.to_thread(
+            partial(
+                recall_outside,
+                journal.engine,
+                devices=plan.outside_devices,
+                since=now - timedelta(seconds=HOUR_S),
+            )
+        )
+        engine = EngineLoop(
             plan,
             dispatcher,
             self._switch,
@@ -140,6 +150,9 @@ class Service:
             id_prefix=self._prefix,
             open_waits=waits,
         )
+        # A restart gives nobody a new hour's worth of calls.
+        engine.core.outside_calls.remember((at.timestamp(), agent_id) for at, agent_id in called)
+        return engine
 
     async def _look_back(self, engine: EngineLoop) -> asyncio.Task[None]:
         """Begin to complete the log from Asterisk's own records."""
@@ -222,7 +235,7 @@ class Service:
 async def build(settings: Settings) -> Service:
     """All parts, connected to nothing yet but the database.
 
-    Raises PlanError, JournalError.
+    Raises PlanError, JournalError, SettingsError.
     """
     set_up_logs(settings.log_format, settings.log_level)
     plan = load(settings.plan)
@@ -254,7 +267,13 @@ async def build(settings: Settings) -> Service:
     )
     metrics.missed_source(missed)
     switch = AsteriskSwitch(
-        AmiSettings(settings.ami_host, settings.ami_port, settings.ami_user, settings.ami_secret),
+        AmiSettings(
+            settings.ami_host,
+            settings.ami_port,
+            settings.ami_user,
+            settings.ami_secret,
+            _tls(settings),
+        ),
         prompts.resolver(),
         messages=MessageFolder(settings.messages.here, settings.messages.on_switch),
         rng=random.Random(int.from_bytes(os.urandom(8))),
@@ -268,3 +287,12 @@ async def build(settings: Settings) -> Service:
     return Service(
         settings, plan, switch, journal, metrics, registry, prompts, prefix, clock, missed
     )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.ami_tls_ca is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.ami_tls_ca)
+    except OSError as error:
+        raise SettingsError(f"VORONKA_AMI_TLS_CA: {settings.ami_tls_ca}: {error}") from error

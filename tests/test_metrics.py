@@ -17,7 +17,7 @@ from pbx.journal.port import Entry, Stamped
 from pbx.metrics import Metrics
 from pbx.missed.service import MissedStats
 from pbx.switch.script import CallerScript, PhoneAct, Reaction
-from routing.values import CallId, Outcome
+from routing.values import CallId, LegId, Outcome
 from tests.world import DID, SALES, agent, plan, sales, stage
 
 
@@ -87,6 +87,15 @@ def test_a_wait_that_was_longer_than_announced_is_below_zero() -> None:
         return registry.get_sample_value("voronka_wait_estimate_error_seconds_bucket", labels)
 
     assert [up_to("-60.0"), up_to("-30.0"), up_to("+Inf")] == [0, 1, 1]
+
+
+def test_a_refused_outside_number_is_counted_by_reason() -> None:
+    metrics, registry = told()
+    refused = journal.OutsideRefused(CallId("c"), LegId("l"), "+7916", None, "manager_limit")
+    metrics.observe(Stamped(NOW, refused))
+
+    labels = {"reason": "manager_limit"}
+    assert registry.get_sample_value("voronka_outside_refused_total", labels) == 1
 
 
 def test_100_000_callers_leave_the_number_of_series_unchanged() -> None:

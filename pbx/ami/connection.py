@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -72,6 +73,7 @@ class AmiConnection(Manager):  # type: ignore[misc]
         user: str,
         secret: str,
         *,
+        tls: ssl.SSLContext | None = None,
         rng: random.Random,
         on_event: Callable[[Headers], None],
         on_up: Callable[[], Awaitable[None]],
@@ -82,6 +84,7 @@ class AmiConnection(Manager):  # type: ignore[misc]
         super().__init__(host=host, port=port, ping_delay=0, reconnect_timeout=0)
         self._user = user
         self._secret = secret
+        self._tls = tls
         self._rng = rng
         self._on_event = on_event
         self._on_up = on_up
@@ -244,6 +247,7 @@ class AmiConnection(Manager):  # type: ignore[misc]
                     lambda: WholeMessages(self._message, gone, self._garbage),
                     self.config["host"],
                     self.config["port"],
+                    ssl=self._tls,
                 )
         except (OSError, TimeoutError) as error:
             raise SwitchLost(

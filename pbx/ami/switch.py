@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -30,12 +31,13 @@ RENEW_EVERY_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class AmiSettings:
-    """Where AMI is and who we are there."""
+    """Where AMI is and who we are there; with ``tls`` the line is encrypted, the host proven."""
 
     host: str
     port: int
     user: str
     secret: str
+    tls: ssl.SSLContext | None = None
 
     def __repr__(self) -> str:
         """Without the secret."""
@@ -68,6 +70,7 @@ class AsteriskSwitch:
             settings.port,
             settings.user,
             settings.secret,
+            tls=settings.tls,
             rng=rng,
             on_event=self._event,
             on_up=self._up,

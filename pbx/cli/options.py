@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,6 +15,8 @@ from pbx.settings import read_secret
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+_PASSWORD = re.compile(r"[^/]*//[^/@]*:[^/]+@|.*[?&]password=", re.IGNORECASE)
 
 db_option = click.option(
     "--db",
@@ -37,6 +40,12 @@ def open_log(db: str | None) -> Engine:
 
 def database_url(db: str | None) -> str:
     """The log's database: as asked for, or as set.  Raises SettingsError."""
+    if db and _PASSWORD.match(db):
+        raise click.BadParameter(
+            "a command line is read by every user of the machine: a URL with a password belongs "
+            "into VORONKA_DB_FILE",
+            param_hint="--db",
+        )
     url = db or read_secret(os.environ, "VORONKA_DB")
     return url or f"sqlite:///{os.environ.get('VORONKA_STATE_DIR', 'var')}/voronka.db"
 

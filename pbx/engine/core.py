@@ -20,9 +20,10 @@ from ivr.walk import Walk
 from pbx.engine.call import LiveCall, LiveCalls, OutsideLeg, Stage
 from pbx.engine.devices import DeviceMap
 from pbx.engine.outcome import outcome_of
+from pbx.engine.outside import REFUSED_AFTER_S, OutsideCalls, OutsideRefusal, RefusedLeg
 from pbx.engine.waiting import WaitingRoom
 from pbx.journal import port as journal
-from pbx.numbers import clean_name, may_call, normalise
+from pbx.numbers import clean_name, normalise
 from pbx.plan.model import Number, Plan
 from pbx.switch import port as switch
 from routing import commands, events, facts
@@ -58,6 +59,7 @@ class EngineCore:
     has a clock, takes it and measures.
 
     ``open_waits``: of the engine before this one, taken up when their callers are found.
+    ``outside_calls`` says whether an outside number may be called.
 
     ``handle`` takes a switch event, ``tell`` an event for the distribution from elsewhere (an
     agent's pause, a new plan), ``woke`` the time that ``wake_at`` asked for.
@@ -89,6 +91,8 @@ class EngineCore:
         self._outside_legs = 0
         self._dispatcher_wakes_at: float | None = None
         self._waiting = WaitingRoom(dispatcher, self.rates, send=send, note=note)
+        self.outside_calls = OutsideCalls()
+        self._refused: dict[LegId, RefusedLeg] = {}
         self._devices = DeviceMap(plan.routing)
         self._numbers = _spellings(plan)
         # A reaction may bring a further event (a returned caller is queued again): it waits
@@ -106,14 +110,18 @@ class EngineCore:
     @property
     def wake_at(self) -> float | None:
         """When ``woke`` is wanted, None for never."""
-        times = (self._dispatcher_wakes_at, self._waiting.next_at)
+        times = [self._dispatcher_wakes_at, self._waiting.next_at]
+        times += [leg.ends_at for leg in self._refused.values()]
         return min((at for at in times if at is not None), default=None)
 
     def woke(self, now: float) -> None:
         """The time asked for by ``wake_at`` has come."""
         # A timer may fire a hair early: the time that was asked for has come all the same.
-        due = self.wake_at
-        now = now if due is None else max(now, due)
+        now = max(now, self.wake_at or now)
+        for leg_id in [key for key, leg in self._refused.items() if leg.ends_at <= now]:
+            # The end of one may have stopped the other.
+            if (leg := self._refused.pop(leg_id, None)) is not None:
+                self.tell(events.LegEnded(leg_id, Disposition.FAILED, leg.why), now)
         self._dispatcher_wakes_at = None
         self.tell(events.Woke(), now)
         self._waiting.woke(now)
@@ -368,6 +376,9 @@ class EngineCore:
 
     def _to_outside(self, call: LiveCall, command: ivr_commands.CallOutside, now: float) -> None:
         leg_id = self._new_outside_leg()
+        if self._refusal(call.call_id, leg_id, command.number, call.giver, now):
+            self._give_back(call, ReturnReason.FAILED, now)
+            return
         call.stage = Stage.OUTSIDE
         call.waiting_since = now
         call.outside_leg = OutsideLeg(leg_id, started_at=now)
@@ -386,6 +397,17 @@ class EngineCore:
             )
         )
         self._send(switch.Hold(call.call_id, "ringing"))
+
+    def _refusal(
+        self, call_id: CallId, leg_id: LegId, number: str, agent_id: AgentId | None, now: float
+    ) -> OutsideRefusal | None:
+        """Why this outside number may not be called now, by the plan in force, not the call's
+        own; None when it may."""
+        why = self.outside_calls.ask(self.plan, number, agent_id, now, self._to_utc(now))
+        if why is not None:
+            refused = journal.OutsideRefused(call_id, leg_id, number, agent_id, why.value)
+            self._note(refused, now)
+        return why
 
     def _new_outside_leg(self) -> LegId:
         self._outside_legs += 1
@@ -472,9 +494,7 @@ class EngineCore:
             self._to_agent(call, agent_id, TRANSFER_RING_S, now)
         elif (queue_id := plan.queue_extensions.get(target)) is not None:
             self._walk_on(call, ivr_events.SentTo(plan.queue_entries[queue_id]), now)
-        elif (number := normalise(target, plan.region)).e164 and may_call(
-            number.e164, plan.allowed_prefixes
-        ):
+        elif plan.trunk and (number := normalise(target, plan.region)).e164:
             address = plan.trunk.format(number=number.e164)
             call.giver = giver
             self._to_outside(
@@ -579,7 +599,13 @@ class EngineCore:
 
     def _carry_out(self, command: commands.Command, now: float) -> None:
         match command:
-            case commands.RingDevice():
+            case commands.RingDevice(leg_id, address=address):
+                number = self.plan.outside_devices.get(address)
+                if number is not None and (
+                    why := self._refusal(command.call_id, leg_id, number, command.agent_id, now)
+                ):
+                    self._refused[leg_id] = RefusedLeg(now + REFUSED_AFTER_S, journal.REFUSED + why)
+                    return
                 call = self.calls.by_id.get(command.call_id)
                 self._send(
                     switch.Ring(
@@ -591,8 +617,11 @@ class EngineCore:
                         call.caller_name if call else "",
                     )
                 )
-            case commands.StopRinging():
-                self._send(command)
+            case commands.StopRinging(leg_id, disposition):
+                if (leg := self._refused.pop(leg_id, None)) is None:
+                    self._send(command)
+                else:
+                    self.tell(events.LegEnded(leg_id, disposition, leg.why), now)
             case commands.ReturnCaller(call_id, reason):
                 if call := self.calls.by_id.get(call_id):
                     self._give_back(call, reason, now)

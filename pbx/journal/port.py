@@ -9,6 +9,9 @@ from typing import Protocol
 from routing.facts import Fact
 from routing.values import AgentId, CallId, LegId, Outcome, QueueId, Seconds
 
+REFUSED = "refused: "
+"""Begins the cause of a leg to an outside number that was not called."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallStarted:
@@ -63,6 +66,18 @@ class OutsideLegFinished:
     ring_s: Seconds
     talk_s: Seconds
     agent: AgentId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideRefused:
+    """An outside number was not called.  ``reason``: not_allowed, premium, hours, limit,
+    manager_limit.  ``agent``: whose phone it is, or who sent the caller there."""
+
+    call_id: CallId
+    leg_id: LegId
+    number: str
+    agent: AgentId | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +155,7 @@ Entry = (
     | MenuStep
     | OutsideLegStarted
     | OutsideLegFinished
+    | OutsideRefused
     | Transferred
     | CallbackAsked
     | EstimateProved

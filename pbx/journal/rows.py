@@ -69,6 +69,8 @@ class RowMaker:
                 return self._outside_started(entry, at)
             case port.OutsideLegFinished():
                 return leg_rows.outside_finished(entry, at)
+            case port.OutsideRefused():
+                return leg_rows.outside_refused(entry, at)
             case port.Transferred():
                 return [leg_rows.transferred(entry, entry_id, at)]
             case port.CallbackAsked(call_id, number, queue_id):

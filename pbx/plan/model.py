@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ivr.nodes import NodeId, Prompt, Tree
+from ivr.schedule import Schedule
 from pbx.plan.faults import Fault
 from routing.plan import RoutingPlan
 from routing.values import AgentId, QueueId, Seconds
@@ -102,6 +103,16 @@ class Rescue:
 
 
 @dataclass(frozen=True, slots=True)
+class OutsideLimits:
+    """Against toll fraud: when outside numbers may be called (None: always) and how many calls
+    there may be within an hour, together and for each manager (None: no limit)."""
+
+    hours: Schedule | None = None
+    per_hour: int | None = None
+    per_hour_each: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything under config/.
 
@@ -109,9 +120,10 @@ class Plan:
     dialled inside (``101``) and the agent behind it.  ``queue_extensions``: the same for queues
     (transfer targets), and ``queue_entries``: the steps that lead into them.  ``region``: ISO 3166
     country of numbers written without +.  ``trunk``: dial string for outside numbers with
-    ``{number}``.  ``allowed_prefixes``: E.164 prefixes that may be called outside.  ``digest``:
-    sha256 of the sources.  ``time_zone``: of schedules and reports that name none.  ``warnings``:
-    what works, but hardly as meant.
+    ``{number}``.  ``allowed_prefixes``: E.164 prefixes that may be called outside, within
+    ``outside_limits``.  ``outside_devices``: dial strings of managers' mobiles and home phones,
+    with the E.164 number behind each.  ``digest``: sha256 of the sources.  ``time_zone``: of
+    schedules and reports that name none.  ``warnings``: what works, but hardly as meant.
     """
 
     numbers: Mapping[str, Number]
@@ -137,4 +149,6 @@ class Plan:
     queue_titles: Mapping[QueueId, str] = field(default_factory=dict)
     time_zone: str = "UTC"
     rescue: Rescue = Rescue()
+    outside_limits: OutsideLimits = field(default_factory=OutsideLimits)
+    outside_devices: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Fault, ...] = ()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ivr.checks import loops_without_input, unreachable
 from ivr.nodes import CallOut
+from ivr.schedule import Schedule
 from pbx.plan.context import Context
-from pbx.plan.model import Number, Plan, Speech
+from pbx.plan.model import Number, OutsideLimits, Plan, Speech
 from pbx.plan.outside_numbers import check_region
 from pbx.plan.resolve_nodes import HANG_UP
 from pbx.plan.resolve_numbers import numbers, vips
@@ -63,6 +64,7 @@ def resolve(
     rescued = rescue(context, everyone)
     dialled = extensions(context)
     hours = schedules(context)
+    outside = _outside_limits(context, hours)
     prompts = PromptBook(context)
     tree = TreeBuilder(context, everyone, hours, dialled.agents, dialled.queues, prompts)
     tree.menus()
@@ -101,7 +103,21 @@ def resolve(
         queue_titles={QueueId(key): one.title or key for key, one in shape.queues.items()},
         time_zone=settings.time_zone.key,
         rescue=rescued,
+        outside_limits=outside,
+        outside_devices=everyone.outside,
         warnings=tuple(context.warnings),
+    )
+
+
+def _outside_limits(context: Context, hours: Mapping[str, Schedule]) -> OutsideLimits:
+    settings = context.shape.settings
+    name = settings.outside_hours
+    if name is not None and name not in hours:
+        context.unknown(("settings", "outside_hours"), "schedule", name, hours)
+    return OutsideLimits(
+        hours=hours.get(name) if name is not None else None,
+        per_hour=settings.outside_per_hour,
+        per_hour_each=settings.outside_per_hour_each,
     )
 
 
@@ -164,6 +180,12 @@ def _warn(
     """What is there and never used."""
     shape = context.shape
     _warn_of_unreachable(context, tree, found)
+    if shape.settings.outside and shape.settings.outside_per_hour is None:
+        context.warn(
+            ("settings", "outside"),
+            "outside numbers may be called without limit",
+            "set outside_per_hour",
+        )
     for key, queue in shape.queues.items():
         if key not in tree.queues_used and queue.extension is None:
             context.warn(("queues", key), "nothing leads to this queue")
@@ -172,7 +194,7 @@ def _warn(
         if AgentId(key) not in serving and manager.extension is None:
             context.warn(("managers", key), "is in no queue and has no extension")
     for key in shape.schedules:
-        if key not in tree.schedules_used:
+        if key not in tree.schedules_used and key != shape.settings.outside_hours:
             context.warn(("schedules", key), "nothing asks this schedule")
     for key in prompts.unused():
         context.warn(("prompts", key), "is never said")

@@ -120,6 +120,16 @@ class SettingsShape(Shape):
         description="Beginnings of numbers that may be called outside (`+7495`): mobiles and "
         "`call_out` must match one.  Empty: nothing outside is ever called.",
     )
+    outside_hours: Name | None = Field(
+        None, description="The schedule in which outside numbers may be called; default: always."
+    )
+    outside_per_hour: AtOnce | None = Field(
+        None, description="Most calls to outside numbers within an hour; default: no limit."
+    )
+    outside_per_hour_each: AtOnce | None = Field(
+        None,
+        description="The same for each manager: their mobile rung, their transfers outside.",
+    )
     speech: SpeechShape = Field(
         default_factory=lambda: SpeechShape.model_validate({}),
         description="Who speaks the texts.",

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ivr.commands import PlayPrompts
 from ivr.events import DigitsPressed
+from ivr.nodes import Prompt, ToQueue
 from lab.asterisk import AsteriskLab
-from lab.sipp import Caller, Dialling, Manual, NoAnswer, Phone
+from lab.engine import engine_on
+from lab.sipp import Answer, Caller, Dialling, Load, Manual, NoAnswer, Phone
+from pbx.journal import port as journal
+from pbx.plan.model import Announcements, Plan, QueueSounds, Spoken
 from pbx.switch import port
+from routing import facts
 from routing.commands import StopRinging
 from routing.events import DeviceAnswered, DeviceRinging, Joined, LegEnded
-from routing.values import CallId, Disposition, LegId
+from routing.plan import Agent
+from routing.values import CallId, Disposition, LegId, Outcome
 from tests.asterisk.adapter import Told, Wire, adapter, collect, sound, until
+from tests.world import SALES, Story, agent, plan, sales, tree
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(60)]
 
@@ -299,6 +308,86 @@ async def test_of_a_key_and_an_answer_at_the_same_moment_one_wins() -> None:
                 await told.wait(LegEnded, turn)
             await lab.nothing_left()
             assert decided(), "both"
+
+
+# With the engine ---------------------------------------------------------------------------------
+
+OFTEN = Announcements(Spoken(0.3, 5.0), True, True, Spoken(0.0, None))
+
+
+def telling(team: list[Agent], announcements: Announcements, **more: object) -> Plan:
+    """A company whose queue tells, and whose key 1 leaves for voicemail."""
+    nodes = tree()
+    waits = nodes["to-sales"]
+    assert isinstance(waits, ToQueue)
+    nodes["to-sales"] = replace(waits, keys={"1": "message"})
+    made = plan(team, [sales(*team, **more)], nodes=nodes)  # type: ignore[arg-type]
+    return replace(made, queue_sounds={SALES: QueueSounds("default", announcements)})
+
+
+async def test_a_caller_hears_their_place_and_leaves_for_voicemail_while_a_phone_rings() -> None:
+    anna = agent("anna")
+    async with (
+        AsteriskLab(phones=["anna"]) as lab,
+        Phone(lab, "anna", NoAnswer()) as phone,
+        engine_on(lab, telling([anna], OFTEN)) as (engine, story),
+        Caller(lab, Dialling(DID)) as caller,
+    ):
+        await until(lambda: bool(announced(story)))
+        assert announced(story) == ["position.1"]
+        await phone.wait_for(lambda call: call.ringing_at is not None)
+        await asyncio.sleep(0.5)
+        await caller.press("1")
+        await phone.wait_for(lambda call: call.cancelled)
+        await asyncio.sleep(2.5)
+        await caller.press("#")
+        await until(lambda: bool(story.of(journal.MessageLeft)))
+        await caller.ended()
+        await until(lambda: bool(story.of(journal.CallEnded)))
+
+        (call,) = story.of(journal.CallEnded)
+        assert call.outcome is Outcome.VOICEMAIL
+        assert [one[1:] for one in story.legs] == [("anna", "cancelled")]
+        assert [one.reason for one in story.of(facts.WaitEnded)] == ["key"]
+        assert engine.failures == 0
+        await lab.nothing_left()
+        assert not story.of(facts.Irregular)
+        assert lab.log_errors() == []
+
+
+async def test_nothing_is_left_of_many_callers_who_are_told_much() -> None:
+    team = [agent(name) for name in ("anna", "boris", "vera")]
+    company = telling(team, OFTEN, strategy="longest-idle")
+    calls = 45
+    async with (
+        AsteriskLab(phones=[one.agent_id for one in team]) as lab,
+        contextlib.AsyncExitStack() as stack,
+        engine_on(lab, company, resolve=sentence) as (engine, story),
+    ):
+        for one in team:
+            behaviour = Answer(100, talk_ms=600)
+            await stack.enter_async_context(Phone(lab, one.agent_id, behaviour, load=True))
+        result = await Load(lab, Dialling(DID, talk_ms=60_000), rate=15, calls=calls).run()
+        await until(lambda: len(story.of(journal.CallEnded)) == calls)
+
+        assert result.failed == 0
+        assert len(announced(story)) >= calls // 2
+        assert {one.outcome for one in story.of(journal.CallEnded)} == {Outcome.ANSWERED}
+        assert story.of(journal.EstimateProved)
+        assert engine.failures == 0
+        assert not story.of(facts.Irregular)
+        await lab.nothing_left()
+        assert lab.log_errors() == []
+
+
+def sentence(prompt: Prompt, language: str) -> str:
+    """Every sentence lasts about three seconds."""
+    return "vm-nobodyavail"
+
+
+def announced(story: Story) -> list[str]:
+    """What was said to whoever waited."""
+    return [one.detail for one in story.of(journal.MenuStep) if one.kind == "announcement"]
 
 
 async def _channels(lab: AsteriskLab, count: int, deadline_s: float = 8.0) -> None:

@@ -402,8 +402,7 @@ class EngineCore:
             return
         call.wait_ends(now)
         call.talk_ends(now)
-        by_choice = reason in (ReturnReason.TALK_ENDED, ReturnReason.KEY)
-        if not by_choice and call.stage is Stage.WAITING:
+        if reason is not ReturnReason.TALK_ENDED and call.stage is Stage.WAITING:
             call.overflowed = True
         call.stage = Stage.MENU
         self._walk_on(call, ivr_events.CallerReturned(reason, key), now)

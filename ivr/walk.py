@@ -351,6 +351,7 @@ class Walk:
             self._returned(reason, node.after_talk)
         elif reason is ReturnReason.KEY and (target := node.keys.get(key)) is not None:
             self._passed = 0
+            self._overflowed = True
             self._taken(f"key {key} → {target}", key)
             self._target = target
         else:

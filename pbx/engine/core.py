@@ -475,8 +475,7 @@ class EngineCore:
             call.giver = None
             self._to_agent(call, giver, TRANSFER_RING_S, now)
             return
-        by_choice = reason in (ReturnReason.TALK_ENDED, ReturnReason.KEY)
-        if not by_choice and call.stage is Stage.WAITING:
+        if reason is not ReturnReason.TALK_ENDED and call.stage is Stage.WAITING:
             call.overflowed = True
         call.stage = Stage.MENU
         self._walk_on(call, ivr_events.CallerReturned(reason, key), now)

@@ -21,33 +21,24 @@ from pbx.journal.writer import SqlJournal
 from pbx.switch.script import CallerScript, PhoneAct, Reaction
 from routing import facts
 from routing.values import AgentId, CallId, Outcome, QueueId
-from tests.journal.databases import NoPostgres, postgres
+from tests.journal.databases import Server
 from tests.world import DID, START, Story, agent, plan, play, sales
 
 Open = Callable[..., SqlJournal]
 BEGAN = datetime.fromtimestamp(START, UTC)
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    try:
-        with postgres() as url:
-            yield url
-    except NoPostgres as error:
-        pytest.skip(str(error))
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'log.db'}"
-    server: str = request.getfixturevalue("server")
-    engine = open_for_writing(server)
+    server: Server = request.getfixturevalue("server")
+    engine = open_for_writing(server.url)
     with engine.begin() as connection:
         connection.execute(text("drop schema public cascade"))
         connection.execute(text("create schema public"))
     engine.dispose()
-    return server
+    return server.url
 
 
 @pytest.fixture

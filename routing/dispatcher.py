@@ -256,8 +256,12 @@ class Dispatcher:
         old, new = agent.state, agent.now_is()
         if new is not old:
             agent.state = new
+            lasted_s = 0.0 if agent.since is None else self._now - agent.since
+            agent.since = self._now
             call_id = call.call_id if call else None
-            self._facts.append(facts.AgentChanged(agent.agent_id, old, new, reason, call_id))
+            self._facts.append(
+                facts.AgentChanged(agent.agent_id, old, new, reason, call_id, lasted_s)
+            )
         if new is AgentState.FREE and agent.reachable:
             for queue_id in agent.queues:
                 self._members[queue_id].enter(agent)

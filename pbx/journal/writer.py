@@ -132,8 +132,8 @@ class SqlJournal:
         with self._progress:
             return self._progress.wait_for(self._backlog.is_empty, timeout_s)
 
-    def close_open_calls(self, before: datetime) -> int:
-        """Close what a crash left open: calls that began before ``before`` and have no end.
+    def close_open_calls(self, now: datetime) -> int:
+        """Close what a crash left open: calls that have no end.
 
         To be called after ``start`` and before the first call; blocking.  Gives the number of
         calls.  They are marked as reconstructed; one that is still alive in the switch is opened
@@ -141,7 +141,7 @@ class SqlJournal:
         """
         self.flush(self._limits.busy_timeout_s)
         with told_as_ours(self._engine), self._engine.begin() as connection:
-            return close_open(connection, before)
+            return close_open(connection, now)
 
     def close(self, timeout_s: float) -> None:
         """Write what is left; what can't be written in time is left in the spool file."""

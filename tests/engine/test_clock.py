@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, select
 from pbx.engine.clock import STEP_S, SystemClock
 from pbx.journal.batch import write_changes
 from pbx.journal.rows import RowMaker
-from pbx.journal.tables import metadata, agent_states, calls, legs, offers, waits
+from pbx.journal.tables import agent_states, calls, legs, metadata, offers, waits
 from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction
 from tests.world import DID, START, Story, agent, plan, sales, stage
 

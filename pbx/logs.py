@@ -35,9 +35,26 @@ def set_up_logs(log_format: str, level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_StandardError,
         cache_logger_on_first_use=False,
     )
+
+
+class _StandardError:
+    """Lines to standard error.  A full disk or a reader that is gone costs the line, never the
+    work that was to be told of."""
+
+    def __init__(self, *_: object) -> None:
+        self._stream = sys.stderr
+
+    def msg(self, line: str) -> None:
+        try:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            return
+
+    debug = info = warning = error = critical = msg
 
 
 def mask(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -19,6 +19,7 @@ class WorkingAgent:
 
     plan: Agent
     state: AgentState = AgentState.OFFLINE
+    since: Seconds | None = None
     logged_in: bool = False
     pause_reason: str | None = None
     own_calls: set[str] = field(default_factory=set)

@@ -116,13 +116,14 @@ class LegFinished:
 
 @dataclass(frozen=True, slots=True)
 class AgentChanged:
-    """An agent moved from one state to another."""
+    """An agent moved from one state to another; the old one lasted ``lasted_s``."""
 
     agent_id: AgentId
     old: AgentState
     new: AgentState
     reason: str
     call_id: CallId | None = None
+    lasted_s: Seconds = 0.0
 
 
 @dataclass(frozen=True, slots=True)

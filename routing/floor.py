@@ -55,8 +55,10 @@ class Floor:
         old, new = agent.state, agent.now_is()
         if new is not old:
             agent.state = new
+            lasted_s = 0.0 if agent.since is None else self.now - agent.since
+            agent.since = self.now
             call_id = call.call_id if call else None
-            self.tell(facts.AgentChanged(agent.agent_id, old, new, reason, call_id))
+            self.tell(facts.AgentChanged(agent.agent_id, old, new, reason, call_id, lasted_s))
         if new is AgentState.FREE and agent.reachable:
             for queue_id in agent.queues:
                 self.members[queue_id].enter(agent)

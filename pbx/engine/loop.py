@@ -12,6 +12,7 @@ import structlog
 
 from pbx.engine.clock import Clock
 from pbx.engine.core import EngineCore
+from pbx.engine.stamps import Stamps
 from pbx.journal.port import Entry, Journal, OpenWait, Stamped
 from pbx.plan.model import Plan
 from pbx.switch.port import Switch, SwitchCommand, SwitchEvent
@@ -60,6 +61,7 @@ class EngineLoop:
         self._switch = switch
         self._journal = journal
         self._clock = clock
+        self._stamps = Stamps(clock)
         self._watcher = watcher
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
@@ -150,6 +152,6 @@ class EngineLoop:
         self._switch.send(command)
 
     def _note(self, entry: Entry, now: float) -> None:
-        stamped = Stamped(self._clock.utc(now), entry)
+        stamped = self._stamps.stamp(entry, now)
         self._journal.write(stamped)
         self._watcher.observe(stamped)

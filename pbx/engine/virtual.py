@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pbx.engine.clock import VirtualClock
 from pbx.engine.core import EngineCore
+from pbx.engine.stamps import Stamps
 from pbx.journal.port import Entry, Stamped
 from pbx.plan.model import Plan
 from pbx.switch.port import SwitchEvent
@@ -28,6 +29,7 @@ class VirtualWorld:
         id_prefix: str = "",
     ) -> None:
         self.clock = VirtualClock(start)
+        self.stamps = Stamps(self.clock)
         self.switch = SimulatedSwitch(script, start=start)
         self._on_entry = on_entry
         self._failed: list[str] = []
@@ -72,4 +74,4 @@ class VirtualWorld:
         self.core.handle(event, self.clock.now())
 
     def _note(self, entry: Entry, now: float) -> None:
-        self._on_entry(Stamped(self.clock.utc(now), entry))
+        self._on_entry(self.stamps.stamp(entry, now))

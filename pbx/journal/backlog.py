@@ -125,25 +125,32 @@ class Backlog:
         Raises OSError when the disk does not take them: they stay in memory.
         """
         while len(self._queue) > self._limits.memory // 2:
-            with self._lock:
-                number = min(_SPILL_AT_ONCE, len(self._queue))
-                items = [self._queue.popleft() for _ in range(number)]
-                try:
-                    self._spool.append(items)
-                except OSError:
-                    self._queue.extendleft(reversed(items))
-                    raise
-                self.spilled += len(items)
+            self._spill_some()
 
-    def spill_all(self) -> None:
-        """Leave all that is not written to the next run.  Raises OSError."""
+    def _spill_some(self) -> None:
+        with self._lock:
+            number = min(_SPILL_AT_ONCE, len(self._queue))
+            items = [self._queue.popleft() for _ in range(number)]
+            try:
+                if items:
+                    self._spool.append(items)
+            except OSError:
+                self._queue.extendleft(reversed(items))
+                raise
+            self.spilled += len(items)
+
+    def save(self) -> None:
+        """Put all that is not written into the spool: what is being written just now, too.
+
+        Raises OSError when the disk does not take them: they stay in memory.
+        """
         with self._lock:
             if self._taken and not self._from_spool:
+                number = len(self._taken)
                 self._spool.put_before(self._taken)
-                self.spilled += len(self._taken)
-            self._taken, self._from_spool = [], False
-            items = list(self._queue)
-            if items:
-                self._spool.append(items)
-                self.spilled += len(items)
-                self._queue.clear()
+                # The spool's head is in hand now: ``done`` takes it off there.
+                self._spool.peek(number)
+                self._from_spool = True
+                self.spilled += number
+        while self._queue:
+            self._spill_some()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, Update, bindparam, update
+from sqlalchemy import ColumnElement, Connection, Table, Update, bindparam, case, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pbx.journal.change import Added, Change, Changed, Value
@@ -46,4 +46,14 @@ def _insert(table: Table, dialect: str) -> Any:
 @lru_cache(maxsize=256)
 def _update(table: Table, column: str, names: tuple[str, ...]) -> Update:
     where = table.c[column] == bindparam("key_")
-    return update(table).where(where).values({name: bindparam(f"new_{name}") for name in names})
+    return update(table).where(where).values({name: _value(table, name) for name in names})
+
+
+def _value(table: Table, name: str) -> ColumnElement[Any]:
+    new = bindparam(f"new_{name}", type_=table.c[name].type)
+    began = table.c.get("started_at")
+    if name != "ended_at" or began is None:
+        return new
+    # The engine's own clock never goes back, but between two runs of it somebody may have put
+    # the machine's back: no end comes before its beginning.
+    return case((began > new, began), else_=new)

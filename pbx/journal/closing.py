@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, literal, select, union_all, update
+from sqlalchemy import Connection, Row, case, func, literal, select, union_all, update
 
 from pbx.journal.tables import (
     LegKind,
@@ -24,20 +24,19 @@ LOST = "lost"
 """How a wait, an offer or an agent's state ended of which the end was not seen."""
 
 
-def close_open(connection: Connection, before: datetime) -> int:
-    """Close calls, legs, waits, offers and agents' states that began before ``before``.
+def close_open(connection: Connection, now: datetime) -> int:
+    """Close all calls, legs, waits, offers and agents' states that are open: those that began
+    after ``now``, too, for the machine's clock may have been put back since.
 
     A call's end is the last that was heard of it; it was answered when a talk took place.  Gives
     the number of calls.
     """
     unfinished = connection.execute(
-        select(calls.c.call_id, calls.c.started_at).where(
-            calls.c.ended_at.is_(None), calls.c.started_at < before
-        )
+        select(calls.c.call_id, calls.c.started_at).where(calls.c.ended_at.is_(None))
     ).all()
     for call_id, started_at in unfinished:
         _close_call(connection, call_id, started_at)
-    _close_strays(connection, before)
+    _close_strays(connection, now)
     return len(unfinished)
 
 
@@ -112,32 +111,33 @@ def _last_heard(connection: Connection, call_id: str) -> datetime | None:
     return connection.execute(select(func.max(times.c.at))).scalar()
 
 
-def _close_strays(connection: Connection, before: datetime) -> None:
+def _close_strays(connection: Connection, now: datetime) -> None:
     """What else is open: of calls just closed, and agents' states to the last sign of life."""
     of_call = select(calls.c.ended_at).where(calls.c.call_id == waits.c.call_id).scalar_subquery()
     connection.execute(
         update(waits)
-        .where(waits.c.ended_at.is_(None), waits.c.started_at < before)
+        .where(waits.c.ended_at.is_(None))
         .values(ended_at=func.coalesce(of_call, waits.c.started_at), reason=LOST)
     )
     of_call = select(calls.c.ended_at).where(calls.c.call_id == offers.c.call_id).scalar_subquery()
     connection.execute(
         update(offers)
-        .where(offers.c.ended_at.is_(None), offers.c.at < before)
+        .where(offers.c.ended_at.is_(None))
         .values(ended_at=func.coalesce(of_call, offers.c.at), result=LOST)
     )
-    last = _last_sign_of_life(connection, before)
+    began = agent_states.c.started_at
+    last = literal(_last_sign_of_life(connection, now), began.type)
     connection.execute(
         update(agent_states)
-        .where(agent_states.c.ended_at.is_(None), agent_states.c.started_at < before)
-        .values(ended_at=literal(last, agent_states.c.ended_at.type))
+        .where(agent_states.c.ended_at.is_(None))
+        .values(ended_at=case((began > last, began), else_=last))
     )
 
 
-def _last_sign_of_life(connection: Connection, before: datetime) -> datetime:
-    """The newest time before ``before`` in the tables that every engine writes all the time."""
+def _last_sign_of_life(connection: Connection, now: datetime) -> datetime:
+    """The newest time before ``now`` in the tables that every engine writes all the time."""
     newest = [
-        connection.execute(select(func.max(column)).where(column < before)).scalar()
+        connection.execute(select(func.max(column)).where(column < now)).scalar()
         for column in (agent_states.c.started_at, calls.c.started_at, calls.c.ended_at)
     ]
-    return max((at for at in newest if at is not None), default=before)
+    return max((at for at in newest if at is not None), default=now)

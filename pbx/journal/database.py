@@ -102,6 +102,17 @@ def told_as_ours(engine: Engine) -> Iterator[None]:
         raise JournalError(f"{_where(engine)}: {first_line(error)}") from error
 
 
+def which_file(engine: Engine) -> tuple[int, int] | None:
+    """What tells an SQLite log's file from any other; None for PostgreSQL.
+
+    Raises OSError when there is none.
+    """
+    if engine.dialect.name != "sqlite":
+        return None
+    found = _sqlite_path(engine.url).stat()
+    return found.st_dev, found.st_ino
+
+
 def first_line(error: Exception) -> str:
     """What went wrong, in one line: without the statement and its values."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error

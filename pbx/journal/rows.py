@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pbx.journal import leg_rows, port, tables
 from pbx.journal.change import Change, Changed, Value, added, text
@@ -33,7 +33,7 @@ class RowMaker:
 
     def __init__(self) -> None:
         self._calls: dict[CallId, _LiveCall] = {}
-        self._intervals: dict[AgentId, str] = {}
+        self._intervals: dict[AgentId, tuple[str, datetime]] = {}
 
     def rows(self, entry_id: str, stamped: Stamped) -> list[Change]:
         """What ``stamped`` means to the tables.  ``entry_id``: unique, and sorts by time."""
@@ -247,8 +247,11 @@ class RowMaker:
     ) -> list[Change]:
         changes: list[Change] = []
         if before := self._intervals.get(entry.agent_id):
-            changes.append(Changed(tables.agent_states, "interval_id", before, {"ended_at": at}))
-        self._intervals[entry.agent_id] = entry_id
+            # Not ``at``: the wall's clock may have been put forward or back in between.
+            interval_id, began = before
+            ended = {"ended_at": began + timedelta(seconds=entry.lasted_s)}
+            changes.append(Changed(tables.agent_states, "interval_id", interval_id, ended))
+        self._intervals[entry.agent_id] = (entry_id, at)
         changes.append(
             added(
                 tables.agent_states,

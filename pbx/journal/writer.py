@@ -1,10 +1,11 @@
 """The journal in a SQL database: taken at once, written in batches by a thread of its own.
 
 House rules: ``write`` never waits for anything.  The log's rows are touched by the writer's thread
-only.  A database that is locked, gone or full is tried again for ever; an entry that it refuses
-for what the entry holds is dropped alone, counted and logged.  What follows from entries (a task
-for a missed call) is written by followers in the same transaction; where one fails, its own part
-is given up and counted, never the log's.
+only.  A database that is locked, gone or full is tried again for ever; what it has not taken is
+put into the spool file meanwhile, so that not even a killed process loses it.  An entry that it
+refuses for what the entry holds is dropped alone, counted and logged.  What follows from entries (a
+task for a missed call) is written by followers in the same transaction; where one fails, its own
+part is given up and counted, never the log's.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from pbx.journal.batch import write_changes
 from pbx.journal.change import Change
 from pbx.journal.closing import close_open
 from pbx.journal.codec import Item
-from pbx.journal.database import first_line, migrate, open_for_writing, told_as_ours
+from pbx.journal.database import first_line, migrate, open_for_writing, told_as_ours, which_file
 from pbx.journal.follower import Follower
 from pbx.journal.port import Stamped
 from pbx.journal.rows import RowMaker
@@ -46,8 +47,11 @@ _Written = tuple[list[Change], Stamped]
 
 _log = structlog.get_logger(__name__)
 
-SPOOL_RETRY_S = 1.0
-"""Pause after the spool file could not be written, seconds."""
+LOOK_EVERY_S = 1.0
+"""How often the spiller looks after entries that a database in trouble has not taken, seconds; and
+its pause after the spool file could not be written."""
+STALLED_S = 10.0
+"""A transaction that takes longer means a database in trouble, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class JournalStats:
 
     ``backlog``: entries told and not yet written, those in the spool included.  ``written``,
     ``spilled`` (put into the spool) and ``dropped`` count from the start.  ``failing``: the last
-    attempt to write did not succeed.
+    attempt to write did not succeed, or has been under way for too long.
     """
 
     backlog: int
@@ -92,11 +96,14 @@ class SqlJournal:
         self._engine = open_for_writing(url, busy_timeout_s=self._limits.busy_timeout_s)
         self._rows = RowMaker()
         self._connection: Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._closing = Event()
         self._deadline = float("inf")
         self._written = 0
         self._refused = 0
         self._failing = False
+        self._spool_failing = False
+        self._writing_since = float("inf")
         self._progress = Condition()
         self._writer = Thread(target=self._run, name="journal-writer", daemon=True)
         self._spiller = Thread(target=self._spill, name="journal-spiller", daemon=True)
@@ -136,7 +143,7 @@ class SqlJournal:
             written=self._written,
             spilled=backlog.spilled,
             dropped=backlog.lost + self._refused,
-            failing=self._failing,
+            failing=self._in_trouble(),
         )
 
     def flush(self, timeout_s: float) -> bool:
@@ -145,8 +152,8 @@ class SqlJournal:
         with self._progress:
             return self._progress.wait_for(self._backlog.is_empty, timeout_s)
 
-    def close_open_calls(self, before: datetime) -> int:
-        """Close what a crash left open: calls that began before ``before`` and have no end.
+    def close_open_calls(self, now: datetime) -> int:
+        """Close what a crash left open: calls that have no end.
 
         To be called after ``start`` and before the first call; blocking.  Gives the number of
         calls.  They are marked as reconstructed; one that is still alive in the switch is opened
@@ -154,7 +161,7 @@ class SqlJournal:
         """
         self.flush(self._limits.busy_timeout_s)
         with told_as_ours(self._engine), self._engine.begin() as connection:
-            return close_open(connection, before)
+            return close_open(connection, now)
 
     def close(self, timeout_s: float) -> None:
         """Write what is left; what can't be written in time is left in the spool file."""
@@ -167,18 +174,20 @@ class SqlJournal:
             event.set()
         self._writer.join(timeout_s)
         self._spiller.join(timeout_s)
-        if len(self._backlog) > self._backlog.in_spool:
+        if len(self._backlog):
             self._leave_to_next_run()
         if not self._writer.is_alive():
             self._disconnect()
+            self._spool.close()
         self._engine.dispose()
 
     def _leave_to_next_run(self) -> None:
         try:
-            self._backlog.spill_all()
+            self._backlog.save()
         except OSError as error:
-            _log.error("journal_lost", entries=len(self._backlog), reason=str(error))
-        else:
+            lost = len(self._backlog) - self._backlog.in_spool
+            _log.error("journal_lost", entries=lost, reason=str(error))
+        if self._backlog.in_spool:
             _log.warning("journal_left_in_spool", entries=self._backlog.in_spool)
 
     # The writer's thread -----------------------------------------------------------------
@@ -219,6 +228,7 @@ class SqlJournal:
         todo = [(changes, item.stamped) for item in items if (changes := self._rows_of(item))]
         delay = self._limits.retry_first_s
         while True:
+            self._writing_since = time.monotonic()
             try:
                 self._commit_all(todo)
             except (SQLAlchemyError, OSError) as error:
@@ -228,6 +238,7 @@ class SqlJournal:
                     return False
                 delay = min(2 * delay, self._limits.retry_most_s)
             else:
+                self._writing_since = float("inf")
                 self._written += len(items) - (self._refused - refused_before)
                 self._recovered()
                 return True
@@ -262,8 +273,13 @@ class SqlJournal:
             del todo[0]
 
     def _commit(self, todo: Sequence[_Written]) -> None:
+        # SQLite goes on writing into a file that somebody has removed: it would be lost.
+        file = which_file(self._engine)
         if self._connection is None:
             self._connection = self._engine.connect()
+            self._file = file
+        elif file != self._file:
+            raise FileNotFoundError("another file has taken the place of the log's")
         with self._connection.begin():
             write_changes(self._connection, (change for changes, _ in todo for change in changes))
             for follower in self._followers:
@@ -312,20 +328,34 @@ class SqlJournal:
             time.sleep(min(left, pause_s))
         return left <= 0
 
+    def _in_trouble(self) -> bool:
+        return self._failing or time.monotonic() - self._writing_since > STALLED_S
+
     # The spiller's thread ----------------------------------------------------------------
 
     def _spill(self) -> None:
         """Apart from the writer, which may be waiting for a database that does not reply."""
+        backlog = self._backlog
         while True:
-            self._backlog.spill_wanted.wait()
+            backlog.spill_wanted.wait(LOOK_EVERY_S)
             if self._closing.is_set():
                 return
-            self._backlog.spill_wanted.clear()
+            backlog.spill_wanted.clear()
             try:
-                self._backlog.spill()
+                if self._in_trouble():
+                    backlog.save()
+                else:
+                    backlog.spill()
             except OSError as error:
-                _log.error("journal_spool_failed", reason=str(error))
-                self._closing.wait(SPOOL_RETRY_S)
+                self._spool_failed(error)
+                self._closing.wait(LOOK_EVERY_S)
+            else:
+                self._spool_failing = False
+
+    def _spool_failed(self, error: OSError) -> None:
+        if not self._spool_failing:
+            self._spool_failing = True
+            _log.error("journal_spool_failed", reason=str(error))
 
 
 def _refused(error: Exception) -> bool:

@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import text
 
 from pbx.journal.database import open_for_writing
-from tests.journal.databases import NoPostgres, postgres
+from tests.journal.databases import NoPostgres, Server, postgres
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
+def server() -> Iterator[Server]:
     try:
-        with postgres() as url:
-            yield url
+        with postgres() as started:
+            yield started
     except NoPostgres as error:
         pytest.skip(str(error))
 
@@ -25,10 +25,10 @@ def server() -> Iterator[str]:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'log.db'}"
-    server: str = request.getfixturevalue("server")
-    engine = open_for_writing(server)
+    server: Server = request.getfixturevalue("server")
+    engine = open_for_writing(server.url)
     with engine.begin() as connection:
         connection.execute(text("drop schema public cascade"))
         connection.execute(text("create schema public"))
     engine.dispose()
-    return server
+    return server.url

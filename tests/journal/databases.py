@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -41,10 +42,42 @@ def _as_account() -> dict[str, object]:
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
+class Server:
+    """A server that can be stopped and started again, with its data."""
+
+    def __init__(self, folder: Path, port: int, who: dict[str, object]) -> None:
+        self._folder = folder
+        self._port = port
+        self._who = who
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"postgresql+psycopg://voronka@127.0.0.1:{port}/postgres"
+
+    def start(self) -> None:
+        """Returns when it takes connections."""
+        self._process = subprocess.Popen(
+            [
+                _program("postgres"), "-D", str(self._folder / "data"), "-p", str(self._port),
+                "-h", "127.0.0.1", "-k", str(self._folder), "-F", "-c", "fsync=off",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            **self._who,  # type: ignore[call-overload]
+        )  # fmt: skip
+        _until_listening(self._port)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT cuts all connections in good order, SIGQUIT is a crash."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(10)
+            self._process = None
+
+
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
-    """The URL of a server that lives as long as the context.  Raises NoPostgres."""
-    initdb, server = _program("initdb"), _program("postgres")
+def postgres() -> Iterator[Server]:
+    """A server that lives as long as the context.  Raises NoPostgres."""
+    initdb = _program("initdb")
     who = _as_account()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -53,30 +86,22 @@ def postgres() -> Iterator[str]:
         folder = Path(name)
         if who:
             os.chown(folder, int(str(who["user"])), int(str(who["group"])))
-        data = folder / "data"
         subprocess.run(
-            [initdb, "-D", str(data), "-A", "trust", "-U", "voronka", "-E", "UTF8", "--no-sync"],
+            [
+                initdb, "-D", str(folder / "data"), "-A", "trust", "-U", "voronka",
+                "-E", "UTF8", "--no-sync",
+            ],
             check=True,
             capture_output=True,
             cwd="/",
             **who,  # type: ignore[call-overload]
-        )
-        process = subprocess.Popen(
-            [
-                server, "-D", str(data), "-p", str(port), "-h", "127.0.0.1",
-                "-k", str(folder), "-F", "-c", "fsync=off",
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            **who,  # type: ignore[call-overload]
         )  # fmt: skip
+        server = Server(folder, port, who)
+        server.start()
         try:
-            _until_listening(port)
-            yield f"postgresql+psycopg://voronka@127.0.0.1:{port}/postgres"
+            yield server
         finally:
-            process.terminate()
-            process.wait(10)
+            server.stop()
 
 
 def _until_listening(port: int) -> None:

@@ -192,18 +192,20 @@ def test_none_of_10_000_entries_is_lost_at_the_end_and_order_is_kept(
     engine.dispose()
 
 
-def test_a_crash_leaves_no_call_open(open_log: Open, url: str) -> None:
+@pytest.mark.parametrize("hours", [1, -1], ids=["", "the clock was put back since"])
+def test_a_crash_leaves_no_call_open(open_log: Open, url: str, hours: int) -> None:
     entries = [one for one in morning().entries if not isinstance(one.entry, journal.CallEnded)]
     log = open_log()
     for entry in entries:
         log.write(entry)
     log.flush(10.0)
 
-    assert log.close_open_calls(BEGAN + timedelta(hours=1)) == 2
+    assert log.close_open_calls(BEGAN + timedelta(hours=hours)) == 2
 
     engine = asked(url)
     rows = list_calls(engine, CallFilter())
-    assert all(one.ended_at is not None and one.reconstructed for one in rows)
+    assert all(one.ended_at and one.ended_at >= one.started_at for one in rows)
+    assert all(one.reconstructed for one in rows)
     engine.dispose()
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+
 import hypothesis.strategies as st
 import pytest
+import structlog
 from hypothesis import given
 
-from pbx.logs import MASK, mask
+from pbx.logs import MASK, mask, set_up_logs
 
 CARD = "4111111111111111"
 
@@ -34,3 +38,14 @@ def test_telephone_numbers_stay(number: str) -> None:
 def test_secrets_are_hidden_by_name(name: str, value: str) -> None:
     assert masked(**{name: value}) == {name: MASK}
     assert masked(settings={name: value})["settings"] == {name: MASK}
+
+
+def test_a_full_disk_costs_the_line_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.suppress(OSError), open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        set_up_logs("json", "info")
+        try:
+            structlog.get_logger("x").error("journal_write_failed", reason="disk full")
+            structlog.get_logger("x").exception("event_failed")
+        finally:
+            structlog.reset_defaults()

@@ -4,9 +4,9 @@ in which a caller goes round without end.
 The rule for loops: a caller who never presses anything must in the end be served or hear the
 call end.  So what breaks a loop is
 
-- a key pressed: a menu's ``keys`` and ``on_invalid`` (someone who presses wrong keys is there),
-  and ``next`` of CollectDigits where it needs a digit at all; not a menu's ``on_timeout``, nor
-  ``on_failure``, which silence alone brings about;
+- a key pressed: the ``keys`` of a menu or a queue, a menu's ``on_invalid`` (someone who presses
+  wrong keys is there), and ``next`` of CollectDigits where it needs a digit at all; not a menu's
+  ``on_timeout``, nor ``on_failure``, which silence alone brings about;
 - a wait in a queue, whatever ended it: it takes time and a manager may take the call, so 'queue,
   excuse, same queue' is a way to keep a caller in line.  A queue that can turn callers away at
   once (full, nobody at work) is a wait only if something else in the loop takes time: without
@@ -93,6 +93,8 @@ def ways(node: Node) -> Iterator[Way]:
                 yield Way(f"overflow.{reason}", target, Pace.WAIT)
             if node.after_talk is not None:
                 yield Way("after_talk", node.after_talk, Pace.WAIT)
+            for key, target in node.keys.items():
+                yield Way(f"keys.{key}", target, Pace.INPUT)
         case nodes.Hours():
             yield Way("open", node.open, Pace.AT_ONCE)
             yield Way("closed", node.closed, Pace.AT_ONCE)

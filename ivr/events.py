@@ -41,9 +41,13 @@ class MessageRecorded:
 
 @dataclass(frozen=True, slots=True)
 class CallerReturned:
-    """The queue, the agent or the outside number gave the caller back."""
+    """The queue, the agent or the outside number gave the caller back.
+
+    ``key``: pressed to leave a queue (reason KEY).
+    """
 
     reason: ReturnReason
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

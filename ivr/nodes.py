@@ -114,7 +114,8 @@ class DialAgent:
 class ToQueue:
     """The caller waits for a manager of a queue; ``on_overflow`` when the wait ends without one.
 
-    ``overflow`` may name a way of its own for a reason (a ReturnReason's value).
+    ``overflow`` may name a way of its own for a reason (a ReturnReason's value).  ``keys``: what a
+    waiting caller may press to leave, and where it leads.
     """
 
     node_id: NodeId
@@ -124,6 +125,7 @@ class ToQueue:
     on_overflow: NodeId
     overflow: Mapping[str, NodeId] = field(default_factory=dict)
     after_talk: NodeId | None = None
+    keys: Mapping[str, NodeId] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

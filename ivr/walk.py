@@ -14,7 +14,7 @@ House rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from ivr import commands, events, nodes
@@ -35,7 +35,11 @@ _MAX_DIGITS = 40
 
 
 class Walk:
-    """One caller's way through ``tree``, beginning at ``entry`` with ``WalkStarted``."""
+    """One caller's way through ``tree``, beginning at ``entry`` with ``WalkStarted``.
+
+    ``passed``: nodes that the caller passed before (led by an engine before this one): what they
+    set and need holds.
+    """
 
     __slots__ = (
         "_awaits",
@@ -64,6 +68,7 @@ class Walk:
         *,
         language: str,
         variables: Mapping[str, str] | None = None,
+        passed: Iterable[NodeId] = (),
     ) -> None:
         self._tree = tree
         self._node: nodes.Node | None = None
@@ -83,6 +88,14 @@ class Walk:
         self._target: NodeId | None = None
         self._commands: list[commands.Command] = []
         self._trace: list[StepTaken] = []
+        for node_id in passed:
+            match tree.get(node_id):
+                case nodes.SetVariable(_, variable, value):
+                    self._variables.set(variable, self._variables.fill(value))
+                case nodes.NeedSkill(_, need):
+                    self._need(need)
+                case _:
+                    pass
 
     # What others may look at -------------------------------------------------------------
 
@@ -120,6 +133,13 @@ class Walk:
     def needs(self) -> tuple[SkillNeed, ...]:
         """The skills asked for so far."""
         return self._needs_and(())
+
+    def leaves_by(self, key: str, queue_id: QueueId) -> bool:
+        """Whether a caller who waits in this queue may leave it by this key."""
+        node = self._node
+        if not isinstance(node, nodes.ToQueue) or self._awaits is not events.CallerReturned:
+            return False
+        return node.queue_id == queue_id and key in node.keys
 
     # Going on ----------------------------------------------------------------------------
 
@@ -161,8 +181,8 @@ class Walk:
                 self._recorded(node, length_s)
             case events.SentTo(node_id), _:
                 self._go(node_id, "sent on")
-            case events.CallerReturned(reason), nodes.ToQueue() as node:
-                self._back_from_queue(node, reason)
+            case events.CallerReturned(reason, key), nodes.ToQueue() as node:
+                self._back_from_queue(node, reason, key)
             case events.CallerReturned(reason), nodes.DialAgent() as node:
                 rang = reason in (ReturnReason.NO_ANSWER, ReturnReason.MAX_WAIT)
                 self._returned(reason, node.on_no_answer if rang else node.on_busy)
@@ -326,9 +346,14 @@ class Walk:
     ) -> None:
         self._await(events.CallerReturned, command)
 
-    def _back_from_queue(self, node: nodes.ToQueue, reason: ReturnReason) -> None:
+    def _back_from_queue(self, node: nodes.ToQueue, reason: ReturnReason, key: str) -> None:
         if reason is ReturnReason.TALK_ENDED:
             self._returned(reason, node.after_talk)
+        elif reason is ReturnReason.KEY and (target := node.keys.get(key)) is not None:
+            self._passed = 0
+            self._overflowed = True
+            self._taken(f"key {key} → {target}", key)
+            self._target = target
         else:
             self._overflowed = True
             self._returned(reason, node.overflow.get(reason.value, node.on_overflow))

@@ -29,6 +29,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 TRUNK_HOST = "127.0.0.2"
 HOST = "127.0.0.1"
 
+#: Phones may call mobiles (those of TrunkPhones); a site says itself what may be called.
+LAB_GLOBALS = "[globals](+)\nVORONKA_OUTSIDE = 79\n\n"
+
 
 class LabError(Exception):
     """The lab could not do what was asked; the text says what and shows Asterisk's own words."""
@@ -349,7 +352,7 @@ class AsteriskLab:
         for name in (
             "etc",
             "run",
-            "log",
+            "log/cdr-custom",
             "db",
             "keys/keys",
             "sounds",
@@ -371,8 +374,7 @@ class AsteriskLab:
             "pjsip_site.conf": self._pjsip(),
             "rtp_site.conf": self._rtp(),
         }
-        if self._dialplan:
-            site["extensions_lab.conf"] = self._dialplan
+        site["extensions_lab.conf"] = LAB_GLOBALS + self._dialplan
         if "queues.conf" in self._extra:
             # The product does without app_queue; the benchmark compares with it.
             modules = (etc / "modules.conf").read_text()

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import os
 import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import aiohttp
 from rich.console import Console
 
 from lab.asterisk import AsteriskLab, LabError, LabPhone
 from lab.morning import LENGTH_S, MORNING
 from lab.seen import CallSeen
+from lab.service import PbxProcess
 from lab.stage import phone_names, stage
 from pbx.switch.script import CallerScript
 
 CONFIG = Path("config")
-READY_S = 60.0
-"""How long the engine may take to start, seconds: the first time it speaks all prompts."""
 SOFTPHONE = "softphone"
 KEEP_DIALPLAN = """
 [voronka-phones](+)
@@ -73,82 +69,26 @@ async def _real(database: str, folder: Path, keep: bool, console: Console) -> No
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with AsteriskLab(phones=phones, dialplan=KEEP_DIALPLAN) as lab:
         console.print(f"Asterisk is up (SIP {lab.sip_host}:{lab.sip_port}, AMI {lab.ami_port})")
-        async with _engine(lab, database, folder) as (process, http):
+        async with PbxProcess(lab, CONFIG, folder, database=database) as pbx:
             console.print(
-                f"engine is up, plan {CONFIG}/, metrics {http}/metrics "
+                f"engine is up, plan {CONFIG}/, metrics {pbx.url}/metrics "
                 f"({time.monotonic() - began:.0f} s)"
             )
             async with stage(lab, MORNING.phones) as ready:
                 await ready.perform(MORNING.callers, _progress(console, len(MORNING.callers)))
             if keep:
                 await show(database, console)
+                assert pbx.process is not None
                 console.print(
                     f"\nStill running. Register a softphone: user {SOFTPHONE}, password "
                     f"{password}, server {lab.sip_host}:{lab.sip_port} (UDP), and call "
                     f"88005553535.\nManagers' phones have gone; Asterisk {lab.pid}, engine "
-                    f"{process.pid}. Ctrl-C ends all."
+                    f"{pbx.process.pid}. Ctrl-C ends all."
                 )
-                await process.wait()
+                await pbx.process.wait()
     await show(database, console)
     console.print(f"\n./run pbx calls --db {database}    shows this again")
     console.print(f"./run pbx call ID --db {database}  shows one call's whole story")
-
-
-@contextlib.asynccontextmanager
-async def _engine(
-    lab: AsteriskLab, database: str, folder: Path
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """``pbx run`` beside the lab's Asterisk."""
-    port = 20000 + os.getpid() % 20000
-    env = {
-        **os.environ,
-        "VORONKA_PLAN": str(CONFIG),
-        "VORONKA_DB": database,
-        "VORONKA_AMI_HOST": lab.ami_host,
-        "VORONKA_AMI_PORT": str(lab.ami_port),
-        "VORONKA_AMI_USER": lab.ami_user,
-        "VORONKA_AMI_SECRET": lab.ami_secret,
-        "VORONKA_SOUNDS_DIR": str(lab.sounds.host),
-        "VORONKA_SOUNDS_DIR_ON_SWITCH": lab.sounds.asterisk,
-        "VORONKA_MESSAGES_DIR": str(lab.recordings.host),
-        "VORONKA_MESSAGES_DIR_ON_SWITCH": lab.recordings.asterisk,
-        "VORONKA_STATE_DIR": str(folder),
-        "VORONKA_HTTP_PORT": str(port),
-    }
-    log = folder / "engine.log"
-    with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).with_name("pbx")), "run", env=env, stdout=out, stderr=out
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        await _until_ready(url, process, log)
-        yield process, url
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-            try:
-                async with asyncio.timeout(15):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-
-
-async def _until_ready(url: str, process: asyncio.subprocess.Process, log: Path) -> None:
-    try:
-        async with asyncio.timeout(READY_S), aiohttp.ClientSession() as session:
-            while process.returncode is None:
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with session.get(f"{url}/readyz") as answer:
-                        if answer.status == 200:
-                            return
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        pass
-    words = (await asyncio.to_thread(log.read_text, "utf-8", "replace"))[-2000:]
-    raise LabError(f"the engine did not start:\n{words}")
 
 
 def _progress(console: Console, total: int) -> Callable[[CallerScript, CallSeen | None], None]:

@@ -12,7 +12,7 @@ from pbx.ami.switch import AmiSettings, AsteriskSwitch
 from pbx.ami.translate import MessageFolder
 from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
-from pbx.journal.port import Stamped
+from pbx.journal.port import Journal, Stamped
 from pbx.plan.model import Plan
 from pbx.switch.port import PromptResolver
 from routing.dispatcher import Dispatcher
@@ -21,14 +21,17 @@ from tests.world import Story
 
 
 class Quiet:
-    """A journal that keeps, and metrics that count what matters to a test."""
+    """A journal that keeps (and passes on), and metrics that count what matters to a test."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal | None = None) -> None:
         self.story = Story()
+        self._journal = journal
 
     def write(self, stamped: Stamped) -> None:
         """Keep it."""
         self.story.entries.append(stamped)
+        if self._journal is not None:
+            self._journal.write(stamped)
 
     def close(self, timeout_s: float) -> None:
         """Nothing to write."""
@@ -59,10 +62,15 @@ def beep(prompt: Prompt, language: str) -> str:
 
 @contextlib.asynccontextmanager
 async def engine_on(
-    lab: AsteriskLab, plan: Plan, *, resolve: PromptResolver = beep, id_prefix: str = "t"
+    lab: AsteriskLab,
+    plan: Plan,
+    *,
+    resolve: PromptResolver = beep,
+    id_prefix: str = "t",
+    journal: Journal | None = None,
 ) -> AsyncIterator[tuple[EngineLoop, Story]]:
-    """An engine at work on this plan, and its story."""
-    quiet = Quiet()
+    """An engine at work on this plan, and its story, which ``journal`` is told too."""
+    quiet = Quiet(journal)
     messages = lab.recordings
     switch = AsteriskSwitch(
         AmiSettings(lab.ami_host, lab.ami_port, lab.ami_user, lab.ami_secret),

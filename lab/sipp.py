@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -375,6 +376,8 @@ class Dialling:
     number: str
     from_number: str = "+79161234567"
     from_name: str = ""
+    #: The From header as it is to be sent, but for its tag; instead of number and name.
+    from_header: str = ""
     digits: Sequence[tuple[int, str]] = ()
     talk_ms: int | None = None
     cancel_ms: int | None = None
@@ -384,6 +387,7 @@ class Dialling:
     headers: Sequence[str] = ()
 
 
+SETTLE_S = 0.1
 _REFUSALS = (400, 401, 403, 404, 408, 410, 480, 481, 484, 486, 487, 488, 500, 503, 600, 603)
 _PRESSABLE = "0123456789*#"
 
@@ -397,7 +401,9 @@ def _calling_side(dialling: Dialling, folder: Path, *, load: bool, length_ms: in
     name = dialling.from_name.replace("\\", "\\\\").replace('"', '\\"').replace("[", "\\[")
     quoted = f'"{name}" ' if name else ""
     whom = f"sip:{dialling.number}@[remote_ip]:[remote_port]"
-    sender = f"{quoted}<sip:{dialling.from_number}@[local_ip]:[local_port]>"
+    sender = dialling.from_header or (
+        f"{quoted}<sip:{dialling.from_number}@[local_ip]:[local_port]>"
+    )
     own = f"From: {sender};tag=[pid]-[call_number]\n"
     # A CANCEL has to carry the branch of its INVITE.
     invite_via = (
@@ -617,6 +623,11 @@ class _Sipp:
             f"CSeq: {9000 + self._commands} MESSAGE\r\nX-Do: {what}\r\n"
             f"X-Target: {target}\r\nContent-Length: 0\r\n\r\n"
         )
+        # Right after a message SIPp is between two steps, and gives up a call when it is spoken to.
+        pause = max(0.0, call.messages[-1].at + SETTLE_S - time.time())
+        asyncio.get_running_loop().call_later(pause, self._send_to_sipp, message)
+
+    def _send_to_sipp(self, message: str) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(message.encode(), (self.host, self.port))
 

@@ -92,6 +92,10 @@ class Stage:
             for key in keys:
                 await caller.press(key)
                 await asyncio.sleep(KEY_MS / 1000)
+        if script.in_line is not None:
+            key, after_s = script.in_line
+            await asyncio.sleep(after_s)
+            await caller.press(key)
         if plan is None:
             return
         if plan.at is At.TALKING:

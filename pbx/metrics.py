@@ -29,6 +29,8 @@ from routing.values import AgentState, QueueId
 
 OTHER = "other"
 """The label's value for what is not in the plan or not in our lists."""
+NO_QUEUE = "none"
+"""In place of a queue: a missed call that reached none."""
 BY_EXTENSION = "extension"
 """In place of a queue: a manager called by extension."""
 EVENTS = frozenset(
@@ -56,6 +58,7 @@ CALLS_REMEMBERED = 100_000
 """Calls whose number is remembered until they end; more are never alive."""
 SHORT_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 PERSON_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
+ERROR_S = (-1800, -600, -300, -120, -60, -30, 0, 30, 60, 120, 300, 600, 1800)
 TALK_S = (5, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
 
@@ -104,6 +107,37 @@ class Backlog(Protocol):
         """How it stands."""
 
 
+class MissedStats(Protocol):
+    """What is told of the webhook."""
+
+    @property
+    def waiting(self) -> int:
+        """Messages that have not arrived."""
+
+    @property
+    def delivered(self) -> int:
+        """Messages that arrived, since the start."""
+
+    @property
+    def attempts_failed(self) -> int:
+        """Attempts that failed, since the start."""
+
+    @property
+    def given_up(self) -> int:
+        """Messages dropped, since the start."""
+
+
+class MissedCalls(Protocol):
+    """What the gauges ask of the missed calls when they are scraped."""
+
+    def open_tasks(self) -> Mapping[str, tuple[int, float]]:
+        """For each queue ("" for none) the open tasks and the oldest one's age, seconds."""
+
+    @property
+    def stats(self) -> MissedStats:
+        """The webhook."""
+
+
 class Metrics:
     """Everything on /metrics.  One for each registry."""
 
@@ -135,9 +169,20 @@ class Metrics:
         self._legs = _Children(counter("legs", "Legs that ended.", "kind", "disposition"))
         self._offers = _Children(counter("offers", "Offers made.", "queue", "strategy"))
         self._results = _Children(counter("offer_results", "Offers that ended.", "result"))
+        self._refused = _Children(
+            counter("outside_refused", "Outside numbers that were not called.", "reason")
+        )
         self._irregular = counter("irregular_events", "Events that did not fit the state.")
         self._wait = _Children(
             histogram("wait_seconds", "Waits in a queue, by how they ended.", PERSON_S, *_WAIT)
+        )
+        self._estimate = _Children(
+            histogram(
+                "wait_estimate_error_seconds",
+                "Wait announced first less the wait that it was, of callers who were joined.",
+                ERROR_S,
+                "queue",
+            )
         )
         self._ring = _Children(
             histogram("ring_seconds", "How long legs rang.", PERSON_S, "disposition")
@@ -168,6 +213,8 @@ class Metrics:
             journal.CallStarted: self._call_started,
             journal.CallEnded: self._call_ended,
             journal.OutsideLegFinished: self._outside_finished,
+            journal.EstimateProved: self._estimate_proved,
+            journal.OutsideRefused: self._outside_refused,
             facts.WaitEnded: self._wait_ended,
             facts.OfferMade: self._offer_made,
             facts.OfferEnded: self._offer_ended,
@@ -189,6 +236,10 @@ class Metrics:
     def journal_source(self, backlog: Backlog) -> None:
         """Ask this for what is not written yet."""
         self._live.backlog = backlog
+
+    def missed_source(self, missed: MissedCalls) -> None:
+        """Ask this for missed calls that nobody has called back."""
+        self._live.missed = missed
 
     def failures_source(self, counts: Mapping[str, Callable[[], int]]) -> None:
         """Ask these for what went wrong inside, by a word of our own (``ami_malformed``)."""
@@ -215,8 +266,11 @@ class Metrics:
             self._short(number).inc()
 
     def _wait_ended(self, entry: facts.WaitEnded) -> None:
-        ended = entry.reason if entry.reason in ("joined", "left") else "returned"
+        ended = entry.reason if entry.reason in ("joined", "left", "key") else "returned"
         self._wait(entry.queue_id, ended).observe(entry.waited_s)
+
+    def _estimate_proved(self, entry: journal.EstimateProved) -> None:
+        self._estimate(entry.queue_id).observe(entry.said_s - entry.waited_s)
 
     def _offer_made(self, entry: facts.OfferMade) -> None:
         self._offers(entry.queue_id or BY_EXTENSION, entry.strategy).inc()
@@ -229,6 +283,9 @@ class Metrics:
 
     def _outside_finished(self, entry: journal.OutsideLegFinished) -> None:
         self._leg("outside", entry.disposition, entry.ring_s, entry.talk_s)
+
+    def _outside_refused(self, entry: journal.OutsideRefused) -> None:
+        self._refused(entry.reason).inc()
 
     def _leg(self, kind: str, disposition: str, ring_s: float, talk_s: float) -> None:
         self._legs(kind, disposition).inc()
@@ -296,6 +353,7 @@ class _Live(Collector):
         self.distribution: Distribution | None = None
         self.queues: tuple[QueueId, ...] = ()
         self.backlog: Backlog | None = None
+        self.missed: MissedCalls | None = None
         self.failures: dict[str, Callable[[], int]] = {}
 
     def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
@@ -303,6 +361,8 @@ class _Live(Collector):
             yield from self._distribution(self.distribution)
         if self.backlog is not None:
             yield from self._journal(self.backlog.stats())
+        if self.missed is not None:
+            yield from self._missed(self.missed)
         failures = CounterMetricFamily(
             "voronka_failures", "What went wrong inside and was survived.", labels=["what"]
         )
@@ -332,3 +392,27 @@ class _Live(Collector):
             f"{name}_spilled_entries", "Entries put into the spool.", stats.spilled
         )
         yield CounterMetricFamily(f"{name}_dropped_entries", "Entries lost.", stats.dropped)
+
+    def _missed(self, source: MissedCalls) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
+        found: dict[str, tuple[int, float]] = dict.fromkeys((*self.queues, NO_QUEUE), (0, 0.0))
+        for queue, (count, age_s) in source.open_tasks().items():
+            label = queue if queue in self.queues else OTHER if queue else NO_QUEUE
+            before, oldest_s = found.get(label, (0, 0.0))
+            found[label] = (before + count, max(oldest_s, age_s))
+        name = "voronka_missed"
+        tasks = GaugeMetricFamily(f"{name}_open", "Missed calls to call back.", labels=["queue"])
+        ages = GaugeMetricFamily(
+            f"{name}_oldest_seconds", "How long the oldest of them is open.", labels=["queue"]
+        )
+        for label, (count, age_s) in found.items():
+            tasks.add_metric([label], count)
+            ages.add_metric([label], age_s)
+        yield tasks
+        yield ages
+        stats, name = source.stats, "voronka_webhook"
+        yield GaugeMetricFamily(f"{name}_waiting_messages", "Messages to send.", stats.waiting)
+        yield CounterMetricFamily(f"{name}_delivered", "Messages that arrived.", stats.delivered)
+        yield CounterMetricFamily(
+            f"{name}_failed_attempts", "Attempts that failed.", stats.attempts_failed
+        )
+        yield CounterMetricFamily(f"{name}_given_up", "Messages dropped.", stats.given_up)

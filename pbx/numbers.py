@@ -43,6 +43,9 @@ _ANONYMOUS_HOST = "anonymous.invalid"
 """RFC 3261 section 8.1.1.3, RFC 3323 section 4.1.1.3."""
 _SCHEME = re.compile(r"(?:sips?|tel):", re.IGNORECASE)
 _WRITTEN_AS_NUMBER = re.compile(r"[+＋]?[\d\s().\-/\u2010-\u2015]+")
+_DEAR = frozenset(
+    {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}
+)
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 # ECMA-48: control sequences (CSI), strings (OSC, DCS, SOS, PM, APC), and two-sign escapes.
 _ANSI = re.compile(
@@ -105,6 +108,12 @@ def may_call(number: str, allowed_prefixes: Iterable[str]) -> bool:
     return _E164.fullmatch(number) is not None and any(
         prefix.startswith("+") and number.startswith(prefix) for prefix in allowed_prefixes
     )
+
+
+def premium(number: str) -> bool:
+    """``number`` (E.164) costs by the minute."""
+    parsed = _parsed(number, "")
+    return parsed is not None and phonenumbers.number_type(parsed) in _DEAR
 
 
 def clean_name(raw: str) -> str:

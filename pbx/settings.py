@@ -5,15 +5,20 @@ A plan never holds any of this: it may be read by anyone who edits menus.
 
 from __future__ import annotations
 
+import base64
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pbx.errors import SettingsError
+from pbx.missed.target import Target, check_url
 
 MIN_SECRET = 12
 """Shortest AMI secret accepted: the AMI user can run dialplan, which is as good as a shell."""
+MIN_SIGNING_SECRET = 24
+"""Shortest secret for signing, bytes: what Standard Webhooks asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +39,16 @@ class Settings:
     ami_port: int
     ami_user: str
     ami_secret: str
+    ami_tls_ca: Path | None
     http_host: str
     http_port: int
     sounds: Folder
     messages: Folder
+    cdr_file: Path
     state_dir: Path
     log_format: str
     log_level: str
+    missed_webhook: Target | None
 
     def __repr__(self) -> str:
         """Without the secret: a traceback or a log line may show it."""
@@ -52,21 +60,30 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
     state = Path(env.get("VORONKA_STATE_DIR", "var"))
     sounds = Path(env.get("VORONKA_SOUNDS_DIR", str(state / "sounds"))).absolute()
     messages = Path(env.get("VORONKA_MESSAGES_DIR", str(state / "messages"))).absolute()
+    ami_tls_ca = Path(env["VORONKA_AMI_TLS_CA"]) if env.get("VORONKA_AMI_TLS_CA") else None
     return Settings(
-        plan=Path(env.get("VORONKA_PLAN", "config")),
+        plan=plan_path(env),
         database=read_secret(env, "VORONKA_DB") or f"sqlite:///{state / 'voronka.db'}",
-        ami_host=env.get("VORONKA_AMI_HOST", "127.0.0.1"),
+        ami_host=_ami_host(env, ami_tls_ca),
         ami_port=_port(env, "VORONKA_AMI_PORT", 5038),
         ami_user=env.get("VORONKA_AMI_USER", "voronka"),
         ami_secret=_ami_secret(env),
+        ami_tls_ca=ami_tls_ca,
         http_host=env.get("VORONKA_HTTP_HOST", "127.0.0.1"),
         http_port=_port(env, "VORONKA_HTTP_PORT", 9180),
         sounds=Folder(sounds, env.get("VORONKA_SOUNDS_DIR_ON_SWITCH", str(sounds))),
         messages=Folder(messages, env.get("VORONKA_MESSAGES_DIR_ON_SWITCH", str(messages))),
+        cdr_file=Path(env.get("VORONKA_CDR_FILE", "/var/log/asterisk/cdr-custom/voronka.csv")),
         state_dir=state,
         log_format=_one_of(env, "VORONKA_LOG", ("json", "console"), "json"),
         log_level=_one_of(env, "VORONKA_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"),
+        missed_webhook=_webhook(env, "VORONKA_MISSED_WEBHOOK"),
     )
+
+
+def plan_path(env: Mapping[str, str] = os.environ) -> Path:
+    """Where the dial plan is, unless a command says otherwise."""
+    return Path(env.get("VORONKA_PLAN", "config"))
 
 
 def read_secret(env: Mapping[str, str], name: str) -> str:
@@ -92,6 +109,54 @@ def _ami_secret(env: Mapping[str, str]) -> str:
     if len(secret) < MIN_SECRET:
         raise SettingsError(f"VORONKA_AMI_SECRET is shorter than {MIN_SECRET} characters")
     return secret
+
+
+def _webhook(env: Mapping[str, str], name: str) -> Target | None:
+    """None when there is none.  The URL is read like a secret: it may hold a token."""
+    url = read_secret(env, name)
+    if not url:
+        return None
+    http = _one_of(env, f"{name}_ALLOW_HTTP", ("no", "yes"), "no")
+    try:
+        checked = check_url(url, allow_http=http == "yes")
+    except ValueError as error:
+        raise SettingsError(f"{name}: the URL {error}") from error
+    secret = read_secret(env, f"{name}_SECRET")
+    if not secret:
+        raise SettingsError(f"{name}_SECRET or {name}_SECRET_FILE is not set")
+    key = _signing_key(f"{name}_SECRET", secret)
+    if len(key) < MIN_SIGNING_SECRET:
+        raise SettingsError(f"{name}_SECRET is shorter than {MIN_SIGNING_SECRET} bytes")
+    return Target(checked, key)
+
+
+def _signing_key(name: str, secret: str) -> bytes:
+    """``whsec_`` and base64, as Standard Webhooks writes it; any other text is taken as it is."""
+    encoded = secret.removeprefix("whsec_")
+    if encoded == secret:
+        return secret.encode()
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except ValueError:
+        raise SettingsError(f"{name}: what follows whsec_ is not base64") from None
+
+
+def _ami_host(env: Mapping[str, str], tls_ca: Path | None) -> str:
+    """The secret, and every caller's number, would cross the net for all to read."""
+    host = env.get("VORONKA_AMI_HOST", "127.0.0.1")
+    if tls_ca is None and not _is_loopback(host):
+        raise SettingsError(
+            f"VORONKA_AMI_HOST: {host} is not this machine: name the CA of its certificate in "
+            "VORONKA_AMI_TLS_CA"
+        )
+    return host
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

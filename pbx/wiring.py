@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import secrets
+import ssl
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -20,16 +21,24 @@ from pbx.ami.switch import AmiSettings, AsteriskSwitch
 from pbx.ami.translate import MessageFolder
 from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
+from pbx.engine.outside import HOUR_S
 from pbx.engine.tuning import tune
+from pbx.errors import SettingsError, SwitchLost
 from pbx.http import start_http
-from pbx.journal.recall import recall
+from pbx.journal.database import open_for_reading, open_for_writing
+from pbx.journal.port import Stamped
+from pbx.journal.recall import open_waits, recall, recall_outside
 from pbx.journal.writer import SqlJournal
 from pbx.logs import set_up_logs
 from pbx.metrics import Metrics
+from pbx.missed.book import MissedBook
+from pbx.missed.owners import owner_rule
+from pbx.missed.service import MissedService
 from pbx.plan.load import load
 from pbx.plan.model import Plan
 from pbx.plan.prompts import PromptStore
 from pbx.plan.strategies import installed_strategies
+from pbx.records.absence import Absence, CdrFile
 from pbx.settings import Settings
 from routing.dispatcher import Dispatcher
 
@@ -42,37 +51,54 @@ TALKS_REMEMBERED = timedelta(days=90)
 
 
 class Service:
-    """A running engine with its log, metrics and HTTP server."""
+    """An engine with its log, metrics and HTTP server: a standby until it leads."""
 
     def __init__(
         self,
         settings: Settings,
         plan: Plan,
-        engine: EngineLoop,
         switch: AsteriskSwitch,
         journal: SqlJournal,
         metrics: Metrics,
         registry: CollectorRegistry,
         prompts: PromptStore,
+        prefix: str,
+        clock: SystemClock,
+        missed: MissedService,
     ) -> None:
         self._settings = settings
         self._plan = plan
-        self._engine = engine
         self._switch = switch
         self._journal = journal
         self._metrics = metrics
         self._registry = registry
         self._prompts = prompts
+        self._prefix = prefix
+        self._clock = clock
+        self._missed = missed
+        self._engine: EngineLoop | None = None
+        self._absence: asyncio.Task[None] | None = None
         self._http: web.AppRunner | None = None
 
     async def start(self) -> None:
-        """Connect to Asterisk and serve metrics.  Raises SwitchError, OSError."""
+        """Serve metrics, wait until no other engine leads, then begin.
+
+        Raises SwitchError, OSError.
+        """
         settings = self._settings
         self._http = await start_http(
             settings.http_host, settings.http_port, registry=self._registry, ready=self.ready
         )
+        await self._switch.lead()
+        # From here on the log is ours alone.
+        engine = await self._make_engine()
         tune()
-        await self._engine.start()
+        await engine.start()
+        self._engine = engine
+        # The callers who are still there have been found; now the log is to know it, too.
+        await asyncio.to_thread(self._journal.flush, CLOSE_S)
+        self._missed.start()
+        self._absence = await self._look_back(engine)
         _log.info(
             "engine_started",
             numbers=len(self._plan.numbers),
@@ -81,23 +107,124 @@ class Service:
             plan=self._plan.digest[:12],
         )
 
+    async def _make_engine(self) -> EngineLoop:
+        """The engine, with what the log tells of the time before."""
+        plan, journal, clock = self._plan, self._journal, self._clock
+        now = clock.utc(clock.now())
+        waits = await asyncio.to_thread(open_waits, journal.engine)
+        closed = await asyncio.to_thread(journal.close_open_calls, now)
+        if closed:
+            _log.warning("open_calls_closed", calls=closed)
+        memory = await asyncio.to_thread(
+            partial(
+                recall,
+                journal.engine,
+                queues=tuple(plan.routing.queues),
+                day_began=now.replace(hour=0, minute=0, second=0, microsecond=0),
+                talks_since=now - TALKS_REMEMBERED,
+            )
+        )
+        dispatcher = Dispatcher(
+            plan.routing,
+            strategies=installed_strategies(),
+            rng=random.Random(int.from_bytes(os.urandom(8))),
+            memory=memory,
+            id_prefix=self._prefix,
+        )
+        self._metrics.distribution_source(dispatcher, tuple(plan.routing.queues))
+        called = await asyncio.to_thread(
+            partial(
+                recall_outside,
+                journal.engine,
+                devices=plan.outside_devices,
+                since=now - timedelta(seconds=HOUR_S),
+            )
+        )
+        engine = EngineLoop(
+            plan,
+            dispatcher,
+            self._switch,
+            journal,
+            clock,
+            watcher=self._metrics,
+            id_prefix=self._prefix,
+            open_waits=waits,
+        )
+        # A restart gives nobody a new hour's worth of calls.
+        engine.core.outside_calls.remember((at.timestamp(), agent_id) for at, agent_id in called)
+        return engine
+
+    async def _look_back(self, engine: EngineLoop) -> asyncio.Task[None]:
+        """Begin to complete the log from Asterisk's own records."""
+        settings, journal = self._settings, self._journal
+        file = CdrFile(settings.cdr_file, settings.state_dir / "switch-records.mark")
+
+        def settled() -> bool:
+            stats = journal.stats()
+            return not stats.failing and stats.in_spool == 0
+
+        def write(stamped: Stamped) -> None:
+            journal.write(stamped)
+            self._metrics.observe(stamped)
+
+        with contextlib.suppress(OSError):  # told when it is looked at
+            await asyncio.to_thread(file.begin_at_end)
+        absence = Absence(
+            file,
+            journal.engine,
+            self._plan,
+            write=write,
+            settled=settled,
+            live=lambda: engine.core.calls.by_id.keys(),
+            messages=settings.messages.here,
+            now=lambda: self._clock.utc(self._clock.now()),
+        )
+        return asyncio.create_task(absence.run(), name="absence")
+
     def ready(self) -> Mapping[str, bool]:
         """What /readyz asks: every part by name."""
         return {
             "ami": self._switch.connection.up,
-            "accepting_calls": not self._engine.core.draining,
+            "accepting_calls": self._engine is not None and not self._engine.core.draining,
             "journal": not self._journal.stats().failing,
         }
 
     async def run_until(self, stop: asyncio.Event) -> None:
-        """Until asked to stop."""
-        await stop.wait()
+        """Start, and work until asked to stop.
+
+        Raises SwitchLost when another engine has taken over while we could not be reached: what
+        we know of the calls is not true any more, so this process has to end and start anew.
+        """
+        waits = asyncio.create_task(stop.wait())
+        works = asyncio.create_task(self._work())
+        try:
+            await asyncio.wait({waits, works}, return_when=asyncio.FIRST_COMPLETED)
+            if works.done():
+                await works
+        finally:
+            for task in (waits, works):
+                task.cancel()
+            await asyncio.gather(waits, works, return_exceptions=True)
+
+    async def _work(self) -> None:
+        await self.start()
+        await self._switch.connection.deposed()
+        raise SwitchLost("another engine leads")
 
     async def stop(self) -> None:
         """No new calls, talks untouched, the log written to its end."""
-        _log.info("engine_stopping", calls=len(self._engine.core.calls.by_id))
+        _log.info(
+            "engine_stopping", calls=len(self._engine.core.calls.by_id if self._engine else ())
+        )
+        if self._absence is not None:
+            self._absence.cancel()
+            await asyncio.gather(self._absence, return_exceptions=True)
         with contextlib.suppress(Exception):
-            await self._engine.drain()
+            if self._engine is not None:
+                await self._engine.drain()
+            else:
+                await self._switch.stop()
+        await self._missed.stop()
         await asyncio.to_thread(self._journal.close, CLOSE_S)
         self._prompts.close()
         if self._http is not None:
@@ -108,7 +235,7 @@ class Service:
 async def build(settings: Settings) -> Service:
     """All parts, connected to nothing yet but the database.
 
-    Raises PlanError, JournalError.
+    Raises PlanError, JournalError, SettingsError.
     """
     set_up_logs(settings.log_format, settings.log_level)
     plan = load(settings.plan)
@@ -117,48 +244,55 @@ async def build(settings: Settings) -> Service:
     metrics = Metrics(registry)
     metrics.known_numbers(plan.numbers)
     metrics.plan_loaded(time.time(), ok=True)
-    clock = SystemClock()
     settings.state_dir.mkdir(parents=True, exist_ok=True)
-    journal = SqlJournal(settings.database, spool=settings.state_dir / "spool.jsonl")
+    book = MissedBook(owner_rule(plan.routing), tell=settings.missed_webhook is not None)
+    journal = SqlJournal(
+        settings.database, spool=settings.state_dir / "spool.jsonl", followers=[book]
+    )
     await asyncio.to_thread(journal.start)
-    closed = await asyncio.to_thread(journal.close_open_calls, clock.utc(clock.now()))
-    if closed:
-        _log.warning("open_calls_closed", calls=closed)
+    metrics.journal_source(journal)
     prompts = PromptStore(plan, settings.sounds.here, settings.sounds.on_switch)
     for problem in await asyncio.to_thread(prompts.prepare):
         _log.warning("prompt_missing", problem=str(problem))
-    now = clock.utc(clock.now())
-    memory = await asyncio.to_thread(
-        partial(
-            recall,
-            journal.engine,
-            queues=tuple(plan.routing.queues),
-            day_began=now.replace(hour=0, minute=0, second=0, microsecond=0),
-            talks_since=now - TALKS_REMEMBERED,
-        )
-    )
     # Ids are unique over restarts: the start's time, and some chance against a clock set back.
     prefix = f"{int(time.time()):x}{secrets.token_hex(2)}-"
-    rng = random.Random(int.from_bytes(os.urandom(8)))
-    dispatcher = Dispatcher(
-        plan.routing,
-        strategies=installed_strategies(),
-        rng=rng,
-        memory=memory,
-        id_prefix=prefix,
+    clock = SystemClock()
+    metrics.failures_source({"journal_follower": lambda: journal.unfollowed})
+    missed = MissedService(
+        book,
+        read=await asyncio.to_thread(open_for_reading, settings.database),
+        write=open_for_writing(settings.database),
+        target=settings.missed_webhook,
+        utc_now=lambda: clock.utc(clock.now()),
     )
-    metrics.distribution_source(dispatcher, tuple(plan.routing.queues))
-    metrics.journal_source(journal)
+    metrics.missed_source(missed)
     switch = AsteriskSwitch(
-        AmiSettings(settings.ami_host, settings.ami_port, settings.ami_user, settings.ami_secret),
+        AmiSettings(
+            settings.ami_host,
+            settings.ami_port,
+            settings.ami_user,
+            settings.ami_secret,
+            _tls(settings),
+        ),
         prompts.resolver(),
         messages=MessageFolder(settings.messages.here, settings.messages.on_switch),
-        rng=rng,
+        rng=random.Random(int.from_bytes(os.urandom(8))),
         addresses={
             device.address for agent in plan.routing.agents.values() for device in agent.devices
         },
         watcher=metrics,
         command_prefix=prefix,
+        rescue=plan.rescue,
     )
-    engine = EngineLoop(plan, dispatcher, switch, journal, clock, watcher=metrics, id_prefix=prefix)
-    return Service(settings, plan, engine, switch, journal, metrics, registry, prompts)
+    return Service(
+        settings, plan, switch, journal, metrics, registry, prompts, prefix, clock, missed
+    )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.ami_tls_ca is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.ami_tls_ca)
+    except OSError as error:
+        raise SettingsError(f"VORONKA_AMI_TLS_CA: {settings.ami_tls_ca}: {error}") from error

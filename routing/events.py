@@ -21,7 +21,8 @@ from routing.values import (
 class CallerQueued:
     """A caller began to wait.
 
-    ``number``: E.164 with ``+``, or "" when withheld.  ``priority``: higher is served first.
+    ``number``: E.164 with ``+``, or "" when withheld.  ``priority``: steps, see
+    waiting_line.py.
     ``waiting_since``: when the wait began (differs from now only after a take-over).
     """
 
@@ -45,9 +46,13 @@ class CallerForAgent:
 
 @dataclass(frozen=True, slots=True)
 class CallerLeft:
-    """The caller hung up, or left the line for another way; nothing may ring for them any more."""
+    """The caller hung up, or left the line for another way; nothing may ring for them any more.
+
+    ``by_key``: left for another way of their own choice.
+    """
 
     call_id: CallId
+    by_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)

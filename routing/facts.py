@@ -30,7 +30,7 @@ class WaitStarted:
 
 @dataclass(frozen=True, slots=True)
 class WaitEnded:
-    """The caller left the line.  ``reason``: joined, left, or a ReturnReason's value."""
+    """The caller left the line.  ``reason``: joined, left (hung up), or a ReturnReason's value."""
 
     call_id: CallId
     queue_id: QueueId

@@ -18,7 +18,7 @@ from routing.values import (
     Seconds,
     SkillNeed,
 )
-from routing.waiting_line import Needs, Turn
+from routing.waiting_line import Needs, Turn, turn_of
 
 
 class Result(StrEnum):
@@ -80,7 +80,10 @@ class Refusal:
 
 @dataclass(slots=True)
 class Call:
-    """A caller in the distribution: waiting, or talking with ``joined``."""
+    """A caller in the distribution: waiting, or talking with ``joined``.
+
+    ``place_since`` and ``step_s``: what the place in the line is made of (waiting_line.turn_of).
+    """
 
     call_id: CallId
     queue_id: QueueId | None
@@ -90,6 +93,8 @@ class Call:
     waiting_since: Seconds
     order: int
     last_talk: LastTalk | None
+    place_since: Seconds = 0.0
+    step_s: Seconds = 0.0
     needs_now: Needs = ()
     in_line: bool = False
     offer: Offer | None = None
@@ -105,7 +110,14 @@ class Call:
     @property
     def turn(self) -> Turn:
         """The place in the order of service."""
-        return (-self.priority, self.waiting_since, self.order, self.call_id)
+        return turn_of(
+            self.call_id,
+            priority=self.priority,
+            step_s=self.step_s,
+            place_since=self.place_since,
+            waiting_since=self.waiting_since,
+            order=self.order,
+        )
 
     def timers(self) -> list[Timer]:
         """The deadlines this call owns."""

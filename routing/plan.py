@@ -63,6 +63,8 @@ class Queue:
     ``max_wait_s`` and ``max_length`` None: no limit.  ``weights`` are for strategy weighted.
     ``leave_when_no_agents``: callers go to the overflow at once when nobody is logged in.
     ``short_abandon_s``: who hangs up within this time is counted as a short abandon.
+    ``priority_step_s``: how much waiting a step of priority is worth.  ``returning_s``: who hangs
+    up while waiting and calls again within this time has the old place back; None: never.
     """
 
     queue_id: QueueId
@@ -74,6 +76,8 @@ class Queue:
     max_length: int | None = None
     leave_when_no_agents: bool = False
     short_abandon_s: Seconds = 5.0
+    priority_step_s: Seconds = 60.0
+    returning_s: Seconds | None = None
     weights: Mapping[AgentId, int] = field(default_factory=dict)
 
 

@@ -82,8 +82,12 @@ class FreeAgents(Protocol):
     def any_of(self, rng: random.Random) -> AgentView | None:
         """One by chance, all alike."""
 
-    def by_level(self, skill: str) -> AgentView | None:
-        """One with the highest level of the skill; among equals the longest idle."""
+    def by_weight(self, rng: random.Random) -> tuple[AgentView, float] | None:
+        """One by chance in proportion to the queue's weights (1 for who has none), and their
+        share of those here, 0 to 1; None when all weigh 0."""
+
+    def by_level(self) -> AgentView | None:
+        """The one whose weakest needed skill is strongest; among equals the longest idle."""
 
     def place_of(self, agent_id: AgentId) -> int | None:
         """Place of any member in the plan's list (0 is the first), free or not."""

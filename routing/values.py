@@ -71,6 +71,8 @@ class ReturnReason(StrEnum):
     NO_ANSWER = "no_answer"
     UNAVAILABLE = "unavailable"
     TALK_ENDED = "talk_ended"
+    KEY = "key"
+    """The caller pressed a key that leaves the line."""
     FAILED = "failed"
 
 

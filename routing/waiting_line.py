@@ -1,4 +1,10 @@
-"""Callers waiting, in the order in which they are served: priority, then waiting time.
+"""Callers waiting, in the order in which they are served: waiting time, with a start for priority.
+
+A step of priority is worth ``step_s`` seconds of waiting: who has it is served as if they had come
+so much earlier.  So everybody's worth grows by 1 / step_s steps a second, and nobody starves: who
+comes later than a caller's priority is worth is served after them, whatever their own priority
+below that.  As all of them age alike, their order never changes while they wait, and a sorted list
+is all that it takes.
 
 A line is kept per queue and per set of needs that holds now, so that who serves a caller is found
 without looking at callers whom the agent can't help.
@@ -9,11 +15,31 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Mapping
 
-from routing.values import CallId, Seconds, SkillNeed
+from routing.values import CallId, QueueId, Seconds, SkillNeed
 
 Needs = tuple[SkillNeed, ...]
-Turn = tuple[int, Seconds, int, CallId]
-"""(-priority, waiting since, order of arrival, call): sorts as callers are served."""
+Turn = tuple[Seconds, Seconds, int, CallId]
+"""(place since less the start for priority, waiting since, order of arrival, call): sorts as
+callers are served."""
+MAX_OLD_PLACES = 10_000
+"""Old places that are kept, of all queues together."""
+
+
+def turn_of(
+    call_id: CallId,
+    *,
+    priority: int,
+    step_s: Seconds,
+    place_since: Seconds,
+    waiting_since: Seconds,
+    order: int,
+) -> Turn:
+    """The place in the order of service.
+
+    ``place_since``: when the wait began that the caller is credited with, ``waiting_since`` when
+    it really did: they differ for who had dropped out and came back.
+    """
+    return (place_since - priority * step_s, waiting_since, order, call_id)
 
 
 def meets(skills: Mapping[str, int], needs: Needs) -> bool:
@@ -48,3 +74,34 @@ class WaitingLine:
 
     def __len__(self) -> int:
         return sum(len(line) for line in self._lines.values())
+
+
+class OldPlaces:
+    """Places of callers who hung up while they waited, for when they call again.  Bounded: the
+    oldest are forgotten first."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[QueueId, str], tuple[Seconds, Seconds]] = {}
+
+    def keep(self, queue_id: QueueId, number: str, place_since: Seconds, now: Seconds) -> None:
+        """A caller dropped out; one without a number can't be known again.  O(1)."""
+        if not number:
+            return
+        self._kept.pop((queue_id, number), None)
+        self._kept[queue_id, number] = (place_since, now)
+        if len(self._kept) > MAX_OLD_PLACES:
+            del self._kept[next(iter(self._kept))]
+
+    def take(
+        self, queue_id: QueueId, number: str, now: Seconds, within_s: Seconds | None
+    ) -> Seconds:
+        """Since when who comes now counts as waiting: since then, if they dropped out within this
+        time (None: places are not given back), else since now.  Only once.  O(1)."""
+        kept = self._kept.pop((queue_id, number), None)
+        if kept is None or within_s is None:
+            return now
+        place_since, left_at = kept
+        return place_since if now - left_at <= within_s else now
+
+    def __len__(self) -> int:
+        return len(self._kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from routing.dispatcher import Dispatcher
+from routing.offer import Call
 from routing.values import AgentState
 
 
@@ -63,6 +64,21 @@ def no_call_forgotten(dispatcher: Dispatcher) -> None:
             )
 
 
+def positions_are_those_of_the_order_of_service(dispatcher: Dispatcher) -> None:
+    """Who is told to be third is third."""
+    lines: dict[str, list[Call]] = {}
+    for call in dispatcher.calls.values():
+        position = dispatcher.position(call.call_id)
+        if call.joined is not None or call.queue_id is None:
+            assert position is None
+        else:
+            lines.setdefault(call.queue_id, []).append(call)
+    for line in lines.values():
+        in_order = sorted(line, key=lambda call: call.turn)
+        told = [dispatcher.position(call.call_id) for call in in_order]
+        assert told == list(range(1, len(in_order) + 1))
+
+
 def every_timer_has_an_owner(dispatcher: Dispatcher) -> None:
     """Deadlines that count belong to a call, a leg, a part or an agent that exists."""
     owned = 0
@@ -89,5 +105,6 @@ ALL = (
     states_follow_from_what_holds,
     who_is_free_is_known,
     no_call_forgotten,
+    positions_are_those_of_the_order_of_service,
     every_timer_has_an_owner,
 )

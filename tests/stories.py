@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ivr.nodes import ToQueue
 from pbx.journal import port as journal
-from pbx.plan.model import Plan
+from pbx.plan.model import Announcements, Plan, QueueSounds, Spoken
 from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction, Script
 from routing import facts
-from tests.world import DID, Story, agent, plan, sales
+from tests.world import DID, SALES, Story, agent, plan, sales, tree
 
 MOBILE = "PJSIP/+79160000001@trunk"
 
@@ -115,6 +116,21 @@ def _voicemail_after_wait() -> Told:
     return Told(plan([anna], [queue]), Script((caller(message_s=3.0),), phones))
 
 
+def _leaves_by_a_key() -> Told:
+    anna = agent("anna")
+    nodes = tree()
+    waits = nodes["to-sales"]
+    assert isinstance(waits, ToQueue)
+    nodes["to-sales"] = replace(waits, keys={"1": "message"})
+    # The place is told while the phone rings, and the key is pressed into it.
+    told = Announcements(Spoken(0.5, 30.0), True, False, Spoken(0.0, None))
+    company = replace(
+        plan([anna], [sales(anna)], nodes=nodes), queue_sounds={SALES: QueueSounds("", told)}
+    )
+    script = (caller(in_line=("1", 1.5), message_s=3.0),)
+    return Told(company, Script(script, _one(anna=(SILENT,))))
+
+
 def _strategy(name: str) -> Callable[[], Told]:
     def told() -> Told:
         team = [agent(one) for one in ("anna", "boris", "vera")]
@@ -142,6 +158,7 @@ STORIES: dict[str, Callable[[], Told]] = {
     "mobile_after_delay": _mobile_after_delay,
     "transfer_to_an_extension": _transfer,
     "voicemail_after_the_wait": _voicemail_after_wait,
+    "key_leaves_for_voicemail": _leaves_by_a_key,
     "round_robin": _strategy("round-robin"),
     "longest_idle": _strategy("longest-idle"),
     "fewest_calls": _strategy("fewest-calls"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import aiohttp
@@ -14,9 +15,20 @@ from pbx.http import start_http
 from pbx.journal import port as journal
 from pbx.journal.port import Entry, Stamped
 from pbx.metrics import Metrics
+from pbx.missed.service import MissedStats
 from pbx.switch.script import CallerScript, PhoneAct, Reaction
-from routing.values import CallId, Outcome
+from routing.values import CallId, LegId, Outcome
 from tests.world import DID, SALES, agent, plan, sales, stage
+
+
+class Missed:
+    """Missed calls of a queue of ours, of one that the plan has no more, and of none."""
+
+    stats = MissedStats({}, waiting=2, delivered=3, attempts_failed=4, given_up=1)
+
+    def open_tasks(self) -> Mapping[str, tuple[int, float]]:
+        return {"sales": (2, 90.0), "gone": (1, 5.0), "also gone": (1, 7.0), "": (3, 1.0)}
+
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -34,6 +46,8 @@ def told() -> tuple[Metrics, CollectorRegistry]:
     world.run(world.clock.now() + 60)
     for entry in story.entries:
         metrics.observe(entry)
+    proved = journal.EstimateProved(CallId("c"), SALES, said_s=60.0, waited_s=100.0)
+    metrics.observe(Stamped(NOW, proved))
     metrics.ami_event("Hangup")
     metrics.ami_event("Injected")
     metrics.ami_action("Originate", 0.001, ok=True)
@@ -41,6 +55,7 @@ def told() -> tuple[Metrics, CollectorRegistry]:
     metrics.decision_seconds(0.0001)
     metrics.handoff_seconds(0.001)
     metrics.plan_loaded(1.0, ok=True)
+    metrics.missed_source(Missed())
     return metrics, registry
 
 
@@ -51,6 +66,36 @@ def test_a_call_is_counted_by_number_and_outcome() -> None:
     assert registry.get_sample_value("voronka_calls_total", labels) == 1
     assert registry.get_sample_value("voronka_agents", {"state": "free"}) == 1
     assert registry.get_sample_value("voronka_waiting_calls", {"queue": "sales"}) == 0
+
+
+def test_missed_calls_are_told_by_queues_of_the_plan_alone() -> None:
+    _, registry = told()
+
+    def value(name: str, queue: str) -> float | None:
+        return registry.get_sample_value(f"voronka_missed_{name}", {"queue": queue})
+
+    assert [value("open", one) for one in ("sales", "none", "other", "gone")] == [2, 3, 2, None]
+    assert [value("oldest_seconds", one) for one in ("sales", "other")] == [90.0, 7.0]
+    assert registry.get_sample_value("voronka_webhook_given_up_total") == 1
+
+
+def test_a_wait_that_was_longer_than_announced_is_below_zero() -> None:
+    _, registry = told()
+
+    def up_to(error_s: str) -> float | None:
+        labels = {"queue": SALES, "le": error_s}
+        return registry.get_sample_value("voronka_wait_estimate_error_seconds_bucket", labels)
+
+    assert [up_to("-60.0"), up_to("-30.0"), up_to("+Inf")] == [0, 1, 1]
+
+
+def test_a_refused_outside_number_is_counted_by_reason() -> None:
+    metrics, registry = told()
+    refused = journal.OutsideRefused(CallId("c"), LegId("l"), "+7916", None, "manager_limit")
+    metrics.observe(Stamped(NOW, refused))
+
+    labels = {"reason": "manager_limit"}
+    assert registry.get_sample_value("voronka_outside_refused_total", labels) == 1
 
 
 def test_100_000_callers_leave_the_number_of_series_unchanged() -> None:

@@ -11,7 +11,10 @@ from pbx.errors import UnsafeValue
 Fields = Iterable[tuple[str, str]]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*\Z")
-_ADDRESS = re.compile(r"(PJSIP|Local)/[A-Za-z0-9+_.@:/;=-]{1,200}\Z")
+_ADDRESS = re.compile(
+    r"(PJSIP/[A-Za-z0-9+_.@:/;=-]{1,200}|Local/[A-Za-z0-9]{1,64}@voronka-[a-z-]{1,40}(/n)?)\Z"
+)
+_CONTEXT = re.compile(r"voronka-[a-z-]{1,40}\Z")
 _PLAIN = re.compile(r"[A-Za-z0-9+_.@/:-]*\Z")
 MAX_VALUE = 900
 """Asterisk cuts an AMI line at 1,024 bytes."""
@@ -21,14 +24,27 @@ def encode(action: str, fields: Fields) -> bytes:
     """An action's bytes.
 
     Raises UnsafeValue for a control or line-separating character (a bare LF ends an AMI line,
-    too), a header name that is none, and a value too long for a line.
+    too), a header name that is none, a value too long for a line, and an Originate that leads
+    anywhere but into our own dialplan.
     """
+    fields = tuple(fields)
+    if action == "Originate":
+        _check_originate(fields)
     lines = [f"Action: {_checked('Action', action)}"]
     for name, value in fields:
         if not _NAME.match(name):
             raise UnsafeValue(f"{name!r} is no header name")
         lines.append(f"{name}: {_checked(name, value)}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def _check_originate(fields: Iterable[tuple[str, str]]) -> None:
+    """Asterisk itself refuses only applications that start programs."""
+    for name, value in fields:
+        if name.lower() in ("application", "data"):
+            raise UnsafeValue("Originate runs the dialplan, never an application")
+        if name.lower() == "context" and not _CONTEXT.match(value):
+            raise UnsafeValue(f"Originate into {value!r}, which is not ours")
 
 
 def _checked(name: str, value: str) -> str:
@@ -56,15 +72,60 @@ def plain(value: str) -> str:
 
 def caller_id(name: str, number: str) -> str:
     """``"name" <number>``: what would end the name or the number early is left out."""
-    shown = "".join(c for c in name if unicodedata.category(c)[0] != "C" and c not in '"<>\\,')
+    shown = "".join(
+        c
+        for c in name
+        if unicodedata.category(c)[0] != "C"
+        and unicodedata.category(c) not in ("Zl", "Zp")
+        and c not in '"<>\\,'
+    )
     digits = "".join(c for c in number if c in "0123456789+*#")
     return f'"{shown[:80].strip()}" <{digits[:40]}>'
 
 
 def agi_quoted(value: str) -> str:
-    """An argument of an AGI command, quoted as its parser wants it."""
+    """An argument of an AGI command, quoted as its parser wants it.
+
+    Raises UnsafeValue for what Asterisk would evaluate in it.
+    """
+    if "${" in value or "$[" in value:
+        raise UnsafeValue(f"an expression of the dialplan: {value!r}")
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def keep_rescue(addresses: Iterable[str], ring_time_s: float, messages: str) -> Fields:
+    """Leave in Asterisk's own database what [voronka-alone] does without an engine."""
+    return (
+        ("Channel", "Local/keep@voronka-lease/n"),
+        ("Context", "voronka-lease"),
+        ("Exten", "wait"),
+        ("Priority", "1"),
+        ("Timeout", "2000"),
+        ("Async", "true"),
+        ("Variable", f"VORONKA_KEEP_PHONES={'&'.join(address(one) for one in addresses)}"),
+        ("Variable", f"VORONKA_KEEP_RING={max(1, round(ring_time_s))}"),
+        ("Variable", f"VORONKA_KEEP_MESSAGES={plain(messages)}"),
+    )
+
+
+def announce(*, channel_id: str, other_id: str, caller_channel_id: str, sounds: str) -> Fields:
+    """Say ``sounds`` (names with & between) to a caller in a holding bridge: one half of a Local
+    channel goes there, the other runs [voronka-announce]."""
+    if "," in sounds:  # would begin another variable
+        raise UnsafeValue(f"not a list of sounds: {sounds!r}")
+    return (
+        ("Channel", "Local/s@voronka-announcer/n"),
+        ("ChannelId", plain(channel_id)),
+        ("OtherChannelId", plain(other_id)),
+        ("Context", "voronka-announce"),
+        ("Exten", "s"),
+        ("Priority", "1"),
+        ("Timeout", "5000"),
+        ("Async", "true"),
+        ("Variable", f"VORONKA_CALL={plain(caller_channel_id)}"),
+        ("Variable", f"VORONKA_SAY={sounds}"),
+    )
 
 
 def originate(

@@ -68,6 +68,13 @@ def parse(text: str) -> Reply:
     return Reply(int(found[1]), found[2], found[3].strip())
 
 
+def settle() -> Script:
+    """Swallows the key by which we ended a question that nobody waits for: it takes effect about
+    100 ms after Asterisk was told to press it."""
+    yield _get_data("", 0.3, 1)
+    return None
+
+
 def play(sounds: Sequence[str]) -> Script:
     """All prompts, one after another; keys do not end them."""
     yield _playback(sounds)
@@ -148,10 +155,14 @@ def hold(call_id: str, music: str) -> Script:
     return None
 
 
-def _playback(sounds: Sequence[str]) -> str:
-    # What separates sounds or options can't be in a name.
+def playable(sounds: Sequence[str]) -> str:
+    """Sounds as Playback's argument; what separates sounds or options can't be in a name."""
     named = [sound for sound in sounds if not set(sound) & set("&,|")]
-    return f"EXEC Playback {agi_quoted('&'.join(named) or 'silence/1')}"
+    return "&".join(named) or "silence/1"
+
+
+def _playback(sounds: Sequence[str]) -> str:
+    return f"EXEC Playback {agi_quoted(playable(sounds))}"
 
 
 def _get_data(sound: str, timeout_s: float, digits: int) -> str:

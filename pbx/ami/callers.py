@@ -23,6 +23,7 @@ from pbx.ami.channels import (
     CallerChannel,
     MessageFolder,
     known,
+    known_name,
 )
 from pbx.ami.protocol import LOST, Headers
 from pbx.ami.wav import wav_seconds
@@ -32,6 +33,8 @@ from routing.values import CallId
 
 _log = structlog.get_logger(__name__)
 
+OWN_KEY = "#"
+"""Ends GET DATA."""
 UNDONE = scripts.Reply(510, "-1", "")
 """The answer to a command that could not be given."""
 
@@ -100,6 +103,13 @@ class Callers:
         else:
             self._next(caller)
 
+    def fetch(self, call_id: CallId) -> None:
+        """Take the caller out of the wait, if nobody is joined before."""
+        caller = self.by_id.get(call_id)
+        if caller is not None and caller.holding and not caller.talk_bridge:
+            caller.leaving = True
+            self._fetch(caller)
+
     def _fetch(self, caller: CallerChannel) -> None:
         """Back out of the holding bridge; when not yet in it, ``held`` comes here again."""
         if caller.held:
@@ -125,7 +135,7 @@ class Callers:
         """The caller is in the holding bridge: who has picked up may take them."""
         caller.held = True
         caller.holding_bridge = bridge
-        if caller.todo or caller.released:
+        if caller.todo or caller.released or caller.leaving:
             self._fetch(caller)
         else:
             self._set(caller.channel, "VORONKA_HELD", "1")
@@ -133,6 +143,7 @@ class Callers:
     def talks(self, caller: CallerChannel, bridge: str) -> None:
         """The caller is in a bridge with somebody."""
         caller.talk_bridge = bridge
+        caller.leaving = False
         if caller.limited:
             # The dialplan has lifted the limit when it joined them, but we may have set it again
             # in that very moment.
@@ -163,7 +174,7 @@ class Callers:
                 event["ChannelState"] == UP,
                 event["AccountCode"],
                 known(event["CallerIDNum"]),
-                known(event["CallerIDName"]),
+                known_name(event["CallerIDName"]),
             )
             self.by_id[call_id] = caller
             self._tell(port.CallArrived(call_id, caller.dialled, caller.number, caller.name))
@@ -173,6 +184,7 @@ class Callers:
     def _back_in_agi(self, caller: CallerChannel, channel: str, sent_to: str) -> None:
         """Out of a talk, out of the holding bridge, or after a command that Asterisk choked on."""
         talked, caller.talked = caller.talked, False
+        leaving, caller.leaving = caller.leaving, False
         caller.ready = True
         caller.channel = channel
         caller.holding = caller.held = False
@@ -186,6 +198,11 @@ class Callers:
             self._tell(port.CallerTransferred(caller.call_id, sent_to))
         elif talked:
             self._tell(port.TalkOver(caller.call_id))
+        elif leaving:
+            self._tell(port.WaitLeft(caller.call_id))
+        elif caller.script is None and not caller.todo and caller.waits is not None:
+            # The wait ended, and the engine did not ask for it.
+            caller.todo.append(caller.waits)
         self._next(caller)
 
     def _stranger_back(self, caller: CallerChannel, sent_to: str) -> None:
@@ -202,6 +219,22 @@ class Callers:
         self._tell(
             port.CallerFound(caller.call_id, caller.dialled, caller.number, caller.name, started_at)
         )
+
+    def interrupt(self, caller: CallerChannel) -> None:
+        """End a question whose answer nobody waits for any more: what is asked next would stand
+        behind it, and the caller's key would go to the old one."""
+        caller.own_key = True
+        self._act(
+            "PlayDTMF",
+            (
+                ("Channel", caller.channel),
+                ("Digit", OWN_KEY),
+                ("Duration", "100"),
+                ("Receive", "true"),
+            ),
+        )
+        caller.script = scripts.settle()
+        self._resume(caller, None)
 
     def agi_end(self, event: Headers) -> None:
         """The channel left AGI.  A question under way stays: it is answered already, or will be
@@ -229,8 +262,15 @@ class Callers:
     def key(self, event: Headers) -> None:
         """A key of the caller's."""
         caller = self.by_id.get(CallId(event["Uniqueid"]))
-        if caller is not None and not caller.holding and event["Direction"] == "Received":
-            caller.keys.press(event["Digit"])
+        if caller is None or event["Direction"] != "Received":
+            return
+        key = event["Digit"]
+        if caller.own_key and key == OWN_KEY:
+            caller.own_key = False
+        elif not caller.holding:
+            caller.keys.press(key)
+        elif not caller.talk_bridge and key in scripts.ALL_KEYS:
+            self._tell(port.KeyPressed(caller.call_id, key))
 
     # Scripts -----------------------------------------------------------------------------
 
@@ -271,13 +311,17 @@ class Callers:
     ) -> None:
         command = caller.command
         caller.script = caller.command = None
+        caller.own_key = False
         if isinstance(command, port.Hold):
             caller.holding = caller.held = False
             if reply is not None and reply.dead:
                 return  # gone, sent on or thrown out of AGI: Hangup or another start tells
             talked, caller.talked = caller.talked, False
+            leaving, caller.leaving = caller.leaving, False
             if talked and not caller.todo:
                 self._tell(port.TalkOver(caller.call_id))
+            elif leaving:
+                self._tell(port.WaitLeft(caller.call_id))
         elif event is not None:
             self._tell(port.CallerDid(caller.call_id, event))
         self._next(caller)
@@ -285,8 +329,10 @@ class Callers:
     def _script(self, caller: CallerChannel, command: port.ForCaller | port.Hold) -> scripts.Script:
         if isinstance(command, port.Hold):
             caller.holding = True
+            caller.waits = command
             caller.keys.take()
             return scripts.hold(caller.call_id, command.music)
+        caller.waits = None
         match command.command:
             case PlayPrompts(prompts, language):
                 return scripts.play([self._resolve(one, language) for one in prompts])
@@ -359,7 +405,7 @@ class Callers:
         elif isinstance(command, port.ForCaller):
             self.close(caller)
             caller.todo.appendleft(command)
-            self._next(caller)
+            self.interrupt(caller)
         elif in_agi and (caller.holding or caller.talked):
             self.close(caller)
             if command is not None and not caller.talked:

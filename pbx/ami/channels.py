@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,12 +17,17 @@ from routing.values import CallId, Disposition, LegId
 
 LEG_PREFIX = "voronka-"
 """Begins the Uniqueid of a leg of ours, so that it is known in Asterisk's own lists."""
+SAY_PREFIX = "voronka-say-"
+"""Begins the Uniqueids of both halves of an announcement."""
 CALL_CONTEXT = "voronka-call"
 """Where callers are led (asterisk-conf/extensions.conf)."""
-LIMIT_S = 60
+ALONE_CONTEXT = "voronka-alone"
+"""Where callers are whom no engine serves."""
+LIMIT_S = 10
 """The caller's time limit without a sign of the engine, seconds (asterisk-conf/extensions.conf)."""
 RINGING, UP = "5", "6"
 """ChannelState as in Asterisk's channelstate.h."""
+_ESCAPE = re.compile(r"\\(.)")
 
 Answered = Callable[[Headers | None], None]
 
@@ -48,7 +54,11 @@ class CallerChannel:
 
     ``holding``: the command for the holding bridge was given; ``held``: the caller is in it.
     ``talk_bridge``: in a bridge with somebody.  ``talked``: since the last time in AGI.
+    ``announcement``: the Uniqueid of what is being said to them there, "" for nothing.
+    ``leaving``: to be taken out of the wait, unless somebody is joined first.
     ``limited``: we have renewed the dialplan's time limit, so we have to lift it, too.
+    ``own_key``: the next # is ours, pressed to end a question of a time before us.
+    ``waits``: the last command, where it was to wait.
     ``stranger``: talks since a time before us, and the engine does not know the call.
     """
 
@@ -67,11 +77,15 @@ class CallerChannel:
     holding: bool = False
     held: bool = False
     holding_bridge: str = ""
+    announcement: str = ""
+    leaving: bool = False
     talk_bridge: str = ""
     joined: LegId | None = None
     talked: bool = False
     released: bool = False
     limited: bool = False
+    own_key: bool = False
+    waits: port.Hold | None = None
     stranger: bool = False
 
 
@@ -92,3 +106,11 @@ class LegChannel:
 def known(text: str) -> str:
     """A number or name as Asterisk shows it, without its word for none."""
     return "" if text == "<unknown>" else text
+
+
+def known_name(text: str) -> str:
+    """A name as it was sent: Asterisk writes it with C's escapes (``O\\'Hara``), numbers without.
+
+    Escapes of control characters become a blank.
+    """
+    return _ESCAPE.sub(lambda found: found[1] if found[1] in "\\\"'?" else " ", known(text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import structlog
 from panoramisk.manager import Manager
 
 from pbx.ami.actions import Fields, encode
+from pbx.ami.lease import Lease
 from pbx.ami.protocol import LOST, Headers, WholeMessages
 from pbx.errors import ActionFailed, LoginRefused, SwitchError, SwitchLost
 
@@ -71,20 +73,24 @@ class AmiConnection(Manager):  # type: ignore[misc]
         user: str,
         secret: str,
         *,
+        tls: ssl.SSLContext | None = None,
         rng: random.Random,
         on_event: Callable[[Headers], None],
         on_up: Callable[[], Awaitable[None]],
         on_down: Callable[[str], None],
         watcher: Watcher,
+        lease: Lease,
     ) -> None:
         super().__init__(host=host, port=port, ping_delay=0, reconnect_timeout=0)
         self._user = user
         self._secret = secret
+        self._tls = tls
         self._rng = rng
         self._on_event = on_event
         self._on_up = on_up
         self._on_down = on_down
         self._watcher = watcher
+        self.lease = lease
         self._line: WholeMessages | None = None
         self._pending: dict[str, _Pending] = {}
         self._ids = 0
@@ -99,16 +105,21 @@ class AmiConnection(Manager):  # type: ignore[misc]
         """Logged in and not known to be lost."""
         return self._line is not None and self.authenticated
 
-    async def open(self) -> None:
-        """Connect and log in; from then on the connection keeps itself.
+    async def lead(self) -> None:
+        """Connect, log in and wait until no other engine leads; no event is taken yet.
 
         Raises SwitchLost when there is nobody to connect to, LoginRefused when we are refused.
         """
-        await self._connect()
-        self._tasks = [
-            asyncio.create_task(self._keep(), name="ami-keep"),
-            asyncio.create_task(self._watch(), name="ami-watch"),
-        ]
+        self._tasks.append(asyncio.create_task(self._watch(), name="ami-watch"))
+        await self._log_in()
+
+    async def open(self) -> None:
+        """Take events, after ``lead``; from then on the connection keeps itself.
+
+        Raises SwitchLost.
+        """
+        await self._begin()
+        self._tasks.append(asyncio.create_task(self._keep(), name="ami-keep"))
 
     async def shut(self) -> None:
         """Disconnect for good."""
@@ -120,9 +131,14 @@ class AmiConnection(Manager):  # type: ignore[misc]
                 await task
         if self._line is not None:
             if self.authenticated:
+                await self.lease.give_up(self.ask)
                 self._line.write(encode("Logoff", ()))
             self._line.transport.close()
         self._drop("closed")
+
+    async def deposed(self) -> None:
+        """Wait until another engine leads in our place."""
+        await self.lease.deposed.wait()
 
     # Sending -----------------------------------------------------------------------------
 
@@ -132,6 +148,9 @@ class AmiConnection(Manager):  # type: ignore[misc]
 
         Raises UnsafeValue; nothing is sent then.
         """
+        if self.authenticated and self.lease.frozen:
+            # Another engine may lead by now: ask before anything else is done.
+            self._give_up_line("this process stood still")
         self._ids += 1
         action_id = f"v{self._ids}"
         data = encode(name, (("ActionID", action_id), *fields))
@@ -208,6 +227,10 @@ class AmiConnection(Manager):  # type: ignore[misc]
     # The line ----------------------------------------------------------------------------
 
     async def _connect(self) -> None:
+        await self._log_in()
+        await self._begin()
+
+    async def _log_in(self) -> None:
         loop = asyncio.get_running_loop()
         line: WholeMessages | None = None
         lost = self._lost = asyncio.Event()
@@ -224,6 +247,7 @@ class AmiConnection(Manager):  # type: ignore[misc]
                     lambda: WholeMessages(self._message, gone, self._garbage),
                     self.config["host"],
                     self.config["port"],
+                    ssl=self._tls,
                 )
         except (OSError, TimeoutError) as error:
             raise SwitchLost(
@@ -234,7 +258,7 @@ class AmiConnection(Manager):  # type: ignore[misc]
         try:
             async with asyncio.timeout(CONNECT_S):
                 await self.ask(
-                    "Login", (("Username", self._user), ("Secret", self._secret), ("Events", "on"))
+                    "Login", (("Username", self._user), ("Secret", self._secret), ("Events", "off"))
                 )
         except ActionFailed as error:
             was_refused = not lost.is_set() or "Authentication" in str(error)
@@ -246,14 +270,24 @@ class AmiConnection(Manager):  # type: ignore[misc]
             self._drop("login timed out")
             line.abort()
             raise SwitchLost("AMI login: no answer") from error
+        try:
+            await self.lease.take(self.ask)
+        except BaseException:
+            self._drop("no lease")
+            line.abort()
+            raise
         self.authenticated = True
         self._watcher.ami_connected(True)
+
+    async def _begin(self) -> None:
         try:
+            await self.ask("Events", (("EventMask", "on"),))
             await self._on_up()
-        except BaseException:
+        except BaseException as error:
             # Not knowing what there is, we do not go on: the next login reads it again.
-            self._drop("the state could not be read")
-            line.abort()
+            self._give_up_line("the state could not be read")
+            if isinstance(error, ActionFailed):
+                raise SwitchLost(str(error)) from error
             raise
 
     def _drop(self, reason: str) -> None:
@@ -269,6 +303,12 @@ class AmiConnection(Manager):  # type: ignore[misc]
                 self._on_down(reason)
         self._lost.set()
 
+    def _give_up_line(self, reason: str) -> None:
+        line = self._line
+        self._drop(reason)
+        if line is not None:
+            line.abort()
+
     async def _keep(self) -> None:
         """Comes back whenever the line is lost."""
         while True:
@@ -280,6 +320,8 @@ class AmiConnection(Manager):  # type: ignore[misc]
                     await self._connect()
                 except SwitchError as error:
                     _log.warning("ami_not_connected", reason=str(error))
+                    if self.lease.deposed.is_set():
+                        return
                 except Exception:
                     _log.exception("ami_not_connected")
                 pause = min(BACK_OFF_S[1], pause * 2)
@@ -298,6 +340,7 @@ class AmiConnection(Manager):  # type: ignore[misc]
             if line is None or not self.authenticated:
                 asked_at = None
                 continue
+            self.lease.tick(self.act, self._give_up_line)
             if asked_at is not None and self._heard_at >= asked_at:
                 asked_at = None
             if asked_at is None and now - self._heard_at >= PING_EVERY_S:
@@ -306,8 +349,7 @@ class AmiConnection(Manager):  # type: ignore[misc]
             elif asked_at is not None and now - asked_at >= PING_S:
                 asked_at = None
                 _log.warning("ami_silent", seconds=round(now - self._heard_at, 1))
-                self._drop("the line is silent")
-                line.abort()
+                self._give_up_line("the line is silent")
 
 
 def _into(future: asyncio.Future[Headers | None]) -> Answered:

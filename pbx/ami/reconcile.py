@@ -7,13 +7,24 @@ from __future__ import annotations
 
 import time
 
-from pbx.ami.channels import CALL_CONTEXT, LEG_PREFIX, RINGING, UP, CallerChannel, known
+from pbx.ami.channels import (
+    ALONE_CONTEXT,
+    CALL_CONTEXT,
+    LEG_PREFIX,
+    RINGING,
+    SAY_PREFIX,
+    UP,
+    CallerChannel,
+    known,
+    known_name,
+)
 from pbx.ami.connection import AmiConnection
 from pbx.ami.protocol import Headers
 from pbx.ami.translate import Channels
+from pbx.switch.port import UNSEEN
 from routing.values import CallId
 
-GONE = "gone while nobody listened"
+RESTARTED = "Asterisk was restarted"
 
 
 async def after_login(connection: AmiConnection, channels: Channels) -> None:
@@ -25,8 +36,11 @@ async def after_login(connection: AmiConnection, channels: Channels) -> None:
     bridges = await connection.listing("BridgeList")
     technology = {one.get("BridgeUniqueid", ""): one.get("BridgeTechnology", "") for one in bridges}
     found = await connection.listing("CoreShowChannels")
-    channels.forget_missing({one.get("Uniqueid", "") for one in found}, GONE, among=before)
+    found.sort(key=_age)  # who came first is served first
+    why = RESTARTED if connection.lease.asterisk_restarted else UNSEEN
+    channels.forget_missing({one.get("Uniqueid", "") for one in found}, why, among=before)
     channels.forget_bridges()
+    _served_without_us(channels, found)
     for one in found:
         _see(channels, one, technology.get(one.get("BridgeId", ""), ""))
     for one in found:
@@ -36,6 +50,7 @@ async def after_login(connection: AmiConnection, channels: Channels) -> None:
         # Who has been given a command since is led already.
         if caller is not None and asked.get(caller.call_id) == caller.agi_id:
             _resume(channels, caller, one)
+    channels.renew_limits()  # they may be about to run out
     channels.tell_up()
 
 
@@ -47,7 +62,18 @@ async def clean(connection: AmiConnection, channels: Channels) -> int:
     before = channels.settled()
     found = await connection.listing("CoreShowChannels")
     there = {one.get("Uniqueid", "") for one in found}
-    return channels.forget_missing(there, GONE, among=before)
+    _served_without_us(channels, found)
+    return channels.forget_missing(there, UNSEEN, among=before)
+
+
+def _served_without_us(channels: Channels, found: list[Headers]) -> None:
+    """Callers whose time limit has run out are the dialplan's: nobody is to be rung for them."""
+    for one in found:
+        if (
+            one.get("Context") == ALONE_CONTEXT
+            and CallId(one.get("Uniqueid", "")) in channels.callers
+        ):
+            channels.forget(one["Uniqueid"], UNSEEN)
 
 
 def _see(channels: Channels, one: Headers, technology: str) -> None:
@@ -58,16 +84,19 @@ def _see(channels: Channels, one: Headers, technology: str) -> None:
             channels.ringing.new_channel(leg, channel)
         if one.get("ChannelState") in (RINGING, UP):
             channels.ringing.new_state(leg, one["ChannelState"])
+    elif unique_id.startswith(SAY_PREFIX):
+        if not channels.announcing.owns(unique_id):
+            channels.hang_up_stray(unique_id)
     elif unique_id.startswith(LEG_PREFIX):
         if one.get("ChannelState") == UP:
-            channels.busy(unique_id, channel)  # talks, or is about to
+            channels.busy(unique_id, channel, "")  # talks, or is about to
         else:
             channels.hang_up_stray(unique_id)
     elif CallId(unique_id) not in channels.callers:
         if one.get("Context") == CALL_CONTEXT:
             _adopt(channels, one, technology)
         else:
-            channels.busy(unique_id, channel)
+            channels.busy(unique_id, channel, one.get("Exten", ""))
 
 
 def _adopt(channels: Channels, one: Headers, technology: str) -> None:
@@ -78,12 +107,14 @@ def _adopt(channels: Channels, one: Headers, technology: str) -> None:
         one.get("ChannelState") == UP,
         one.get("AccountCode", ""),
         known(one.get("CallerIDNum", "")),
-        known(one.get("CallerIDName", "")),
+        known_name(one.get("CallerIDName", "")),
     )
     caller.holding = technology == "holding_bridge"
     caller.stranger = bool(technology) and not caller.holding
     channels.callers[caller.call_id] = caller
     if not caller.stranger:
+        if not caller.holding:
+            channels.leading.interrupt(caller)
         channels.leading.tell_found(caller, time.time() - _seconds(one.get("Duration", "")))
 
 
@@ -107,6 +138,12 @@ def _resume(channels: Channels, caller: CallerChannel, one: Headers) -> None:
         channel=one.get("Channel", ""),
         sent_to=one.get("ApplicationData", "").partition(",")[2],
     )
+
+
+def _age(one: Headers) -> tuple[int, ...]:
+    """Sorts by a Uniqueid of Asterisk's own making, ``1795484964.4``; others first."""
+    parts = one.get("Uniqueid", "").split(".")
+    return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else ()
 
 
 def _seconds(duration: str) -> float:

@@ -5,33 +5,39 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
 
 from pbx.ami import reconcile
+from pbx.ami.actions import keep_rescue
 from pbx.ami.connection import AmiConnection, Watcher
+from pbx.ami.lease import Lease
+from pbx.ami.protocol import Headers
 from pbx.ami.translate import Channels, MessageFolder
-from pbx.errors import SwitchError
+from pbx.errors import SwitchError, UnsafeValue
+from pbx.plan.model import Rescue
 from pbx.switch.port import PromptResolver, SwitchCommand, SwitchDown, SwitchEvent
 
 _log = structlog.get_logger(__name__)
 
 CHECK_EVERY_S = 15.0
 """How often what we know is compared with the channels that there are, seconds."""
-RENEW_EVERY_S = 20.0
-"""How often a caller's time limit in the dialplan (60 s) is set anew, seconds."""
+RENEW_EVERY_S = 3.0
+"""How often a caller's time limit in the dialplan (10 s) is set anew, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class AmiSettings:
-    """Where AMI is and who we are there."""
+    """Where AMI is and who we are there; with ``tls`` the line is encrypted, the host proven."""
 
     host: str
     port: int
     user: str
     secret: str
+    tls: ssl.SSLContext | None = None
 
     def __repr__(self) -> str:
         """Without the secret."""
@@ -42,7 +48,8 @@ class AsteriskSwitch:
     """Drives Asterisk over AMI; keeps the promises of pbx.switch.port.
 
     ``addresses``: the devices of the plan, whose reachability and own calls are told.
-    ``command_prefix``: of this run only (see Channels).
+    ``command_prefix``: of this run only (see Channels).  ``rescue``: what Asterisk is to do while
+    no engine runs; None leaves it as it is.
     """
 
     def __init__(
@@ -55,6 +62,7 @@ class AsteriskSwitch:
         addresses: Iterable[str],
         watcher: Watcher,
         command_prefix: str = "a",
+        rescue: Rescue | None = None,
     ) -> None:
         self._on_event: Callable[[SwitchEvent], None] = _nobody
         self.connection = AmiConnection(
@@ -62,11 +70,13 @@ class AsteriskSwitch:
             settings.port,
             settings.user,
             settings.secret,
+            tls=settings.tls,
             rng=rng,
             on_event=self._event,
             on_up=self._up,
             on_down=self._down,
             watcher=watcher,
+            lease=Lease(command_prefix),
         )
         self.channels = Channels(
             act=self.connection.act,
@@ -76,11 +86,22 @@ class AsteriskSwitch:
             addresses=frozenset(addresses),
             command_prefix=command_prefix,
         )
+        self._rescue = rescue
+        self._messages = messages.on_switch
         self._house: list[asyncio.Task[None]] = []
 
+    async def lead(self) -> None:
+        """Connect, and wait until no other engine leads.  Raises SwitchLost or LoginRefused."""
+        await self.connection.lead()
+
     async def start(self, on_event: Callable[[SwitchEvent], None]) -> None:
-        """Connect.  Raises SwitchLost or LoginRefused."""
+        """Deliver events; ``lead`` first, where that has not been done.
+
+        Raises SwitchLost or LoginRefused.
+        """
         self._on_event = on_event
+        if not self.connection.up:
+            await self.connection.lead()
         await self.connection.open()
         self._house = [
             asyncio.create_task(self._check(), name="ami-check"),
@@ -101,9 +122,21 @@ class AsteriskSwitch:
         await self.connection.shut()
         self._on_event = _nobody
 
-    def watch(self, addresses: Iterable[str]) -> None:
-        """Other devices are to be watched: a new plan."""
+    def watch(self, addresses: Iterable[str], rescue: Rescue) -> None:
+        """A new plan: other devices are to be watched, others serve without us."""
         self.channels.addresses = frozenset(addresses)
+        self._rescue = rescue
+        self._keep_rescue()
+
+    def _keep_rescue(self) -> None:
+        if self._rescue is None:
+            return
+        messages = self._messages if self._rescue.voicemail else ""
+        try:
+            fields = keep_rescue(self._rescue.addresses, self._rescue.ring_time_s, messages)
+            self.connection.act("Originate", fields, _rescue_kept)
+        except UnsafeValue as error:
+            _log.error("rescue_not_kept", reason=str(error))
 
     def _event(self, headers: dict[str, str]) -> None:
         self.channels.take(headers)
@@ -113,6 +146,7 @@ class AsteriskSwitch:
 
     async def _up(self) -> None:
         await reconcile.after_login(self.connection, self.channels)
+        self._keep_rescue()
 
     def _down(self, reason: str) -> None:
         self._tell(SwitchDown(reason))
@@ -128,6 +162,11 @@ class AsteriskSwitch:
         while True:
             await asyncio.sleep(RENEW_EVERY_S)
             self.channels.renew_limits()
+
+
+def _rescue_kept(reply: Headers | None) -> None:
+    if reply is None or reply.get("Response") != "Success":
+        _log.error("rescue_not_kept", reason=(reply or {}).get("Message", "no answer"))
 
 
 def _nobody(event: SwitchEvent) -> None:

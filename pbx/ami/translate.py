@@ -7,12 +7,22 @@ callers, legs.py rings devices; here is who gets which event, and what bridges m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
+from pbx.ami.announcing import Announcers
 from pbx.ami.callers import Callers
-from pbx.ami.channels import LEG_PREFIX, UP, Act, CallerChannel, LegChannel, MessageFolder
+from pbx.ami.channels import (
+    ALONE_CONTEXT,
+    LEG_PREFIX,
+    SAY_PREFIX,
+    UP,
+    Act,
+    CallerChannel,
+    LegChannel,
+    MessageFolder,
+)
 from pbx.ami.legs import Legs
 from pbx.ami.protocol import Headers
 from pbx.switch import port
@@ -52,7 +62,15 @@ class Channels:
             command_prefix=command_prefix,
         )
         self.ringing = Legs(act=act, tell=tell, callers=self.leading.by_id)
+        self.announcing = Announcers(
+            act=act,
+            tell=tell,
+            resolve=resolve,
+            callers=self.leading.by_id,
+            prefix=command_prefix,
+        )
         self.own_calls: dict[str, str] = {}
+        self._dialled: dict[str, str] = {}
         self._bridges: dict[str, set[str]] = {}
         self.malformed = 0
         self._takers: dict[str, Callable[[Headers], None]] = {
@@ -62,7 +80,7 @@ class Channels:
             "BridgeEnter": self._bridge_enter,
             "BridgeLeave": self._bridge_leave,
             "AttendedTransfer": self._handed_over,
-            "OriginateResponse": self.ringing.originate_response,
+            "OriginateResponse": self._originate_response,
             "AsyncAGIStart": self.leading.agi_start,
             "AsyncAGIExec": self.leading.agi_exec,
             "AsyncAGIEnd": self.leading.agi_end,
@@ -91,6 +109,10 @@ class Channels:
                 self.ringing.stop(leg_id, why)
             case port.Hold():
                 self.leading.hold(command)
+            case port.Fetch(call_id):
+                self.leading.fetch(call_id)
+            case port.Announce():
+                self.announcing.say(command)
             case port.ForCaller():
                 self.leading.lead(command)
             case port.Release(call_id):
@@ -117,14 +139,27 @@ class Channels:
         unique_id, channel = event["Uniqueid"], event["Channel"]
         if leg := self.ringing.of(unique_id):
             self.ringing.new_channel(leg, channel)
+        elif unique_id.startswith(SAY_PREFIX):
+            self.announcing.new_channel(unique_id)
         elif not unique_id.startswith(LEG_PREFIX):
-            self.busy(unique_id, channel)
+            self.busy(unique_id, channel, event.get("Exten", ""))
 
-    def busy(self, unique_id: str, channel: str) -> None:
-        """A channel that is not ours: if it is a manager's device, the manager is busy."""
+    def _originate_response(self, event: Headers) -> None:
+        if event.get("Uniqueid", "").startswith(SAY_PREFIX):
+            self.announcing.originate_response(event)
+        else:
+            self.ringing.originate_response(event)
+
+    def busy(self, unique_id: str, channel: str, dialled: str) -> None:
+        """A channel that is not ours: if it is a manager's device, the manager is busy.
+
+        ``dialled``: "" or "s" where the device did not dial but was called.
+        """
         address = channel.rpartition("-")[0]
         if address in self.addresses and unique_id not in self.own_calls:
             self.own_calls[unique_id] = address
+            if dialled not in ("", "s"):
+                self._dialled[unique_id] = dialled
             self._tell(port.AddressBusy(address, unique_id))
 
     def _new_state(self, event: Headers) -> None:
@@ -140,11 +175,17 @@ class Channels:
         words = f"{cause} {event.get('Cause-txt', '')}".strip()
         if leg := self.ringing.of(unique_id):
             self.ringing.hung_up(leg, cause, words)
+        elif unique_id.startswith(SAY_PREFIX):
+            self.announcing.ended(unique_id)
         elif caller := self.callers.pop(CallId(unique_id), None):
             self.leading.close(caller)
+            self.announcing.silence(caller)
+            if event.get("Context") == ALONE_CONTEXT:
+                words = f"{words}, {port.UNSEEN}"  # the dialplan had taken the call from us
             if not caller.stranger:
                 self._tell(port.CallerGone(caller.call_id, words))
         elif address := self.own_calls.pop(unique_id, None):
+            self._dialled.pop(unique_id, None)
             self._tell(port.AddressIdle(address, unique_id))
 
     def _bridge_enter(self, event: Headers) -> None:
@@ -154,7 +195,13 @@ class Channels:
             if caller is not None and caller.holding and not caller.held:
                 self.leading.held(caller, bridge)
             return
-        if caller is None and self.ringing.of(unique_id) is None:
+        if dialled := self._dialled.pop(unique_id, None):
+            # Dial puts both into a bridge when the other side picks up, not before.
+            address = self.own_calls[unique_id]
+            self._tell(port.OwnCallJoined(address, unique_id, dialled))
+            return
+        leg = self.ringing.of(unique_id)
+        if caller is None and leg is None and unique_id not in self.own_calls:
             return
         if caller is not None:
             self.leading.talks(caller, bridge)
@@ -165,11 +212,28 @@ class Channels:
             partner = self.callers.get(leg.call_id) if leg is not None else None
             if leg is not None and partner is not None and leg.call_id in inside:
                 self.ringing.joined(leg, partner)
+        for member in inside:
+            if (one := self.callers.get(CallId(member))) and one.joined is None:
+                self._taken(one, inside)
+
+    def _taken(self, caller: CallerChannel, inside: set[str]) -> None:
+        """The caller talks: with whom, where it is nobody whom we rang?  A phone that an engine
+        before us rang, and that was picked up meanwhile."""
+        address = self._own_call_in(inside)
+        if address and not caller.talked and not caller.stranger:
+            caller.talked = True
+            self._tell(port.CallerTaken(caller.call_id, address))
+
+    def _own_call_in(self, inside: Collection[str]) -> str:
+        """The manager's device that is in the bridge by a call of its own; "" for none."""
+        return next((self.own_calls[one] for one in inside if one in self.own_calls), "")
 
     def _bridge_leave(self, event: Headers) -> None:
         bridge, unique_id = event["BridgeUniqueid"], event["Uniqueid"]
         if caller := self.callers.get(CallId(unique_id)):
             self.leading.left(caller, bridge)
+            if not caller.held:
+                self.announcing.silence(caller)
         inside = self._bridges.get(bridge)
         if inside is not None:
             inside.discard(unique_id)
@@ -180,18 +244,25 @@ class Channels:
         """A manager joined the caller with another call of theirs."""
         if event["Result"] != "Success":
             return
-        transferee = CallId(event["TransfereeUniqueid"])
+        transferee = CallId(event.get("TransfereeUniqueid", ""))
         other = "TransferTarget"
         caller = self.callers.get(transferee)
         if caller is None:
             # The phone may name the two calls the other way round.
-            caller = self.callers.get(CallId(event["TransferTargetUniqueid"]))
+            caller = self.callers.get(CallId(event.get("TransferTargetUniqueid", "")))
             other = "Transferee"
         if caller is None or caller.stranger:
             return
         first = event["OrigTransfererUniqueid"].startswith(LEG_PREFIX)
         target = event["SecondTransfererExten" if first else "OrigTransfererExten"]
-        address = event[f"{other}Channel"].rpartition("-")[0]
+        address = event.get(f"{other}Channel", "").rpartition("-")[0]
+        if not address:
+            # Asterisk does not always name the other side: it is in one of these bridges.
+            inside: set[str] = set()
+            for name in ("DestBridgeUniqueid", "SecondBridgeUniqueid", "OrigBridgeUniqueid"):
+                inside |= self._bridges.get(event.get(name, ""), set())
+            inside -= {event["OrigTransfererUniqueid"], event["SecondTransfererUniqueid"]}
+            address = self._own_call_in(inside)
         self._tell(port.CallerHandedOver(caller.call_id, target, address))
 
     def _device_state(self, event: Headers) -> None:
@@ -204,20 +275,24 @@ class Channels:
 
     def known(self) -> set[str]:
         """The Uniqueids of everything we believe to be there."""
-        return {*self.callers, *(LEG_PREFIX + leg for leg in self.legs), *self.own_calls}
+        legs = (LEG_PREFIX + leg for leg in self.legs)
+        return {*self.callers, *legs, *self.own_calls, *self.announcing.known()}
 
     def settled(self) -> set[str]:
-        """``known`` without legs that Asterisk may just be making."""
-        return self.known() - {
-            LEG_PREFIX + leg.leg_id for leg in self.legs.values() if not leg.channel
-        }
+        """``known`` without what Asterisk may just be making."""
+        making = {LEG_PREFIX + leg.leg_id for leg in self.legs.values() if not leg.channel}
+        return self.known() - making - (self.announcing.known() - self.announcing.settled())
 
     def forget_missing(self, there: set[str], why: str, among: set[str] | None = None) -> int:
         """End what (``among`` these) is not ``there``; returns how many that were."""
         missing = sorted((self.known() if among is None else among & self.known()) - there)
         for unique_id in missing:
-            self.take({"Event": "Hangup", "Uniqueid": unique_id, "Cause": "0", "Cause-txt": why})
+            self.forget(unique_id, why)
         return len(missing)
+
+    def forget(self, unique_id: str, why: str) -> None:
+        """It is gone, or no business of ours any more."""
+        self.take({"Event": "Hangup", "Uniqueid": unique_id, "Cause": "0", "Cause-txt": why})
 
     def forget_bridges(self) -> None:
         """Who is in which bridge is about to be told anew."""

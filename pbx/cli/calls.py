@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
-
 import click
 
-from pbx.cli.options import db_option, open_log, tz_option, zone
-from pbx.cli.times import FORMS, moment
+from pbx.cli.options import db_option, moment_option, open_log, tz_option, zone
+from pbx.cli.times import FORMS
 from routing.values import Outcome
 
 DEFAULT_LIMIT = 50
@@ -62,8 +60,8 @@ def calls(
 
     local = zone(tz)
     wanted = CallFilter(
-        since=_moment("--since", since, local),
-        until=_moment("--until", until, local),
+        since=moment_option("--since", since, local),
+        until=moment_option("--until", until, local),
         number=number,
         did=did,
         queue=queue,
@@ -89,16 +87,3 @@ def calls(
         render_calls(rows, console, zone=local, totals=sums)
         if sums.calls > len(rows):
             console.print(f"the newest {len(rows)} are shown; --limit 0 shows all", style="dim")
-
-
-def _moment(option: str, text: str | None, local: tzinfo | None) -> datetime | None:
-    if text is None:
-        return None
-    from pbx.engine.clock import SystemClock
-
-    clock = SystemClock()
-    now = clock.utc(clock.now())
-    try:
-        return moment(text, now=now, zone=local, end_of_day=option == "--until")
-    except (ValueError, OverflowError) as error:
-        raise click.BadParameter(str(error), param_hint=option) from error

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from datetime import tzinfo
+import re
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
+from pbx.cli.times import moment
 from pbx.settings import read_secret
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+_PASSWORD = re.compile(r"[^/]*//[^/@]*:[^/]+@|.*[?&]password=", re.IGNORECASE)
 
 db_option = click.option(
     "--db",
@@ -31,11 +35,19 @@ def open_log(db: str | None) -> Engine:
     """The log to read.  Raises JournalError and SettingsError."""
     from pbx.journal.database import open_for_reading  # here: slow to import
 
+    return open_for_reading(database_url(db))
+
+
+def database_url(db: str | None) -> str:
+    """The log's database: as asked for, or as set.  Raises SettingsError."""
+    if db and _PASSWORD.match(db):
+        raise click.BadParameter(
+            "a command line is read by every user of the machine: a URL with a password belongs "
+            "into VORONKA_DB_FILE",
+            param_hint="--db",
+        )
     url = db or read_secret(os.environ, "VORONKA_DB")
-    if not url:
-        state = os.environ.get("VORONKA_STATE_DIR", "var")
-        url = f"sqlite:///{state}/voronka.db"
-    return open_for_reading(url)
+    return url or f"sqlite:///{os.environ.get('VORONKA_STATE_DIR', 'var')}/voronka.db"
 
 
 def zone(name: str | None) -> tzinfo | None:
@@ -48,3 +60,17 @@ def zone(name: str | None) -> tzinfo | None:
         raise click.BadParameter(
             f"{name!r} is not a time zone (as Europe/Moscow)", param_hint="--tz"
         ) from error
+
+
+def moment_option(option: str, text: str | None, local: tzinfo | None) -> datetime | None:
+    """When the option's ``text`` means; ``--until`` a day includes it.  Raises BadParameter."""
+    if text is None:
+        return None
+    from pbx.engine.clock import SystemClock
+
+    clock = SystemClock()
+    now = clock.utc(clock.now())
+    try:
+        return moment(text, now=now, zone=local, end_of_day=option == "--until")
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(str(error), param_hint=option) from error

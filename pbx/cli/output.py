@@ -30,13 +30,21 @@ def as_json(content: object) -> str:
 
 
 def as_csv(rows: Iterable[CallRow], zone: tzinfo | None) -> str:
-    """A line for each call; no cell is ever read as a formula by a spreadsheet."""
+    """A line for each call."""
+    lines = (
+        (*(getattr(row, name) for name in _COLUMNS), "; ".join(leg_line(leg) for leg in row.legs))
+        for row in rows
+    )
+    return csv_lines((*_COLUMNS, "legs"), lines, zone)
+
+
+def csv_lines(header: Iterable[str], rows: Iterable[Iterable[object]], zone: tzinfo | None) -> str:
+    """A header and a line for each row; no cell is ever read as a formula by a spreadsheet."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow((*_COLUMNS, "legs"))
+    writer.writerow(header)
     for row in rows:
-        cells = [_cell(getattr(row, name), zone) for name in _COLUMNS]
-        writer.writerow((*cells, _cell("; ".join(leg_line(leg) for leg in row.legs), zone)))
+        writer.writerow([_cell(value, zone) for value in row])
     return out.getvalue()
 
 

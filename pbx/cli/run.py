@@ -49,7 +49,6 @@ async def _run(settings: Settings) -> None:
         loop.add_signal_handler(sig, asked)
     service = await build(settings)
     try:
-        await service.start()
         await service.run_until(stop)
     finally:
         await service.stop()

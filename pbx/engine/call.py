@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ivr.walk import Walk
+from pbx.engine.announcements import Announcer
 from pbx.plan.model import Number, Plan
+from routing.timers import Timer
 from routing.values import AgentId, CallId, LegId, Outcome, QueueId, Seconds
 
 
@@ -35,12 +37,23 @@ class OutsideLeg:
 
 
 @dataclass(slots=True)
+class Waiting:
+    """What a caller in a line is told.  ``promised``: (when, how long) of the first wait told."""
+
+    announcer: Announcer
+    timer: Timer | None = None
+    promised: tuple[Seconds, Seconds] | None = None
+
+
+@dataclass(slots=True)
 class LiveCall:
     """One caller's call while it lasts.
 
-    ``plan`` is the one it began with.  ``overflowed``: a queue gave the caller back, or the
-    number's lines were full.  ``giver``: the agent who sent the caller on, to whom they go back if
-    nobody answers there.  ``wait_s`` and ``talk_s`` are what is already over.
+    ``plan`` is the one it began with.  ``waits_from``: of a caller found after a time without an
+    engine, when the wait that begins now really began.  ``overflowed``: a queue gave the caller
+    back, or the number's lines were full.  ``giver``: the agent who sent the caller on, to whom
+    they go back if nobody answers there.  ``leaving_by``: the key by which they leave the line, ""
+    for none.  ``wait_s`` and ``talk_s`` are what is already over.
     """
 
     call_id: CallId
@@ -54,6 +67,9 @@ class LiveCall:
     stage: Stage = Stage.MENU
     queue_id: QueueId | None = None
     waiting_since: Seconds | None = None
+    waits_from: Seconds | None = None
+    waiting: Waiting | None = None
+    leaving_by: str = ""
     wait_s: Seconds = 0.0
     talking_leg: LegId | None = None
     talking_since: Seconds = 0.0
@@ -73,6 +89,11 @@ class LiveCall:
         if self.waiting_since is not None:
             self.wait_s += now - self.waiting_since
             self.waiting_since = None
+        self.leaving_by = ""
+        if self.waiting is not None:
+            if self.waiting.timer is not None:
+                self.waiting.timer.cancel()
+            self.waiting = None
 
     def talk_ends(self, now: Seconds) -> None:
         """Close the talk, if one is open."""

@@ -15,19 +15,24 @@ from datetime import datetime
 
 from ivr import commands as ivr_commands
 from ivr import events as ivr_events
+from ivr.nodes import ToQueue
 from ivr.walk import Walk
 from pbx.engine.call import LiveCall, LiveCalls, OutsideLeg, Stage
 from pbx.engine.devices import DeviceMap
 from pbx.engine.outcome import outcome_of
+from pbx.engine.outside import REFUSED_AFTER_S, OutsideCalls, OutsideRefusal, RefusedLeg
+from pbx.engine.waiting import WaitingRoom
 from pbx.journal import port as journal
-from pbx.numbers import clean_name, may_call, normalise
+from pbx.numbers import clean_name, normalise
 from pbx.plan.model import Number, Plan
 from pbx.switch import port as switch
 from routing import commands, events, facts
 from routing.dispatcher import Dispatcher, Step
+from routing.estimate import ServiceRates
 from routing.values import (
     AgentId,
     AgentState,
+    CallId,
     Disposition,
     LegId,
     Outcome,
@@ -53,6 +58,9 @@ class EngineCore:
     ``handed_off`` is set when an agent became free and was rung again at once; the shell, which
     has a clock, takes it and measures.
 
+    ``open_waits``: of the engine before this one, taken up when their callers are found.
+    ``outside_calls`` says whether an outside number may be called.
+
     ``handle`` takes a switch event, ``tell`` an event for the distribution from elsewhere (an
     agent's pause, a new plan), ``woke`` the time that ``wake_at`` asked for.
     """
@@ -66,11 +74,13 @@ class EngineCore:
         note: Note,
         to_utc: ToUtc,
         id_prefix: str,
+        open_waits: Mapping[CallId, journal.OpenWait] = {},
     ) -> None:
         self.plan = plan
         self.dispatcher = dispatcher
         self.calls = LiveCalls()
-        self.wake_at: float | None = None
+        self.open_waits = dict(open_waits)
+        self.rates = ServiceRates(plan.routing)
         self.draining = False
         self.switch_up = False
         self.handed_off = False
@@ -79,6 +89,10 @@ class EngineCore:
         self._to_utc = to_utc
         self._id_prefix = id_prefix
         self._outside_legs = 0
+        self._dispatcher_wakes_at: float | None = None
+        self._waiting = WaitingRoom(dispatcher, self.rates, send=send, note=note)
+        self.outside_calls = OutsideCalls()
+        self._refused: dict[LegId, RefusedLeg] = {}
         self._devices = DeviceMap(plan.routing)
         self._numbers = _spellings(plan)
         # A reaction may bring a further event (a returned caller is queued again): it waits
@@ -93,11 +107,24 @@ class EngineCore:
         for agent_id in sorted(self.plan.on_duty):
             self.tell(events.AgentLoggedIn(agent_id), now)
 
+    @property
+    def wake_at(self) -> float | None:
+        """When ``woke`` is wanted, None for never."""
+        times = [self._dispatcher_wakes_at, self._waiting.next_at]
+        times += [leg.ends_at for leg in self._refused.values()]
+        return min((at for at in times if at is not None), default=None)
+
     def woke(self, now: float) -> None:
         """The time asked for by ``wake_at`` has come."""
         # A timer may fire a hair early: the time that was asked for has come all the same.
-        due, self.wake_at = self.wake_at, None
-        self.tell(events.Woke(), now if due is None else max(now, due))
+        now = max(now, self.wake_at or now)
+        for leg_id in [key for key, leg in self._refused.items() if leg.ends_at <= now]:
+            # The end of one may have stopped the other.
+            if (leg := self._refused.pop(leg_id, None)) is not None:
+                self.tell(events.LegEnded(leg_id, Disposition.FAILED, leg.why), now)
+        self._dispatcher_wakes_at = None
+        self.tell(events.Woke(), now)
+        self._waiting.woke(now)
 
     def tell(self, event: events.Event, now: float) -> None:
         """Give the distribution an event and do what follows from it."""
@@ -110,6 +137,7 @@ class EngineCore:
                 step = self.dispatcher.handle(self._pending.popleft(), now)
                 self.handed_off |= _hands_off(step)
                 for fact in step.facts:
+                    self.rates.observe(fact, now)
                     self._keep(fact, now)
                 for command in step.commands:
                     self._carry_out(command, now)
@@ -122,6 +150,7 @@ class EngineCore:
         self.plan = plan
         self._devices = DeviceMap(plan.routing)
         self._numbers = _spellings(plan)
+        self.rates.replace_plan(plan.routing, now)
         self.tell(events.PlanReplaced(plan.routing), now)
         for agent_id in sorted(plan.on_duty - before.on_duty):
             self.tell(events.AgentLoggedIn(agent_id), now)
@@ -130,7 +159,7 @@ class EngineCore:
         """Take an event of the switch and do what follows from it."""
         match event:
             case switch.CallArrived():
-                self._arrived(event, now, reconstructed=False)
+                self._arrived(event, now)
             case switch.CallerDid(call_id, what):
                 if call := self.calls.by_id.get(call_id):
                     self._walk_on(call, what, now)
@@ -140,16 +169,30 @@ class EngineCore:
             case switch.TalkOver(call_id):
                 if call := self.calls.by_id.get(call_id):
                     self._give_back(call, ReturnReason.TALK_ENDED, now)
+            case switch.AnnouncementOver(call_id):
+                if call := self.calls.by_id.get(call_id):
+                    self._waiting.heard(call, now)
+            case switch.KeyPressed(call_id, key):
+                if call := self.calls.by_id.get(call_id):
+                    self._key_in_line(call, key)
+            case switch.WaitLeft(call_id):
+                if call := self.calls.by_id.get(call_id):
+                    self._left_by_key(call, now)
             case switch.CallerTransferred(call_id, target):
                 if call := self.calls.by_id.get(call_id):
                     self._transferred(call, target, now)
             case switch.CallerHandedOver(call_id, target, address):
                 if call := self.calls.by_id.get(call_id):
                     self._handed_over(call, target, address, now)
-            case switch.CallerFound(call_id, dialled, number, name, _):
+            case switch.CallerTaken(call_id, address):
+                if call := self.calls.by_id.get(call_id):
+                    self._taken(call, address, now)
+            case switch.CallerFound(call_id, dialled, number, name, started_at):
                 if call_id not in self.calls.by_id:
                     arrived = switch.CallArrived(call_id, dialled, number, name)
-                    self._arrived(arrived, now, reconstructed=True)
+                    ahead_s = self._to_utc(now).timestamp() - now  # the switch goes by the wall
+                    began = min(started_at - ahead_s, now) if started_at > 0 else now
+                    self._arrived(arrived, now, found_since=began)
             case (
                 events.DeviceRinging(leg_id)
                 | events.DeviceAnswered(leg_id)
@@ -163,6 +206,8 @@ class EngineCore:
             case switch.AddressBusy(address, key):
                 for agent_id in self._devices.agents_at(address):
                     self.tell(events.OwnCallStarted(agent_id, key), now)
+            case switch.OwnCallJoined(address, _, dialled):
+                self._own_talk(address, dialled, now)
             case switch.AddressIdle(address, key):
                 for agent_id in self._devices.agents_at(address):
                     self.tell(events.OwnCallEnded(agent_id, key), now)
@@ -179,9 +224,21 @@ class EngineCore:
             case switch.SwitchDown():
                 self.switch_up = False
 
+    def _own_talk(self, address: str, dialled: str, now: float) -> None:
+        """A manager talks with somebody whom they called; inside numbers are not kept."""
+        number = normalise(dialled, self.plan.region).e164
+        agents = self._devices.agents_at(address)
+        if number and agents:
+            agent_id = agents[0] if len(agents) == 1 else None
+            self._note(journal.OwnTalkStarted(agent_id, number), now)
+
     # A caller's way ----------------------------------------------------------------------
 
-    def _arrived(self, event: switch.CallArrived, now: float, *, reconstructed: bool) -> None:
+    def _arrived(
+        self, event: switch.CallArrived, now: float, *, found_since: float | None = None
+    ) -> None:
+        """A caller is there; ``found_since``: since then, without an engine (their wait goes on
+        where it was, a menu begins anew)."""
         plan = self.plan
         number = self._numbers.get(event.dialled)
         if self.draining or event.call_id in self.calls.by_id:
@@ -195,6 +252,13 @@ class EngineCore:
         caller = normalise(event.number, plan.region)
         full = number.lines is not None and self.calls.on_number.get(number.did, 0) >= number.lines
         entry = number.above if full and number.above is not None else number.entry
+        before = self.open_waits.pop(event.call_id, None)
+        waits_from: float | None = found_since
+        passed: tuple[str, ...] = ()
+        if before is not None and isinstance(plan.tree.get(before.node_id), ToQueue):
+            entry, passed = before.node_id, before.passed
+            waits_from = before.since.timestamp()
+        began = now if found_since is None else found_since
         call = LiveCall(
             call_id=event.call_id,
             plan=plan,
@@ -202,8 +266,9 @@ class EngineCore:
             caller_e164=caller.e164,
             caller_shown=caller.e164 or caller.raw,
             caller_name=clean_name(event.name),
-            walk=Walk(plan.tree, entry, language=number.language),
-            started_at=now,
+            walk=Walk(plan.tree, entry, language=number.language, passed=passed),
+            started_at=began,
+            waits_from=None if waits_from is None else min(waits_from, now),
             overflowed=full,
         )
         self.calls.add(call)
@@ -216,9 +281,9 @@ class EngineCore:
                 name=call.caller_name,
                 source=number.source,
                 language=number.language,
-                reconstructed=reconstructed,
+                reconstructed=found_since is not None,
             ),
-            now,
+            began,
         )
         if not known:
             self._note(
@@ -227,6 +292,7 @@ class EngineCore:
             self._do(call, ivr_commands.HangUpCaller(Outcome.REJECTED), now)
             return
         self._walk_on(call, ivr_events.WalkStarted(), now)
+        call.waits_from = None
 
     def _walk_on(self, call: LiveCall, event: ivr_events.Event, now: float) -> None:
         if isinstance(event, ivr_events.MessageRecorded) and event.length_s > 0:
@@ -282,15 +348,24 @@ class EngineCore:
     ) -> None:
         call.stage = Stage.WAITING
         call.queue_id = queue_id
-        call.waiting_since = now
+        since, call.waits_from = call.waits_from, None
+        call.waiting_since = now if since is None else since
+        number = call.caller_e164
+        priority += call.number.priority + call.plan.vip.priority_of(number)
         # Ring first, music second: the phone's ring is what the caller waits for.
         self.tell(
-            events.CallerQueued(call.call_id, queue_id, call.caller_e164, needs, priority), now
+            events.CallerQueued(
+                call.call_id, queue_id, number, needs, priority, waiting_since=since
+            ),
+            now,
         )
         if call.stage is Stage.WAITING and call.queue_id == queue_id:
             sounds = call.plan.queue_sounds.get(queue_id)
-            music = sounds.music if sounds else call.plan.default_music
+            music = call.number.music
+            if music is None:
+                music = sounds.music if sounds else call.plan.default_music
             self._send(switch.Hold(call.call_id, music))
+            self._waiting.enter(call, now)
 
     def _to_agent(self, call: LiveCall, agent_id: AgentId, ring_time_s: float, now: float) -> None:
         call.stage = Stage.RINGING_AGENT
@@ -302,6 +377,9 @@ class EngineCore:
 
     def _to_outside(self, call: LiveCall, command: ivr_commands.CallOutside, now: float) -> None:
         leg_id = self._new_outside_leg()
+        if self._refusal(call.call_id, leg_id, command.number, call.giver, now):
+            self._give_back(call, ReturnReason.FAILED, now)
+            return
         call.stage = Stage.OUTSIDE
         call.waiting_since = now
         call.outside_leg = OutsideLeg(leg_id, started_at=now)
@@ -320,6 +398,17 @@ class EngineCore:
             )
         )
         self._send(switch.Hold(call.call_id, "ringing"))
+
+    def _refusal(
+        self, call_id: CallId, leg_id: LegId, number: str, agent_id: AgentId | None, now: float
+    ) -> OutsideRefusal | None:
+        """Why this outside number may not be called now, by the plan in force, not the call's
+        own; None when it may."""
+        why = self.outside_calls.ask(self.plan, number, agent_id, now, self._to_utc(now))
+        if why is not None:
+            refused = journal.OutsideRefused(call_id, leg_id, number, agent_id, why.value)
+            self._note(refused, now)
+        return why
 
     def _new_outside_leg(self) -> LegId:
         self._outside_legs += 1
@@ -362,7 +451,21 @@ class EngineCore:
         call.talking_since = now
         call.giver = None
 
-    def _give_back(self, call: LiveCall, reason: ReturnReason, now: float) -> None:
+    def _key_in_line(self, call: LiveCall, key: str) -> None:
+        """A key that leaves the line: the switch decides whether it came before a join."""
+        queue_id = call.queue_id
+        if call.stage is not Stage.WAITING or queue_id is None:
+            return
+        if call.walk.leaves_by(key, queue_id):
+            call.leaving_by = key
+            self._send(switch.Fetch(call.call_id))
+
+    def _left_by_key(self, call: LiveCall, now: float) -> None:
+        if call.stage is Stage.WAITING and (key := call.leaving_by):
+            self.tell(events.CallerLeft(call.call_id, by_key=True), now)
+            self._give_back(call, ReturnReason.KEY, now, key)
+
+    def _give_back(self, call: LiveCall, reason: ReturnReason, now: float, key: str = "") -> None:
         """The caller goes on in the menu tree."""
         if call.stage is Stage.ENDING:
             return
@@ -376,7 +479,7 @@ class EngineCore:
         if reason is not ReturnReason.TALK_ENDED and call.stage is Stage.WAITING:
             call.overflowed = True
         call.stage = Stage.MENU
-        self._walk_on(call, ivr_events.CallerReturned(reason), now)
+        self._walk_on(call, ivr_events.CallerReturned(reason, key), now)
 
     def _transferred(self, call: LiveCall, target: str, now: float) -> None:
         """An agent sent the caller on.  A target that is not known, or where nobody answers,
@@ -391,9 +494,7 @@ class EngineCore:
             self._to_agent(call, agent_id, TRANSFER_RING_S, now)
         elif (queue_id := plan.queue_extensions.get(target)) is not None:
             self._walk_on(call, ivr_events.SentTo(plan.queue_entries[queue_id]), now)
-        elif (number := normalise(target, plan.region)).e164 and may_call(
-            number.e164, plan.allowed_prefixes
-        ):
+        elif plan.trunk and (number := normalise(target, plan.region)).e164:
             address = plan.trunk.format(number=number.e164)
             call.giver = giver
             self._to_outside(
@@ -409,6 +510,17 @@ class EngineCore:
         self._note(journal.Transferred(call.call_id, call.talking_leg, target[:40]), now)
         call.talk_ends(now)
         self._handed_over_ends(call, now)
+        self._talks_elsewhere(call, address, target[:40], now)
+
+    def _taken(self, call: LiveCall, address: str, now: float) -> None:
+        """A phone that an engine before us rang has the caller: nobody else is to be rung."""
+        if call.stage not in (Stage.WAITING, Stage.RINGING_AGENT):
+            return
+        self._talks_elsewhere(call, address, address, now)
+        self.tell(events.CallerLeft(call.call_id), now)
+
+    def _talks_elsewhere(self, call: LiveCall, address: str, number: str, now: float) -> None:
+        """The caller talks on a leg that the distribution does not know."""
         agent_id = next(iter(self._devices.agents_at(address)), None)
         leg = OutsideLeg(
             self._new_outside_leg(),
@@ -421,7 +533,7 @@ class EngineCore:
         call.outside_leg = leg
         call.last_agent = agent_id
         self._note(
-            journal.OutsideLegStarted(call.call_id, leg.leg_id, address, target[:40], agent_id), now
+            journal.OutsideLegStarted(call.call_id, leg.leg_id, address, number, agent_id), now
         )
         self._talk_begins(call, leg.leg_id, now)
 
@@ -478,6 +590,7 @@ class EngineCore:
             case facts.LegJoined(leg_id, call_id, agent_id):
                 if call := self.calls.by_id.get(call_id):
                     call.last_agent = agent_id
+                    self._waiting.served(call, now)
                     self._talk_begins(call, leg_id, now)
             case facts.LegFinished(leg_id, call_id):
                 call = self.calls.by_id.get(call_id)
@@ -486,7 +599,13 @@ class EngineCore:
 
     def _carry_out(self, command: commands.Command, now: float) -> None:
         match command:
-            case commands.RingDevice():
+            case commands.RingDevice(leg_id, address=address):
+                number = self.plan.outside_devices.get(address)
+                if number is not None and (
+                    why := self._refusal(command.call_id, leg_id, number, command.agent_id, now)
+                ):
+                    self._refused[leg_id] = RefusedLeg(now + REFUSED_AFTER_S, journal.REFUSED + why)
+                    return
                 call = self.calls.by_id.get(command.call_id)
                 self._send(
                     switch.Ring(
@@ -498,13 +617,16 @@ class EngineCore:
                         call.caller_name if call else "",
                     )
                 )
-            case commands.StopRinging():
-                self._send(command)
+            case commands.StopRinging(leg_id, disposition):
+                if (leg := self._refused.pop(leg_id, None)) is None:
+                    self._send(command)
+                else:
+                    self.tell(events.LegEnded(leg_id, disposition, leg.why), now)
             case commands.ReturnCaller(call_id, reason):
                 if call := self.calls.by_id.get(call_id):
                     self._give_back(call, reason, now)
             case commands.WakeAt(at):
-                self.wake_at = at
+                self._dispatcher_wakes_at = at
 
 
 def _hands_off(step: Step) -> bool:

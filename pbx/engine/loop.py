@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import structlog
@@ -13,11 +13,12 @@ import structlog
 from pbx.engine.clock import Clock
 from pbx.engine.core import EngineCore
 from pbx.engine.stamps import Stamps
-from pbx.journal.port import Entry, Journal, Stamped
+from pbx.journal.port import Entry, Journal, OpenWait, Stamped
 from pbx.plan.model import Plan
 from pbx.switch.port import Switch, SwitchCommand, SwitchEvent
 from routing import events
 from routing.dispatcher import Dispatcher
+from routing.values import CallId
 
 _log = structlog.get_logger(__name__)
 
@@ -55,6 +56,7 @@ class EngineLoop:
         *,
         watcher: Watcher,
         id_prefix: str,
+        open_waits: Mapping[CallId, OpenWait] = {},
     ) -> None:
         self._switch = switch
         self._journal = journal
@@ -73,6 +75,7 @@ class EngineLoop:
             note=self._note,
             to_utc=clock.utc,
             id_prefix=id_prefix,
+            open_waits=open_waits,
         )
 
     async def start(self) -> None:

@@ -40,7 +40,7 @@ class Stamps:
     def stamp(self, entry: Entry, now: float) -> Stamped:
         """``entry`` with its time; ``now`` is the core's."""
         match entry:
-            case facts.AgentChanged() | facts.Irregular():
+            case facts.AgentChanged() | facts.Irregular() | journal.OwnTalkStarted():
                 ahead_s = self._clock.ahead_s()
             case _:
                 ahead_s = self._of_call(entry, entry.call_id)

@@ -17,10 +17,9 @@ from pbx.journal.tables import (
     steps,
     waits,
 )
+from pbx.switch.port import UNSEEN
 from routing.values import Disposition, Outcome
 
-CAUSE = "not seen to its end"
-"""The cause of what was closed here."""
 LOST = "lost"
 """How a wait, an offer or an agent's state ended of which the end was not seen."""
 
@@ -68,7 +67,7 @@ def _close_call(connection: Connection, call_id: str, started_at: datetime) -> N
             outcome=outcome.value,
             wait_s=waited_s,
             talk_s=talk_s,
-            cause=CAUSE,
+            cause=UNSEEN,
             reconstructed=True,
         )
     )
@@ -80,7 +79,7 @@ def _end_of(leg: Row[Any], last: datetime) -> dict[str, object]:
     return {
         "ended_at": at,
         "disposition": disposition.value,
-        "cause": CAUSE,
+        "cause": UNSEEN,
         "ring_s": ((leg.joined_at or at) - leg.started_at).total_seconds(),
         "talk_s": _talk_s(leg, last),
     }

@@ -95,6 +95,15 @@ def outside_finished(entry: port.OutsideLegFinished, at: datetime) -> list[Chang
     ]
 
 
+def outside_refused(entry: port.OutsideRefused, at: datetime) -> list[Change]:
+    """An outside number that was not called.  A manager's own phone has its row already."""
+    ended = _ended(Disposition.FAILED.value, port.REFUSED + entry.reason, 0.0, 0.0, at)
+    leg = _leg(
+        entry.leg_id, entry.call_id, LegKind.OUTSIDE, at, address=entry.number, agent=entry.agent
+    )
+    return [leg, Changed(legs, "leg_id", entry.leg_id, ended)]
+
+
 def transferred(entry: port.Transferred, entry_id: str, at: datetime) -> Change:
     """The caller was sent on."""
     return _leg(

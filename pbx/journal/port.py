@@ -9,6 +9,9 @@ from typing import Protocol
 from routing.facts import Fact
 from routing.values import AgentId, CallId, LegId, Outcome, QueueId, Seconds
 
+REFUSED = "refused: "
+"""Begins the cause of a leg to an outside number that was not called."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallStarted:
@@ -66,6 +69,18 @@ class OutsideLegFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class OutsideRefused:
+    """An outside number was not called.  ``reason``: not_allowed, premium, hours, limit,
+    manager_limit.  ``agent``: whose phone it is, or who sent the caller there."""
+
+    call_id: CallId
+    leg_id: LegId
+    number: str
+    agent: AgentId | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Transferred:
     """The agent of ``leg_id`` sent the caller on to ``target``."""
 
@@ -84,6 +99,19 @@ class CallbackAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class EstimateProved:
+    """The caller was told a wait of ``said_s`` from then on, and it took ``waited_s`` to the join.
+
+    Only the first that was said counts: every served caller weighs the same.
+    """
+
+    call_id: CallId
+    queue_id: QueueId
+    said_s: Seconds
+    waited_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
 class MessageLeft:
     """A voicemail of ``length_s`` seconds at ``path``."""
 
@@ -91,6 +119,17 @@ class MessageLeft:
     box: str
     path: str
     length_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTalkStarted:
+    """A manager called ``number`` (E.164) past the queues, and talks with whoever picked up.
+
+    ``agent_id``: None when the phone is shared by several.
+    """
+
+    agent_id: AgentId | None
+    number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +155,12 @@ Entry = (
     | MenuStep
     | OutsideLegStarted
     | OutsideLegFinished
+    | OutsideRefused
     | Transferred
     | CallbackAsked
+    | EstimateProved
     | MessageLeft
+    | OwnTalkStarted
     | CallEnded
 )
 
@@ -129,6 +171,19 @@ class Stamped:
 
     at: datetime
     entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWait:
+    """A wait that was going on when the engine before us ended.
+
+    ``since``: UTC.  ``node_id``: the step that leads into it.  ``passed``: all steps before it.
+    """
+
+    queue_id: QueueId
+    since: datetime
+    node_id: str
+    passed: tuple[str, ...]
 
 
 class Journal(Protocol):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, select
 
 from pbx.journal.database import told_as_ours
-from pbx.journal.tables import LegKind, calls, legs, offers
+from pbx.journal.port import REFUSED, OpenWait
+from pbx.journal.tables import LegKind, calls, legs, offers, steps, waits
 from routing.memory import AgentRecord, LastTalk, Memory
-from routing.values import AgentId, QueueId
+from routing.values import AgentId, CallId, QueueId
+
+MAX_OPEN = 10_000
+"""Waits taken over, at most."""
 
 
 def recall(
@@ -30,6 +34,52 @@ def recall(
         }
         talks, records = _talks(connection, day_began, talks_since)
     return Memory(last_chosen, talks, records)
+
+
+def open_waits(engine: Engine) -> dict[CallId, OpenWait]:
+    """The waits of which the log knows no end; ask before they are closed.  Raises JournalError."""
+    with told_as_ours(engine), engine.connect() as connection:
+        rows = connection.execute(
+            select(waits.c.call_id, waits.c.queue, waits.c.started_at)
+            .join(calls, calls.c.call_id == waits.c.call_id)
+            .where(waits.c.ended_at.is_(None), calls.c.ended_at.is_(None))
+            .order_by(waits.c.started_at)
+            .limit(MAX_OPEN)
+        ).all()
+        found: dict[CallId, OpenWait] = {}
+        for call_id, queue, since in rows:
+            taken = connection.execute(
+                select(steps.c.node, steps.c.kind)
+                .where(steps.c.call_id == call_id)
+                .order_by(steps.c.at, steps.c.step_id)
+            ).all()
+            entries = [step.node for step in taken if step.kind == "toqueue"]
+            if entries:
+                passed = tuple(step.node for step in taken)
+                found[CallId(call_id)] = OpenWait(QueueId(queue), since, entries[-1], passed)
+    return found
+
+
+def recall_outside(
+    engine: Engine, *, devices: Collection[str], since: datetime
+) -> list[tuple[datetime, AgentId | None]]:
+    """When outside numbers were called since ``since`` (aware) and for which agent, in order of
+    time.  ``devices``: dial strings that lead outside.  Raises JournalError."""
+    query = (
+        select(legs.c.started_at, legs.c.agent, legs.c.kind, legs.c.address, legs.c.cause)
+        .where(
+            legs.c.started_at >= since,
+            legs.c.kind.in_((LegKind.DEVICE.value, LegKind.OUTSIDE.value)),
+        )
+        .order_by(legs.c.started_at)
+    )
+    with told_as_ours(engine), engine.connect() as connection:
+        return [
+            (started_at, agent)
+            for started_at, agent, kind, address, cause in connection.execute(query)
+            if (kind == LegKind.OUTSIDE.value or address in devices)
+            and not (cause or "").startswith(REFUSED)
+        ]
 
 
 def _last_chosen(connection: Connection, queue: QueueId) -> AgentId | None:

@@ -69,6 +69,8 @@ class RowMaker:
                 return self._outside_started(entry, at)
             case port.OutsideLegFinished():
                 return leg_rows.outside_finished(entry, at)
+            case port.OutsideRefused():
+                return leg_rows.outside_refused(entry, at)
             case port.Transferred():
                 return [leg_rows.transferred(entry, entry_id, at)]
             case port.CallbackAsked(call_id, number, queue_id):
@@ -82,8 +84,24 @@ class RowMaker:
                         queue=queue_id,
                     )
                 ]
+            case port.EstimateProved(call_id, queue_id, said_s, waited_s):
+                return [
+                    added(
+                        tables.steps,
+                        step_id=entry_id,
+                        call_id=call_id,
+                        at=at,
+                        node=queue_id,
+                        kind="estimate",
+                        digits=None,
+                        detail=f"{said_s:.0f} s were announced, it took {waited_s:.0f} s",
+                    )
+                ]
             case port.MessageLeft():
                 return self._message_left(entry, entry_id, at)
+            case port.OwnTalkStarted(agent_id, number):
+                own = {"talk_id": entry_id, "at": at, "agent": agent_id, "number": number}
+                return [added(tables.own_talks, **own)]
             case facts.Irregular(what):
                 return [added(tables.irregulars, irregular_id=entry_id, at=at, what=what)]
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -216,6 +217,61 @@ irregulars = Table(
     Column("at", UtcTime, nullable=False),
     Column("what", Text, nullable=False),
     Index("ix_irregulars_at", "at"),
+)
+
+own_talks = Table(
+    "own_talks",
+    metadata,
+    Column("talk_id", Text, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    # Null: a phone that several managers share.
+    Column("agent", Text),
+    Column("number", Text, nullable=False),
+    Index("ix_own_talks_number_at", "number", "at"),
+)
+
+# Follows from calls, legs and own_talks, but for what was closed by hand (pbx/missed).
+missed = Table(
+    "missed",
+    metadata,
+    Column("task_id", Text, primary_key=True),
+    Column("number", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("did", Text, nullable=False),
+    Column("queue", Text),
+    Column("agent", Text),
+    Column("opened_at", UtcTime, nullable=False),
+    Column("first_at", UtcTime, nullable=False),
+    Column("last_at", UtcTime, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("last_call", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("closed_at", UtcTime),
+    Column("closed_how", Text),
+    Column("closed_by", Text),
+    Column("reason", Text),
+    Index(
+        "ix_missed_open_number",
+        "number",
+        unique=True,
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
+    Index("ix_missed_number_opened_at", "number", "opened_at"),
+    Index("ix_missed_opened_at", "opened_at"),
+)
+
+# What a webhook has not been told yet.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("task_id", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", UtcTime, nullable=False),
+    Index("ix_outbox_task_id", "task_id"),
 )
 
 KEYS = {table.name: next(iter(table.primary_key)) for table in metadata.tables.values()}

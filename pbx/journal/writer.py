@@ -1,9 +1,11 @@
 """The journal in a SQL database: taken at once, written in batches by a thread of its own.
 
-House rules: ``write`` never waits for anything.  The database is touched by the writer's thread
+House rules: ``write`` never waits for anything.  The log's rows are touched by the writer's thread
 only.  A database that is locked, gone or full is tried again for ever; what it has not taken is
 put into the spool file meanwhile, so that not even a killed process loses it.  An entry that it
-refuses for what the entry holds is dropped alone, counted and logged.
+refuses for what the entry holds is dropped alone, counted and logged.  What follows from entries
+(a task for a missed call) is written by followers in the same transaction; where one fails, its
+own part is given up and counted, never the log's.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from sqlalchemy.exc import (
     DataError,
     DBAPIError,
     IntegrityError,
+    InterfaceError,
     NotSupportedError,
+    OperationalError,
     SQLAlchemyError,
     StatementError,
 )
@@ -33,9 +37,13 @@ from pbx.journal.change import Change
 from pbx.journal.closing import close_open
 from pbx.journal.codec import Item
 from pbx.journal.database import first_line, migrate, open_for_writing, told_as_ours, which_file
+from pbx.journal.follower import Follower
 from pbx.journal.port import Stamped
 from pbx.journal.rows import RowMaker
 from pbx.journal.spool import Spool
+
+_Written = tuple[list[Change], Stamped]
+"""An entry and what it does to the tables."""
 
 _log = structlog.get_logger(__name__)
 
@@ -64,10 +72,22 @@ class JournalStats:
 
 
 class SqlJournal:
-    """Implements ``port.Journal``.  ``spool``: the file for what the database can't take yet."""
+    """Implements ``port.Journal``.  ``spool``: the file for what the database can't take yet.
 
-    def __init__(self, url: str, *, spool: Path, limits: Limits | None = None) -> None:
+    ``unfollowed``: batches of which a follower could not make sense.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        spool: Path,
+        limits: Limits | None = None,
+        followers: Sequence[Follower] = (),
+    ) -> None:
         self._limits = limits or Limits()
+        self._followers = tuple(followers)
+        self.unfollowed = 0
         self._spool_path = spool
         self._spool = Spool(spool)
         # Ids sort by time over restarts too: rows of the same instant keep their order.
@@ -205,7 +225,7 @@ class SqlJournal:
 
     def _write_items(self, items: Sequence[Item]) -> bool:
         refused_before = self._refused
-        todo = [changes for item in items if (changes := self._rows_of(item))]
+        todo = [(changes, item.stamped) for item in items if (changes := self._rows_of(item))]
         delay = self._limits.retry_first_s
         while True:
             self._writing_since = time.monotonic()
@@ -231,28 +251,28 @@ class SqlJournal:
             _log.exception("journal_entry_not_understood", kind=type(item.stamped.entry).__name__)
             return []
 
-    def _commit_all(self, todo: list[list[Change]]) -> None:
+    def _commit_all(self, todo: list[_Written]) -> None:
         try:
-            self._commit([change for changes in todo for change in changes])
+            self._commit(todo)
         except Exception as error:
             if not _refused(error):
                 raise
             self._one_by_one(todo)
 
-    def _one_by_one(self, todo: list[list[Change]]) -> None:
+    def _one_by_one(self, todo: list[_Written]) -> None:
         """Something in the batch can't be stored: find it, and keep the rest."""
         while todo:
             try:
-                self._commit(todo[0])
+                self._commit(todo[:1])
             except Exception as error:
                 if not _refused(error):
                     raise
                 self._refused += 1
-                table = todo[0][0].table.name
+                table = todo[0][0][0].table.name
                 _log.error("journal_entry_refused", table=table, reason=first_line(error))
             del todo[0]
 
-    def _commit(self, changes: list[Change]) -> None:
+    def _commit(self, todo: Sequence[_Written]) -> None:
         # SQLite goes on writing into a file that somebody has removed: it would be lost.
         file = which_file(self._engine)
         if self._connection is None:
@@ -261,7 +281,25 @@ class SqlJournal:
         elif file != self._file:
             raise FileNotFoundError("another file has taken the place of the log's")
         with self._connection.begin():
-            write_changes(self._connection, changes)
+            write_changes(self._connection, (change for changes, _ in todo for change in changes))
+            for follower in self._followers:
+                wanted = [
+                    stamped for _, stamped in todo if isinstance(stamped.entry, follower.wants)
+                ]
+                if wanted:
+                    self._follow(self._connection, follower, wanted)
+
+    def _follow(
+        self, connection: Connection, follower: Follower, entries: Sequence[Stamped]
+    ) -> None:
+        try:
+            with connection.begin_nested():
+                follower.follow(connection, entries)
+        except (OperationalError, InterfaceError, OSError):
+            raise  # the database is not well: the whole batch is tried again
+        except Exception:
+            self.unfollowed += 1
+            _log.exception("journal_follower_failed", follower=type(follower).__name__)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

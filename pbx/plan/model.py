@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ivr.nodes import NodeId, Prompt, Tree
+from ivr.schedule import Schedule
 from pbx.plan.faults import Fault
 from routing.plan import RoutingPlan
-from routing.values import AgentId, QueueId
+from routing.values import AgentId, QueueId, Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Number:
 
     ``did``: E.164.  ``also``: other spellings the trunk may send (``78005550100``).  ``lines``:
     calls at once, None for no limit; a call above goes to ``above`` instead of ``entry``.
+    ``music``: class that its callers hear in any queue, None for the queue's own.
+    ``priority``: of its callers in any queue, on top of the step's.
     """
 
     did: str
@@ -28,6 +31,22 @@ class Number:
     lines: int | None = None
     above: NodeId | None = None
     title: str = ""
+    music: str | None = None
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Vip:
+    """Callers of importance: E.164 numbers, and beginnings of such; ``priority`` on top."""
+
+    numbers: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
+    priority: int = 0
+
+    def priority_of(self, number: str) -> int:
+        """What a caller's number (E.164, "" when withheld) adds."""
+        known = number in self.numbers or number.startswith(self.prefixes)
+        return self.priority if known else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +59,57 @@ class Speech:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoken:
+    """When something is said to who waits: ``first_s`` after the wait began, then ``every_s`` after
+    the end of the last time (None: once)."""
+
+    first_s: Seconds
+    every_s: Seconds | None
+
+
+@dataclass(frozen=True, slots=True)
+class Announcements:
+    """What callers hear besides music while they wait in a queue.
+
+    ``position`` and ``estimate``: whether their place in the line and the estimated wait are told,
+    at the times of ``numbers``.  ``messages``: one at each time of ``between``, in the plan's order
+    or (``shuffled``) at random, none again before all were heard.
+    """
+
+    numbers: Spoken
+    position: bool
+    estimate: bool
+    between: Spoken
+    messages: tuple[Prompt, ...] = ()
+    shuffled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class QueueSounds:
-    """What the switch needs of a queue: the music class of who waits."""
+    """What a waiting caller of a queue hears: a music class, and what is said between."""
 
     music: str
+    announcements: Announcements | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    """What the switch does with callers while no engine serves them: rings ``addresses`` at once
+    for ``ring_time_s``, then takes a message where ``voicemail`` says so."""
+
+    addresses: tuple[str, ...] = ()
+    ring_time_s: Seconds = 40.0
+    voicemail: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideLimits:
+    """Against toll fraud: when outside numbers may be called (None: always) and how many calls
+    there may be within an hour, together and for each manager (None: no limit)."""
+
+    hours: Schedule | None = None
+    per_hour: int | None = None
+    per_hour_each: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +120,10 @@ class Plan:
     dialled inside (``101``) and the agent behind it.  ``queue_extensions``: the same for queues
     (transfer targets), and ``queue_entries``: the steps that lead into them.  ``region``: ISO 3166
     country of numbers written without +.  ``trunk``: dial string for outside numbers with
-    ``{number}``.  ``allowed_prefixes``: E.164 prefixes that may be called outside.  ``digest``:
-    sha256 of the sources.  ``time_zone``: of schedules and reports that name none.  ``warnings``:
-    what works, but hardly as meant.
+    ``{number}``.  ``allowed_prefixes``: E.164 prefixes that may be called outside, within
+    ``outside_limits``.  ``outside_devices``: dial strings of managers' mobiles and home phones,
+    with the E.164 number behind each.  ``digest``: sha256 of the sources.  ``time_zone``: of
+    schedules and reports that name none.  ``warnings``: what works, but hardly as meant.
     """
 
     numbers: Mapping[str, Number]
@@ -77,7 +144,11 @@ class Plan:
     digest: str
     sources: tuple[Path, ...] = ()
     default_music: str = "default"
+    vip: Vip = field(default_factory=Vip)
     agent_titles: Mapping[AgentId, str] = field(default_factory=dict)
     queue_titles: Mapping[QueueId, str] = field(default_factory=dict)
     time_zone: str = "UTC"
+    rescue: Rescue = Rescue()
+    outside_limits: OutsideLimits = field(default_factory=OutsideLimits)
+    outside_devices: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Fault, ...] = ()

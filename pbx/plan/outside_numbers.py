@@ -6,14 +6,11 @@ import re
 
 import phonenumbers
 
-from pbx.numbers import may_call
+from pbx.numbers import may_call, premium
 from pbx.plan.faults import did_you_mean, quoted
 from pbx.plan.written import Wrong
 
 _WRITTEN = re.compile(r"\+?[0-9 ().-]{3,30}")
-_DEAR = frozenset(
-    {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}
-)
 
 
 def check_region(region: str) -> None:
@@ -57,5 +54,5 @@ def refuse_dear(number: str, prefixes: tuple[str, ...]) -> None:
         raise Wrong(
             f"{number} may not be called", "allow it in settings.outside", (f"allowed: {allowed}",)
         )
-    if phonenumbers.number_type(phonenumbers.parse(number)) in _DEAR:
+    if premium(number):
         raise Wrong(f"{number} is a premium-rate number", "such numbers are never called")

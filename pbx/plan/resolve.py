@@ -7,17 +7,19 @@ from pathlib import Path
 
 from ivr.checks import loops_without_input, unreachable
 from ivr.nodes import CallOut
+from ivr.schedule import Schedule
 from pbx.plan.context import Context
-from pbx.plan.model import Number, Plan, QueueSounds, Speech
+from pbx.plan.model import Number, OutsideLimits, Plan, Speech
 from pbx.plan.outside_numbers import check_region
 from pbx.plan.resolve_nodes import HANG_UP
-from pbx.plan.resolve_numbers import numbers
+from pbx.plan.resolve_numbers import numbers, vips
 from pbx.plan.resolve_people import extensions, people
 from pbx.plan.resolve_prompts import PromptBook
-from pbx.plan.resolve_queues import queues
+from pbx.plan.resolve_queues import queues, rescue
 from pbx.plan.resolve_schedules import schedules
 from pbx.plan.resolve_strategies import StrategyReader
 from pbx.plan.resolve_tree import TreeBuilder
+from pbx.plan.resolve_waiting import music_class, queue_sounds
 from pbx.plan.schema import PlanShape, SpeechShape
 from pbx.plan.shape_faults import about
 from pbx.plan.source import Faults
@@ -59,13 +61,17 @@ def resolve(
     _stop_at_wrong_region(context)
     everyone = people(context)
     lines = queues(context, everyone, StrategyReader(context, registry))
+    rescued = rescue(context, everyone)
     dialled = extensions(context)
     hours = schedules(context)
+    outside = _outside_limits(context, hours)
     prompts = PromptBook(context)
     tree = TreeBuilder(context, everyone, hours, dialled.agents, dialled.queues, prompts)
     tree.menus()
     tree.queue_ways()
     found = numbers(context, tree)
+    vip = vips(context)
+    sounds = queue_sounds(context, prompts)
     tree.finish()
     context.names.stop()
     _refuse_calls_to_oneself(context, tree, found)
@@ -81,10 +87,7 @@ def resolve(
         queue_extensions=dialled.queues,
         queue_entries=tree.queue_entries,
         on_duty=frozenset(AgentId(key) for key, one in shape.managers.items() if one.on_duty),
-        queue_sounds={
-            QueueId(key): QueueSounds(_music(one.music or settings.music))
-            for key, one in shape.queues.items()
-        },
+        queue_sounds=sounds,
         prompts=prompts.all(),
         prompts_dir=folder / settings.prompts_dir,
         speech=_speech(settings.speech, settings.languages),
@@ -94,16 +97,28 @@ def resolve(
         allowed_prefixes=tuple(settings.outside) if settings.trunk else (),
         digest=digest,
         sources=sources,
-        default_music=_music(settings.music),
+        vip=vip,
+        default_music=music_class(settings.music),
         agent_titles={AgentId(key): one.name for key, one in shape.managers.items()},
         queue_titles={QueueId(key): one.title or key for key, one in shape.queues.items()},
         time_zone=settings.time_zone.key,
+        rescue=rescued,
+        outside_limits=outside,
+        outside_devices=everyone.outside,
         warnings=tuple(context.warnings),
     )
 
 
-def _music(name: str) -> str:
-    return "" if name == "silence" else name
+def _outside_limits(context: Context, hours: Mapping[str, Schedule]) -> OutsideLimits:
+    settings = context.shape.settings
+    name = settings.outside_hours
+    if name is not None and name not in hours:
+        context.unknown(("settings", "outside_hours"), "schedule", name, hours)
+    return OutsideLimits(
+        hours=hours.get(name) if name is not None else None,
+        per_hour=settings.outside_per_hour,
+        per_hour_each=settings.outside_per_hour_each,
+    )
 
 
 def _speech(shape: SpeechShape, languages: list[str]) -> Speech:
@@ -165,6 +180,12 @@ def _warn(
     """What is there and never used."""
     shape = context.shape
     _warn_of_unreachable(context, tree, found)
+    if shape.settings.outside and shape.settings.outside_per_hour is None:
+        context.warn(
+            ("settings", "outside"),
+            "outside numbers may be called without limit",
+            "set outside_per_hour",
+        )
     for key, queue in shape.queues.items():
         if key not in tree.queues_used and queue.extension is None:
             context.warn(("queues", key), "nothing leads to this queue")
@@ -173,7 +194,7 @@ def _warn(
         if AgentId(key) not in serving and manager.extension is None:
             context.warn(("managers", key), "is in no queue and has no extension")
     for key in shape.schedules:
-        if key not in tree.schedules_used:
+        if key not in tree.schedules_used and key != shape.settings.outside_hours:
             context.warn(("schedules", key), "nothing asks this schedule")
     for key in prompts.unused():
         context.warn(("prompts", key), "is never said")

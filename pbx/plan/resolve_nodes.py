@@ -192,6 +192,7 @@ def _queue(
         on_overflow=usual,
         overflow={**ways, **_own_ways(build, shape, path, node_id)},
         after_talk=after_talk,
+        keys=build.keys_of(shape.queue) if shape.queue in queues else {},
     )
 
 

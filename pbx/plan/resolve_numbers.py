@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from pbx.plan.context import Context
 from pbx.plan.faults import quoted
-from pbx.plan.model import Number
+from pbx.plan.model import Number, Vip
 from pbx.plan.outside_numbers import e164, national
 from pbx.plan.resolve_tree import TreeBuilder
+from pbx.plan.resolve_waiting import music_class
 from pbx.plan.schema import NumberShape
 from pbx.plan.written import Wrong
 
@@ -35,6 +37,22 @@ def numbers(context: Context, tree: TreeBuilder) -> dict[str, Number]:
         result[did] = _number(context, tree, did, text, shape, also)
     _add_usual_spellings(result, taken)
     return result
+
+
+def vips(context: Context) -> Vip:
+    """Callers of importance."""
+    shape = context.shape.settings.vip
+    if shape is None:
+        return Vip()
+    found = set()
+    for index, text in enumerate(shape.numbers):
+        try:
+            found.add(e164(text, context.shape.settings.region))
+        except Wrong as error:
+            context.wrong_name(("settings", "vip", "numbers", index), error)
+    if not shape.numbers and not shape.prefixes:
+        context.warn(("settings", "vip"), "names nobody")
+    return Vip(frozenset(found), tuple(shape.prefixes), shape.priority)
 
 
 def _take(context: Context, taken: dict[str, str], path: tuple[str | int, ...], name: str) -> bool:
@@ -97,6 +115,8 @@ def _number(
         lines=shape.lines,
         above=above,
         title=shape.title,
+        priority=shape.priority,
+        music=None if shape.music is None else music_class(shape.music),
     )
 
 
@@ -113,14 +133,4 @@ def _add_usual_spellings(result: dict[str, Number], taken: dict[str, str]) -> No
             if owners[spelling] == {did} and spelling not in taken
         ]
         if usual:
-            also = tuple(dict.fromkeys((*number.also, *usual)))
-            result[did] = Number(
-                did=did,
-                entry=number.entry,
-                language=number.language,
-                source=number.source,
-                also=also,
-                lines=number.lines,
-                above=number.above,
-                title=number.title,
-            )
+            result[did] = replace(number, also=tuple(dict.fromkeys((*number.also, *usual))))

@@ -18,11 +18,13 @@ LEAST_RING_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """All managers, by key, by department and by skill, in the plan's order."""
+    """All managers, by key, by department and by skill, in the plan's order.  ``outside``: dial
+    strings of their mobiles and home phones, with the E.164 number behind each."""
 
     agents: Mapping[AgentId, Agent]
     departments: Mapping[str, tuple[Agent, ...]]
     skilled: Mapping[str, tuple[Agent, ...]]
+    outside: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,10 @@ class Extensions:
 
 def people(context: Context) -> People:
     """All managers."""
+    outside: dict[str, str] = {}
     agents = {
-        AgentId(key): _agent(context, key, shape) for key, shape in context.shape.managers.items()
+        AgentId(key): _agent(context, key, shape, outside)
+        for key, shape in context.shape.managers.items()
     }
     departments: dict[str, list[Agent]] = {}
     skilled: dict[str, list[Agent]] = {}
@@ -49,10 +53,11 @@ def people(context: Context) -> People:
         agents,
         {name: tuple(inside) for name, inside in departments.items()},
         {name: tuple(able) for name, able in skilled.items()},
+        outside,
     )
 
 
-def _agent(context: Context, key: str, shape: ManagerShape) -> Agent:
+def _agent(context: Context, key: str, shape: ManagerShape, outside: dict[str, str]) -> Agent:
     settings = context.shape.settings
     pause_after = shape.pause_after_no_answers
     return Agent(
@@ -60,7 +65,7 @@ def _agent(context: Context, key: str, shape: ManagerShape) -> Agent:
         name=shape.name,
         department=shape.department,
         skills=dict(shape.skills),
-        devices=_devices(context, key, shape),
+        devices=_devices(context, key, shape, outside),
         wrap_up_s=settings.wrap_up if shape.wrap_up is None else shape.wrap_up,
         calls_at_once=shape.calls_at_once,
         pause_after_no_answers=(
@@ -69,7 +74,9 @@ def _agent(context: Context, key: str, shape: ManagerShape) -> Agent:
     )
 
 
-def _devices(context: Context, key: str, shape: ManagerShape) -> tuple[Device, ...]:
+def _devices(
+    context: Context, key: str, shape: ManagerShape, outside: dict[str, str]
+) -> tuple[Device, ...]:
     given = shape.devices or [DeviceShape.model_validate({"phone": key})]
     devices: list[Device] = []
     begins = 0.0
@@ -79,20 +86,24 @@ def _devices(context: Context, key: str, shape: ManagerShape) -> tuple[Device, .
         delay = begins + device.delay
         if shape.ring == "one-after-another":
             begins = delay + ring_time
-        address = _address(context, path, device)
+        address, number = _address(context, path, device)
+        if number:
+            outside[address] = number
         if any(address == other.address for other in devices):
             context.wrong(path, f"{quoted(address)} is this manager's device already")
         devices.append(Device(DeviceId(f"{key}/{index + 1}"), address, delay, ring_time))
     return tuple(devices)
 
 
-def _address(context: Context, path: tuple[str | int, ...], device: DeviceShape) -> str:
+def _address(context: Context, path: tuple[str | int, ...], device: DeviceShape) -> tuple[str, str]:
+    """(dial string, E.164 number where it is one outside)."""
     if device.phone is not None:
-        return f"PJSIP/{device.phone}"
+        return f"PJSIP/{device.phone}", ""
     if device.sip is not None:
-        return f"PJSIP/outbound/{device.sip}"
+        return f"PJSIP/outbound/{device.sip}", ""
     kind = "mobile" if device.mobile is not None else "home"
-    return outside_address(context, (*path, kind), device.mobile or device.home or "")[1]
+    number, address = outside_address(context, (*path, kind), device.mobile or device.home or "")
+    return address, number
 
 
 def outside_address(context: Context, path: tuple[str | int, ...], text: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ivr.nodes import Prompt, PromptKind
 from pbx.plan.context import Context
@@ -48,6 +48,10 @@ class PromptBook:
             self._inline[name] = prompt
             found.append(prompt)
         return tuple(found)
+
+    def keep(self, prompts: Iterable[Prompt]) -> None:
+        """Prompts of our own, with names that no step makes."""
+        self._inline.update((one.name, one) for one in prompts)
 
     def all(self) -> tuple[Prompt, ...]:
         """Every prompt, by name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pbx.plan.context import Context
 from pbx.plan.faults import quoted
+from pbx.plan.model import Rescue
 from pbx.plan.resolve_people import LEAST_RING_S, People, check_skills, rings_for
 from pbx.plan.resolve_strategies import StrategyReader
 from pbx.plan.schema import MemberShape, QueueShape
@@ -12,6 +13,10 @@ from routing.values import AgentId, QueueId
 
 MAX_MEMBERS = 500_000
 """Of all queues together, each counted in each: a few lines could name everyone everywhere."""
+
+
+MAX_RESCUE = 800
+"""Of the dial string of all rescue phones: an AMI line is cut at 1,024 bytes."""
 
 
 def queues(context: Context, everyone: People, strategies: StrategyReader) -> dict[QueueId, Queue]:
@@ -60,6 +65,8 @@ def _queue(
         max_length=shape.max_length,
         leave_when_no_agents=shape.leave_when_no_managers,
         short_abandon_s=shape.short_abandon,
+        priority_step_s=shape.priority_step,
+        returning_s=shape.returning,
         weights=weights,
     )
 
@@ -73,6 +80,23 @@ def _members(
         for agent_id in _expand(context, path, member, everyone):
             found[agent_id] = None
     return tuple(found)
+
+
+def rescue(context: Context, everyone: People) -> Rescue:
+    """Who serves callers while no engine runs."""
+    shape = context.shape.settings.rescue
+    if shape is None:
+        return Rescue()
+    found: dict[str, None] = {}
+    for index, member in enumerate(shape.members):
+        path: tuple[str | int, ...] = ("settings", "rescue", "members", index)
+        for agent_id in _expand(context, path, member, everyone):
+            for device in everyone.agents[agent_id].devices:
+                found[device.address] = None
+    if len("&".join(found)) > MAX_RESCUE:
+        message = f"more phones than one line of Asterisk's can name ({MAX_RESCUE} characters)"
+        context.wrong(("settings", "rescue", "members"), message, "name fewer members")
+    return Rescue(tuple(found), shape.ring_time, shape.voicemail)
 
 
 def _expand(

@@ -91,9 +91,22 @@ class TreeBuilder:
             for key in ("on_overflow", *OVERFLOWS.values()):
                 if getattr(shape, key) is not None:
                     self.named(getattr(shape, key), ("queues", name, key), _way_id(name, key))
+            for key, target in shape.keys.items():
+                path: Path = ("queues", name, "keys", key)
+                if len(key) > 1:
+                    self.context.wrong_key(path, "one key alone leaves a line", "0 to 9, * or #")
+                self.named(target, path, _way_id(name, key))
         for queue_id in self.dialled_queues.values():
             usual, ways = self.ways_of(queue_id)
-            entry = nodes.ToQueue(f"queue={queue_id}", queue_id, 0, (), usual, ways)
+            entry = nodes.ToQueue(
+                f"queue={queue_id}",
+                queue_id,
+                0,
+                (),
+                on_overflow=usual,
+                overflow=ways,
+                keys=self.keys_of(queue_id),
+            )
             self.put(entry, ("queues", queue_id))
             self.queue_entries[queue_id] = entry.node_id
 
@@ -107,6 +120,10 @@ class TreeBuilder:
             if getattr(shape, key) is not None
         }
         return usual or self.hang_up(("queues", queue)), ways
+
+    def keys_of(self, queue: str) -> dict[str, NodeId]:
+        """What leaves a queue."""
+        return {key: _way_id(queue, key) for key in self.context.shape.queues[queue].keys}
 
     def named(self, shape: Target, path: Path, node_id: NodeId) -> None:
         """Build a step so that ``node_id`` leads there, whatever it is."""

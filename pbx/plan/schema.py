@@ -9,15 +9,18 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from pbx.plan.schema_nodes import NodeShape, PromptShape
+from pbx.plan.schema_nodes import NodeShape, PromptShape, Say
 from pbx.plan.shape import (
     AtOnce,
     Date,
     Days,
     Duration,
     Extension,
+    FirstTime,
     Flag,
+    Gap,
     Hours,
+    Key,
     Label,
     Language,
     Name,
@@ -25,6 +28,8 @@ from pbx.plan.shape import (
     Peer,
     PhoneNumber,
     Prefix,
+    Priority,
+    PriorityStep,
     RingTime,
     Shape,
     SipAddress,
@@ -56,6 +61,49 @@ class SpeechShape(Shape):
     )
 
 
+class VipShape(Shape):
+    """Callers who are served before others, by the number that the provider shows.
+
+    Any provider's customer may show any number: give VIPs a shorter wait, never more rights.
+    """
+
+    numbers: Annotated[list[PhoneNumber], OneOrMore] = Field(
+        default_factory=list, description="Their numbers."
+    )
+    prefixes: Annotated[list[Prefix], OneOrMore] = Field(
+        default_factory=list, description="Beginnings of numbers: `+4930`."
+    )
+    priority: Priority = Field(10, description="Added to that of number and step.")
+
+
+class MemberShape(Shape):
+    """Members of a queue: one manager, or all with a department or skill in common."""
+
+    manager: Name | None = Field(None, description="One manager; the bare name does the same.")
+    department: Label | None = Field(None, description="Everyone of a department.")
+    skill: Skills | None = Field(None, description="Everyone who has these skills and levels.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> MemberShape:
+        if sum(bool(way) for way in (self.manager, self.department, self.skill)) != 1:
+            raise Wrong("a member is one of: a manager's name, a department, a skill")
+        return self
+
+
+def _member(value: Any) -> Any:
+    return {"manager": value} if isinstance(value, str) else value
+
+
+class RescueShape(Shape):
+    """What Asterisk does with callers by itself while no engine runs."""
+
+    members: Annotated[
+        list[Annotated[MemberShape, BeforeValidator(_member)]], OneOrMore, Field(min_length=1)
+    ] = Field(description="Whose phones ring, all at once: members as in a queue.")
+    ring_time: RingTime = Field(40.0, description="How long they ring.")
+    voicemail: Flag = Field(True, description="Then the caller can leave a message.")
+
+
 class SettingsShape(Shape):
     """What holds for the whole plan."""
 
@@ -72,6 +120,16 @@ class SettingsShape(Shape):
         description="Beginnings of numbers that may be called outside (`+7495`): mobiles and "
         "`call_out` must match one.  Empty: nothing outside is ever called.",
     )
+    outside_hours: Name | None = Field(
+        None, description="The schedule in which outside numbers may be called; default: always."
+    )
+    outside_per_hour: AtOnce | None = Field(
+        None, description="Most calls to outside numbers within an hour; default: no limit."
+    )
+    outside_per_hour_each: AtOnce | None = Field(
+        None,
+        description="The same for each manager: their mobile rung, their transfers outside.",
+    )
     speech: SpeechShape = Field(
         default_factory=lambda: SpeechShape.model_validate({}),
         description="Who speaks the texts.",
@@ -81,9 +139,13 @@ class SettingsShape(Shape):
         description="Folder of recordings beside the plan: `<folder>/<language>/<name>.wav`.",
     )
     music: Name = Field("default", description="Music class of callers who wait.")
+    vip: VipShape | None = Field(None, description="Callers who are served before others.")
     ring_time: RingTime = Field(20.0, description="Default of managers' devices.")
     wrap_up: Duration = Field(0.0, description="Default of managers.")
     pause_after_no_answers: Times = Field(0, description="Default of managers; 0 is never.")
+    rescue: RescueShape | None = Field(
+        None, description="Who serves callers while no engine runs; default: a message at most."
+    )
 
 
 class NumberShape(Shape):
@@ -104,6 +166,10 @@ class NumberShape(Shape):
     above: NodeShape | None = Field(
         None, description="Where a call above `lines` goes; needed with `lines`."
     )
+    music: Name | None = Field(
+        None, description="Music of its callers in any queue; default: the queue's."
+    )
+    priority: Priority = Field(0, description="Of its callers in any queue; added to the step's.")
 
 
 class DeviceShape(Shape):
@@ -159,24 +225,6 @@ class ManagerShape(Shape):
     )
 
 
-class MemberShape(Shape):
-    """Members of a queue: one manager, or all with a department or skill in common."""
-
-    manager: Name | None = Field(None, description="One manager; the bare name does the same.")
-    department: Label | None = Field(None, description="Everyone of a department.")
-    skill: Skills | None = Field(None, description="Everyone who has these skills and levels.")
-
-    @model_validator(mode="after")
-    def _one_way(self) -> MemberShape:
-        if sum(bool(way) for way in (self.manager, self.department, self.skill)) != 1:
-            raise Wrong("a member is one of: a manager's name, a department, a skill")
-        return self
-
-
-def _member(value: Any) -> Any:
-    return {"manager": value} if isinstance(value, str) else value
-
-
 class StrategyShape(Shape):
     """A strategy with parameters: those stand beside `name`, see docs/strategies.md."""
 
@@ -189,6 +237,37 @@ class StrategyShape(Shape):
     @classmethod
     def _bare_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
+
+
+class AnnounceShape(Shape):
+    """What callers who wait are told of their wait.  More: docs/waiting.md."""
+
+    position: Flag = Field(
+        True, description="Their place in the line; never one worse than before."
+    )
+    estimate: Flag = Field(True, description="About how long they will wait, when it is known.")
+    first: FirstTime = Field(15.0, description="So long after the wait began.")
+    every: Gap | None = Field(
+        45.0, description="Again so long after the end of the last time; `~` for once."
+    )
+
+
+class MessagesShape(Shape):
+    """Messages to callers who wait, one each time; a bare list is `say`."""
+
+    say: Say = Field(min_length=1, description="What is said.")
+    order: Annotated[str, one_of("in-turn", "random")] = Field(
+        "in-turn", description="`random`: none again before all were heard."
+    )
+    first: FirstTime = Field(30.0, description="So long after the wait began.")
+    every: Gap | None = Field(
+        60.0, description="The next so long after the end of the last; `~` for one alone."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_list(cls, value: Any) -> Any:
+        return {"say": value} if isinstance(value, list | str) else value
 
 
 class QueueShape(Shape):
@@ -213,10 +292,29 @@ class QueueShape(Shape):
     )
     max_wait: Duration | None = Field(None, description="Longest wait; default: no limit.")
     max_length: AtOnce | None = Field(None, description="Most callers waiting; default: no limit.")
+    priority_step: PriorityStep = Field(
+        60.0,
+        description="How much waiting one step of priority is worth: with `1m` and priority 5 a "
+        "caller is served as if they had come five minutes earlier.  `7d`: before everyone else.",
+    )
+    returning: Duration | None = Field(
+        None,
+        description="Who hangs up while waiting and calls again within this time has the old place "
+        "back; default: nobody.",
+    )
     leave_when_no_managers: Flag = Field(
         False, description="Callers go on at once while nobody is at work."
     )
     music: Name | None = Field(None, description="Music class, `ringing` or `silence`.")
+    announce: AnnounceShape | None = Field(
+        None, description="What callers are told of their wait; default: nothing."
+    )
+    messages: MessagesShape | None = Field(None, description="Messages between the music.")
+    keys: dict[Key, NodeShape] = Field(
+        default_factory=dict,
+        description="What a waiting caller may press to leave the line, and the step it leads to; "
+        "say so in `messages`.",
+    )
     short_abandon: Duration = Field(
         5.0, description="Who hangs up within this time counts as a short abandon."
     )

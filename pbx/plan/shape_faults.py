@@ -10,10 +10,12 @@ from pydantic import ValidationError
 
 from pbx.plan.faults import did_you_mean, known_names, quoted
 from pbx.plan.schema import (
+    AnnounceShape,
     DeviceShape,
     HolidaysShape,
     ManagerShape,
     MemberShape,
+    MessagesShape,
     NumberShape,
     PlanShape,
     QueueShape,
@@ -21,6 +23,7 @@ from pbx.plan.schema import (
     SettingsShape,
     SpeechShape,
     StrategyShape,
+    VipShape,
 )
 from pbx.plan.schema_nodes import NODE_SHAPES, TAG, PromptShape, kinds_in
 from pbx.plan.shape import Shape, kind_of
@@ -48,6 +51,9 @@ _INNER: dict[str, type[Shape]] = {
     "strategy": StrategyShape,
     "fallback": StrategyShape,
     "holidays": HolidaysShape,
+    "announce": AnnounceShape,
+    "vip": VipShape,
+    "messages": MessagesShape,
     "speech": SpeechShape,
     TAG + "prompt": PromptShape,
     **{TAG + kind: shape for kind, shape in NODE_SHAPES.items()},

@@ -9,6 +9,9 @@ The legs' events are routing's own (``DeviceRinging``, ``DeviceAnswered``, ``Joi
   with disposition answered_elsewhere.
 - After ``Joined``, the end of the talk is the leg's ``LegEnded`` (answered), and, when the caller
   is still there and not transferred, ``TalkOver``.
+- After ``Announce`` there is exactly one ``AnnouncementOver``, unless the caller leaves the wait
+  before: then there may be none.
+- After ``Fetch`` comes either ``WaitLeft`` or the ``Joined`` of a leg, whichever the switch did.
 - Events of one call come in the order in which they happened.
 """
 
@@ -24,6 +27,9 @@ from ivr.nodes import Prompt
 from routing.commands import StopRinging
 from routing.events import DeviceAnswered, DeviceRinging, Joined, LegEnded
 from routing.values import CallId, LegId, Seconds
+
+UNSEEN = "not seen to its end"
+"""The cause (or its end) of a call or leg whose end nobody saw: the switch's own records know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,28 @@ class TalkOver:
 
 
 @dataclass(frozen=True, slots=True)
+class AnnouncementOver:
+    """What ``Announce`` asked for was heard, or could not be played."""
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """A caller who waits (``Hold``) pressed a key: 0-9, * or #."""
+
+    call_id: CallId
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitLeft:
+    """What ``Fetch`` asked for: the caller waits no more, and nobody can be joined with them."""
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
 class CallerTransferred:
     """The agent sent the caller on to ``target`` (what they dialled)."""
 
@@ -81,11 +109,34 @@ class CallerHandedOver:
 
 
 @dataclass(frozen=True, slots=True)
+class CallerTaken:
+    """The caller, who waits, talks with the device at ``address``, which we did not ring: an engine
+    before us did.  The end of that talk is told as ``TalkOver``, ``CallerTransferred`` or
+    ``CallerGone``."""
+
+    call_id: CallId
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class AddressBusy:
     """A device is in a call that we did not start.  ``key``: unique per such call."""
 
     address: str
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCallJoined:
+    """Whoever was dialled in the call of ``AddressBusy`` with the same key picked up and talks.
+
+    ``dialled``: as dialled on the device (raw).  At most once for a call, and not for one that
+    came to the device.
+    """
+
+    address: str
+    key: str
+    dialled: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +186,19 @@ SwitchEvent = (
     | CallerDid
     | CallerGone
     | TalkOver
+    | AnnouncementOver
+    | KeyPressed
+    | WaitLeft
     | CallerTransferred
     | CallerHandedOver
+    | CallerTaken
     | CallerFound
     | DeviceRinging
     | DeviceAnswered
     | Joined
     | LegEnded
     | AddressBusy
+    | OwnCallJoined
     | AddressIdle
     | AddressReachable
     | SwitchUp
@@ -171,6 +227,24 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Announce:
+    """Say this to a caller who waits (``Hold``), instead of the music and without an end of the
+    wait: phones ring on, and whoever is joined meanwhile ends it at once."""
+
+    call_id: CallId
+    prompts: tuple[Prompt, ...]
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Take a caller out of the wait (``Hold``).  Phones ring on until they are stopped; who is
+    joined first has the caller."""
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
 class Ring:
     """Ring a device for a caller; the first leg picked up gets the caller (see above).
 
@@ -193,7 +267,7 @@ class Release:
     call_id: CallId
 
 
-SwitchCommand = ForCaller | Hold | Ring | StopRinging | Release
+SwitchCommand = ForCaller | Hold | Announce | Fetch | Ring | StopRinging | Release
 
 PromptResolver = Callable[[Prompt, str], str]
 """(prompt, language) -> what the switch plays: a sound name or an absolute path, no suffix."""

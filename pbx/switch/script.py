@@ -36,7 +36,8 @@ class CallerScript:
 
     ``at_s``: when they call, from the start of the script.  ``keys``: what they press at the
     first, second, ... question, each ``key_delay_s`` after it is asked; "" lets one pass; after
-    the last they press nothing.  ``message_s``: how long they speak to a voicemail.
+    the last they press nothing.  ``message_s``: how long they speak to a voicemail.  ``in_line``:
+    a key that they press so many seconds after they began to wait, if they still do.
     """
 
     name: str
@@ -47,6 +48,7 @@ class CallerScript:
     key_delay_s: Seconds = 1.0
     hang_up: HangUp | None = None
     message_s: Seconds = 3.0
+    in_line: tuple[str, Seconds] | None = None
 
 
 class Reaction(StrEnum):

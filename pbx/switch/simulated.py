@@ -91,7 +91,14 @@ class SimulatedSwitch:
                     caller.command += 1
                     caller.held = True
                     self._patience(caller, At.WAITING)
+                    self._key_in_line(caller)
                     self._join_first(caller)
+            case port.Fetch(call_id):
+                if (caller := self._callers.get(call_id)) and caller.held:
+                    self._fetch(caller)
+            case port.Announce():
+                if caller := self._callers.get(command.call_id):
+                    self._announce(caller, command)
             case port.Ring():
                 self._ring(command)
             case StopRinging(leg_id, disposition):
@@ -181,6 +188,33 @@ class SimulatedSwitch:
                 self._after(length, done(ivr_events.MessageRecorded(path, length)))
             case HangUpCaller():
                 self._soon(lambda: self._caller_gone(call_id, "16 Normal Clearing"))
+
+    def _key_in_line(self, caller: _Caller) -> None:
+        if caller.script.in_line is None:
+            return
+        key, after_s = caller.script.in_line
+        turn = caller.command
+
+        def press() -> None:
+            if caller.call_id in self._callers and caller.command == turn:
+                self._on_event(port.KeyPressed(caller.call_id, key))
+
+        self._after(after_s, press)
+
+    def _fetch(self, caller: _Caller) -> None:
+        if caller.joined is None:
+            caller.held = False
+            caller.command += 1
+            self._tell(port.WaitLeft(caller.call_id))
+
+    def _announce(self, caller: _Caller, what: port.Announce) -> None:
+        turn = caller.command
+
+        def over() -> None:
+            if caller.call_id in self._callers and caller.command == turn:
+                self._on_event(port.AnnouncementOver(caller.call_id))
+
+        self._after(PROMPT_S * len(what.prompts) if caller.held else 0.0, over)
 
     def _presses(self, caller: _Caller, ask: Collect) -> tuple[Seconds, ivr_events.DigitsPressed]:
         prompts_s = PROMPT_S * len(ask.prompts)

@@ -34,28 +34,18 @@ class SkillPriority(Strategy):
         self, caller: CallerView, now: Seconds
     ) -> tuple[tuple[SkillNeed, ...], Seconds | None]:
         """The caller's needs, raised by the steps that are not over yet."""
-        steps = sorted(self.setup.several("widen_after_s"))
-        waited = now - caller.waiting_since
-        left = [step for step in steps if step > waited]
-        raised = tuple(SkillNeed(one.skill, one.min_level + len(left)) for one in caller.needs)
+        # Compared as the deadline is set, to the last bit: a difference of rounded floats may
+        # never reach the step, and the same deadline would come again without end.
+        steps = (caller.waiting_since + step for step in self.setup.several("widen_after_s"))
+        left = sorted(at for at in steps if at > now)
         if not left or not caller.needs:
             return caller.needs, None
-        return raised, caller.waiting_since + left[0]
+        raised = tuple(SkillNeed(one.skill, one.min_level + len(left)) for one in caller.needs)
+        return raised, left[0]
 
     def choose(self, caller: CallerView, free: FreeAgents, now: Seconds) -> Choice:
-        """The highest level there is."""
-        if len(caller.needs) == 1:
-            agent = free.by_level(caller.needs[0].skill)
-        elif caller.needs:
-            # Several skills: the one whose weakest needed skill is strongest.
-            skills = [need.skill for need in caller.needs]
-            agent = max(
-                free,
-                key=lambda one: (min(one.skills.get(s, 0) for s in skills), -one.last_ended_at),
-                default=None,
-            )
-        else:
-            agent = free.first()
+        """The highest level there is; of several skills, the weakest counts."""
+        agent = free.by_level() if caller.needs else free.first()
         if agent is None:
             return Choice((), "nobody with the skill is free")
         levels = ", ".join(f"{one.skill} {agent.skills.get(one.skill, 0)}" for one in caller.needs)

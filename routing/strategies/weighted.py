@@ -18,12 +18,8 @@ class Weighted(Strategy):
 
     def choose(self, caller: CallerView, free: FreeAgents, now: Seconds) -> Choice:
         """One of those free, by weight."""
-        agents = list(free)
-        if not agents:
-            return Choice((), "nobody is free")
-        weights = [self.setup.weights.get(agent.agent_id, 1) for agent in agents]
-        if not any(weights):
+        drawn = free.by_weight(self.setup.rng)
+        if drawn is None:
             return Choice((), "all who are free have the share 0")
-        (agent,) = self.setup.rng.choices(agents, weights)
-        share = self.setup.weights.get(agent.agent_id, 1) / sum(weights)
+        agent, share = drawn
         return Choice((agent.agent_id,), f"by chance, share {share:.0%} of those free")

@@ -11,7 +11,9 @@ import pytest
 
 from lab.engine import Quiet
 from pbx.ami import connection as module
+from pbx.ami import lease as lease_module
 from pbx.ami.connection import AmiConnection
+from pbx.ami.lease import Lease
 from pbx.ami.protocol import Headers, parse
 from pbx.errors import ActionFailed, LoginRefused, SwitchLost
 
@@ -24,6 +26,7 @@ class FakeAmi:
         self.refuse = False
         self.mute = False
         self.logins = 0
+        self.variables = {"VORONKA_LEADER": "me", "EPOCH": "1795480000"}
         self._writers: list[asyncio.StreamWriter] = []
         self.port = 0
 
@@ -38,7 +41,12 @@ class FakeAmi:
                     self.logins += 1
                     reply = "Error\r\nMessage: Authentication failed" if self.refuse else "Success"
                 elif self.mute or action["Action"] == "Originate":
+                    if action.get("Channel", "").startswith("Local/take@"):
+                        self.say(f"Response: Success\r\nActionID: {action['ActionID']}")
                     continue
+                elif action["Action"] == "Getvar":
+                    value = self.variables.get(action["Variable"], "")
+                    reply = f"Success\r\nVariable: {action['Variable']}\r\nValue: {value}"
                 else:
                     reply = "Success"
                 self.say(f"Response: {reply}\r\nActionID: {action['ActionID']}")
@@ -83,7 +91,9 @@ async def connected(
         on_up=up,
         on_down=lambda reason: None,
         watcher=Quiet(),
+        lease=Lease("me"),
     )
+    await line.lead()
     await line.open()
     try:
         yield line
@@ -167,3 +177,34 @@ async def test_an_event_with_the_id_of_an_action_reaches_the_engine_too(ami: Fak
         await until(lambda: bool(seen))
 
     assert seen[0]["Event"] == "OriginateResponse"
+
+
+async def test_a_second_engine_waits_until_the_first_is_gone(ami: FakeAmi) -> None:
+    ami.variables["VORONKA_LEADER"] = "another"
+    async with asyncio.TaskGroup() as group, contextlib.AsyncExitStack() as stack:
+        coming = group.create_task(stack.enter_async_context(connected(ami)))
+        await until(lambda: sum(one["Action"] == "Originate" for one in ami.actions) >= 2)
+        assert not coming.done()
+        ami.variables["VORONKA_LEADER"] = "me"
+        line = await coming
+        assert line.up
+
+
+async def test_an_engine_that_another_has_replaced_lets_go_for_good(ami: FakeAmi) -> None:
+    async with connected(ami) as line:
+        ami.variables["VORONKA_LEADER"] = "another"
+        await until(lambda: line.lease.deposed.is_set())
+        assert not line.up
+
+
+async def test_a_process_that_stood_still_asks_who_leads_before_it_acts(
+    ami: FakeAmi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connected(ami) as line:
+        monkeypatch.setattr(lease_module, "FROZEN_S", 0.0)
+        answers: list[Headers | None] = []
+        line.act("Hangup", (("Channel", "PJSIP/x"),), answers.append)
+        monkeypatch.undo()
+        await until(lambda: bool(answers))
+        assert not any(one["Action"] == "Hangup" for one in ami.actions)
+        await until(lambda: line.up and ami.logins == 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,15 @@ def test_events_doubled_or_lost_never_raise(name: str, seed: int) -> None:
 
     channels.forget_missing(set(), "gone")
     assert not channels.known()
+
+
+def test_the_engine_may_read_the_classes_of_its_events_and_no_others() -> None:
+    conf = Path(__file__).parent.parent.parent / "asterisk-conf/manager.conf"
+    (read,) = re.findall(r"^read = (.*)$", conf.read_text(), re.MULTILINE)
+    lines = [
+        json.loads(line)
+        for name in FOLDER.glob("*.jsonl")
+        for line in name.read_text().splitlines()
+    ]
+    classes = {line["Privilege"].removesuffix(",all") for line in lines if "Privilege" in line}
+    assert classes == set(read.split(","))

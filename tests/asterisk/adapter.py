@@ -6,16 +6,19 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from ivr import commands as ivr_commands
 from ivr.nodes import Prompt, PromptKind
 from lab.asterisk import AsteriskLab
 from lab.engine import Quiet
+from lab.wire import Wire
 from pbx.ami.switch import AmiSettings, AsteriskSwitch
 from pbx.ami.translate import MessageFolder
 from pbx.switch import port
 from routing.values import CallId, LegId
+
+__all__ = ["Told", "Wire", "adapter", "collect", "sound", "until"]
 
 T = TypeVar("T")
 
@@ -69,9 +72,9 @@ async def until(holds: Callable[[], bool], deadline_s: float = 10.0) -> None:
 
 @contextlib.asynccontextmanager
 async def adapter(
-    lab: AsteriskLab, addresses: Iterable[str] = (), *, ami_port: int = 0
+    lab: AsteriskLab, addresses: Iterable[str] = (), *, ami_port: int = 0, me: str = "a"
 ) -> AsyncIterator[Told]:
-    """An adapter without an engine.  ``ami_port``: through a wire."""
+    """An adapter without an engine.  ``ami_port``: through a wire.  ``me``: its name as leader."""
     folder = lab.recordings
     switch = AsteriskSwitch(
         AmiSettings(lab.ami_host, ami_port or lab.ami_port, lab.ami_user, lab.ami_secret),
@@ -80,6 +83,7 @@ async def adapter(
         rng=random.Random(),
         addresses=addresses or [f"PJSIP/{name}" for name in lab.phones],
         watcher=Quiet(),
+        command_prefix=me,
     )
     told = Told(switch)
     await switch.start(told.take)
@@ -100,52 +104,3 @@ def collect(
     """A question."""
     prompts = tuple(prompt for name in sounds for prompt in sound(name))
     return ivr_commands.Collect(prompts, "en", max_digits, timeout_s, 1.0, barge_in)
-
-
-class Wire:
-    """A TCP proxy before AMI that can be cut and mended."""
-
-    def __init__(self, lab: AsteriskLab) -> None:
-        self._lab = lab
-        self._server: asyncio.Server | None = None
-        self._ends: set[asyncio.StreamWriter] = set()
-        self._whole = True
-        self.port = 0
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.cut()
-        assert self._server is not None
-        self._server.close()
-        await self._server.wait_closed()
-
-    def cut(self) -> None:
-        """Break every connection and let none come through."""
-        self._whole = False
-        for end in self._ends:
-            end.transport.abort()
-
-    def mend(self) -> None:
-        """Let connections through again."""
-        self._whole = True
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not self._whole:
-            writer.transport.abort()
-            return
-        far_reader, far = await asyncio.open_connection(self._lab.ami_host, self._lab.ami_port)
-        self._ends |= {writer, far}
-        await asyncio.gather(_pump(reader, far), _pump(far_reader, writer))
-        self._ends -= {writer, far}
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.transport.abort()

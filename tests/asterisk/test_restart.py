@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 
 import pytest
@@ -113,7 +115,7 @@ async def test_a_question_whose_answer_was_lost_is_asked_again() -> None:
         AsteriskLab() as lab,
         Wire(lab) as wire,
         adapter(lab, ["PJSIP/none"], ami_port=wire.port) as told,
-        Caller(lab, Dialling(DID, digits=[(1500, "1"), (7000, "2")])) as caller,
+        Caller(lab, Dialling(DID, digits=[(1500, "1"), (12000, "2")])) as caller,
     ):
         arrived = await told.wait(port.CallArrived)
         ask = collect("beep", max_digits=1, timeout_s=10)
@@ -124,7 +126,8 @@ async def test_a_question_whose_answer_was_lost_is_asked_again() -> None:
         await _past(lab, 3)  # the 1 is pressed, and Asterisk's answer reached nobody
 
         await _down_and_up(told, wire)
-        assert (await told.wait(port.CallerDid)).event == ivr_events.DigitsPressed("2")
+        did = await told.wait(port.CallerDid, deadline_s=20)
+        assert did.event == ivr_events.DigitsPressed("2")
         caller.hang_up()
         await told.wait(port.CallerGone)
         assert len(told.of(port.CallerDid)) == 1
@@ -276,6 +279,39 @@ async def test_the_house_keeping_forgets_what_is_gone_and_nothing_else() -> None
         assert not told.of(LegEnded)
         caller.hang_up()
         await told.wait(port.CallerGone, 2)
+
+
+async def test_of_two_engines_one_leads_and_the_other_takes_over() -> None:
+    async with (
+        AsteriskLab() as lab,
+        Wire(lab) as wire,
+        adapter(lab, ["PJSIP/none"], ami_port=wire.port, me="first") as first,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        second = asyncio.create_task(
+            stack.enter_async_context(adapter(lab, ["PJSIP/none"], me="second"))
+        )
+        async with Caller(lab, Dialling(DID)) as caller:
+            call_id = await first.held()
+            await asyncio.sleep(4)  # longer than a lease lasts
+            assert not second.done()
+            wire.cut()
+            told = await asyncio.wait_for(second, 5)
+            (found,) = told.of(port.CallerFound)
+            assert found.call_id == call_id
+            # The first comes back, sees who leads, and lets go for good.
+            wire.mend()
+            await asyncio.wait_for(first.switch.connection.deposed(), 10)
+            caller.hang_up()
+            await told.wait(port.CallerGone)
+
+
+async def test_an_engine_that_ends_hands_the_lead_over_at_once() -> None:
+    async with AsteriskLab() as lab:
+        for me in ("first", "second", "third"):
+            async with asyncio.timeout(1.5), adapter(lab, ["PJSIP/none"], me=me) as told:
+                await told.wait(port.SwitchUp)
+        await lab.nothing_left()
 
 
 async def _shown(lab: AsteriskLab) -> list[list[str]]:

@@ -338,3 +338,34 @@ async def test_a_short_talk_after_renewal_is_not_cut() -> None:
         assert "Hang up at: 0" in shown or "Timeout absolute" not in shown, shown
         caller.hang_up()
         await lab.nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("sender", "number", "name"),
+    [
+        ('"Ivan <x>" <sip:+79161234567@h>', "+79161234567", "Ivan <x>"),
+        ('"<sip:+7000@h>;tag=1" <sip:+79161234567@h>', "+79161234567", "<sip:+7000@h>;tag=1"),
+        (r'"a\"> <b\\" <sip:+79161234567@h>;x="<y>"', "+79161234567", 'a"> <b'),
+        (f'"{"<" * 90}" <sip:+79161234567@h>', "+79161234567", "<" * 90),
+        ("Мария <sip:+79161234567;isub=5@h;user=phone>", "+79161234567", "Мария"),
+        ('"О\'Hara?, ${EXTEN} & co" <sip:105@h>', "105", "О'Hara?, ${EXTEN} & co"),
+        ("<sip:+79161234567@h>", "+79161234567", ""),
+        ("sip:+79161234567@h", "+79161234567", ""),
+        ("<sip:anonymous@anonymous.invalid>", "", ""),
+        ("<sip:10.0.0.1>", "", ""),
+        ("<sip:+7916&PJSIP,x@h>", "+7916", ""),
+    ],
+)
+async def test_a_callers_number_is_read_whatever_the_name_holds(
+    sender: str, number: str, name: str
+) -> None:
+    async with (
+        AsteriskLab() as lab,
+        adapter(lab, ["PJSIP/none"]) as told,
+        Caller(lab, Dialling(DID, from_header=sender)) as caller,
+    ):
+        arrived = await told.wait(port.CallArrived)
+        assert (arrived.number, arrived.name) == (number, name)
+        caller.hang_up()
+        await told.wait(port.CallerGone)
+        await lab.nothing_left()

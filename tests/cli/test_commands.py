@@ -101,3 +101,18 @@ def test_the_shipped_plan_is_right() -> None:
 
     assert code == 0
     assert "ok" in output
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://voronka:hidden@db/log",
+        "postgresql://db/log?user=voronka&password=hidden",
+    ],
+)
+def test_a_password_in_the_command_line_is_refused_and_not_repeated(url: str) -> None:
+    result = CliRunner().invoke(main, ["calls", "--db", url])
+
+    assert result.exit_code == 2
+    assert "VORONKA_DB_FILE" in result.output
+    assert "hidden" not in result.output

@@ -8,11 +8,12 @@ import pytest
 
 from ivr.nodes import ToQueue
 from pbx.journal import port as journal
+from pbx.switch import port
 from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction
 from routing import facts
 from routing.plan import Queue, StrategyChoice
 from routing.values import AgentId, Outcome, QueueId
-from tests.world import DID, SALES, agent, plan, play, sales, tree
+from tests.world import DID, SALES, agent, plan, play, sales, stage, tree
 
 ANSWERS = PhoneAct(Reaction.ANSWER, after_s=2.0, talk_s=30.0)
 REJECTS = PhoneAct(Reaction.REJECT, after_s=1.0)
@@ -249,3 +250,20 @@ def test_anonymous_caller_is_served_like_any_other() -> None:
 
     assert story.outcomes == {"sim-1": Outcome.ANSWERED}
     assert story.of(journal.CallStarted)[0].number == ""
+
+
+@pytest.mark.parametrize(
+    ("dialled", "number"),
+    [("89161234567", "+79161234567"), ("+79161234567", "+79161234567"), ("102", ""), ("x", "")],
+)
+def test_a_managers_talk_with_a_number_outside_is_kept(dialled: str, number: str) -> None:
+    anna = agent("anna", ("PJSIP/anna", 0.0), ("PJSIP/desk", 0.0))
+    boris = agent("boris", ("PJSIP/desk", 0.0))
+    world, story = stage(plan([anna, boris], [sales(anna, boris)]), [], {})
+
+    for address in ("PJSIP/anna", "PJSIP/desk", "PJSIP/nobody"):
+        world.core.handle(port.OwnCallJoined(address, "1.1", dialled), world.clock.now())
+
+    assert [(one.agent_id, one.number) for one in story.of(journal.OwnTalkStarted)] == (
+        [("anna", number), (None, number)] if number else []
+    )

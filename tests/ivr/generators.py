@@ -94,6 +94,7 @@ def _node(node_id: NodeId) -> st.SearchStrategy[Node]:
             _TARGETS,
             st.dictionaries(reasons, _TARGETS, max_size=2),
             st.none() | _TARGETS,
+            st.dictionaries(st.sampled_from("019*#"), _TARGETS, max_size=2),
         ),
         st.builds(nodes.Hours, this, _SCHEDULES, _TARGETS, _TARGETS, _TARGETS),
         st.builds(
@@ -141,12 +142,16 @@ DIGITS = (
     | st.text(max_size=10)
 )
 
+_RETURNED = st.builds(
+    events.CallerReturned, st.sampled_from(ReturnReason), st.sampled_from(("", "0", "1", "9", "*"))
+)
+
 EVENTS: st.SearchStrategy[events.Event] = st.one_of(
     st.builds(events.WalkStarted),
     st.builds(events.PlayFinished, st.booleans()),
     st.builds(events.DigitsPressed, DIGITS, st.booleans()),
     st.builds(events.MessageRecorded, st.just("m.wav"), st.floats(0, 60) | st.just(0.0)),
-    st.builds(events.CallerReturned, st.sampled_from(ReturnReason)),
+    _RETURNED,
     st.builds(events.SentTo, st.sampled_from(("main", "no such node"))),
     st.builds(events.CallerHungUp),
 )
@@ -161,7 +166,7 @@ def awaited(kind: type[events.Event]) -> st.SearchStrategy[events.Event]:
         events.MessageRecorded: st.builds(
             events.MessageRecorded, st.just("m.wav"), st.sampled_from((0.0, 4.0))
         ),
-        events.CallerReturned: st.builds(events.CallerReturned, st.sampled_from(ReturnReason))
+        events.CallerReturned: _RETURNED
         | st.builds(events.SentTo, st.sampled_from(("main", "no such node"))),
     }
     return by_kind[kind]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,32 +14,19 @@ from sqlalchemy import Engine, text
 
 from pbx.journal import port as journal
 from pbx.journal.backlog import Limits
-from pbx.journal.database import open_for_reading, open_for_writing
+from pbx.journal.database import open_for_reading
 from pbx.journal.port import Stamped
 from pbx.journal.queries import CallFilter, call_story, list_calls, totals
-from pbx.journal.recall import recall
+from pbx.journal.recall import recall, recall_outside
 from pbx.journal.writer import SqlJournal
+from pbx.plan.model import OutsideLimits
 from pbx.switch.script import CallerScript, PhoneAct, Reaction
 from routing import facts
 from routing.values import AgentId, CallId, Outcome, QueueId
-from tests.journal.databases import Server
 from tests.world import DID, START, Story, agent, plan, play, sales
 
 Open = Callable[..., SqlJournal]
 BEGAN = datetime.fromtimestamp(START, UTC)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'log.db'}"
-    server: Server = request.getfixturevalue("server")
-    engine = open_for_writing(server.url)
-    with engine.begin() as connection:
-        connection.execute(text("drop schema public cascade"))
-        connection.execute(text("create schema public"))
-    engine.dispose()
-    return server.url
 
 
 @pytest.fixture
@@ -157,6 +145,32 @@ def test_the_next_start_remembers(open_log: Open, url: str) -> None:
     assert memory.last_chosen == {"sales": "anna"}
     assert memory.last_talks["+79161234567"].agent_id == "anna"
     assert memory.records[AgentId("anna")].calls == 1
+
+
+def test_outside_calls_made_are_remembered_and_refused_ones_are_told(
+    open_log: Open, url: str
+) -> None:
+    mobile = "PJSIP/+79160000001@trunk"
+    anna = agent("anna", (mobile, 0.0))
+    company = replace(
+        plan([anna], [sales(anna, max_wait_s=20.0)]),
+        outside_devices={mobile: "+79160000001"},
+        outside_limits=OutsideLimits(per_hour_each=2),
+    )
+    answers = PhoneAct(Reaction.ANSWER, 2.0, 5.0)
+    sends = PhoneAct(Reaction.ANSWER, 2.0, 5.0, transfer_to="89161112233")
+    phones = {mobile: (sends, answers), "PJSIP/+79161112233@trunk": (answers,)}
+    callers = [CallerScript("", at_s, DID, "89161234567") for at_s in (0.0, 100.0)]
+    keep(open_log(), play(company, callers, phones))
+    engine = asked(url)
+
+    calls = recall_outside(engine, devices={mobile}, since=BEGAN)
+    assert [agent_id for _, agent_id in calls] == ["anna", None]
+    assert [at - BEGAN for at, _ in calls] == [timedelta(0), timedelta(seconds=7)]
+    assert recall_outside(engine, devices=(), since=BEGAN + timedelta(seconds=8)) == []
+    (second, _) = list_calls(engine, CallFilter())[::-1]
+    assert {leg.cause for leg in second.legs} == {"refused: manager_limit"}
+    engine.dispose()
 
 
 def test_none_of_10_000_entries_is_lost_at_the_end_and_order_is_kept(

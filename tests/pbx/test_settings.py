@@ -31,6 +31,8 @@ def test_a_secret_comes_from_a_file_and_is_never_shown(tmp_path: Path) -> None:
         {"VORONKA_AMI_SECRET_FILE": "/no/such/file"},
         {"VORONKA_AMI_SECRET": SECRET, "VORONKA_AMI_PORT": "99999"},
         {"VORONKA_AMI_SECRET": SECRET, "VORONKA_LOG": "xml"},
+        {"VORONKA_AMI_SECRET": SECRET, "VORONKA_AMI_HOST": "192.0.2.1"},
+        {"VORONKA_AMI_SECRET": SECRET, "VORONKA_AMI_HOST": "asterisk.example"},
     ],
 )
 def test_what_is_missing_or_wrong_is_named(env: dict[str, str]) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ivr import nodes
+from ivr import nodes, phrases
 from ivr.checks import loops_without_input
 from ivr.schedule import ScheduleState
 from pbx.plan.faults import PlanError
 from pbx.plan.load import load
-from pbx.plan.model import Plan
+from pbx.plan.model import Plan, Spoken
 from pbx.plan.prompts import missing
 from pbx.plan.public_holidays import PublicHolidays
 from routing.strategy import Registry
@@ -277,3 +277,67 @@ def test_thirty_levels_of_menus_are_no_trouble(tmp_path: Path) -> None:
 def test_a_path_that_is_none_is_a_plan_error(path: str, tmp_path: Path) -> None:
     with pytest.raises(PlanError):
         load(tmp_path / path, registry=STRATEGIES)
+
+
+def test_what_callers_hear_while_they_wait(everything: Plan) -> None:
+    sales = everything.queue_sounds[QueueId("sales")].announcements
+    assert sales is not None
+    assert (sales.numbers, sales.position, sales.estimate) == (Spoken(0.0, 60.0), True, False)
+    assert (sales.between, sales.shuffled) == (Spoken(20.0, 120.0), True)
+    assert [one.name for one in sales.messages] == ["hello", "queue_sales.messages.2"]
+    support = everything.queue_sounds[QueueId("support")].announcements
+    assert support is not None
+    assert support.numbers == Spoken(15.0, None)
+    assert [one.name for one in support.messages] == ["hello"]
+    assert everything.numbers["+78005553535"].music == "classic"
+    assert everything.numbers["+74951234567"].music is None
+
+
+def test_keys_that_leave_a_queue_lead_there_from_every_step_that_waits_in_it(
+    everything: Plan,
+) -> None:
+    waits = [one for one in everything.tree.values() if isinstance(one, nodes.ToQueue)]
+    of_sales = [one for one in waits if one.queue_id == "sales"]
+    assert len(of_sales) > 2
+    for one in of_sales:
+        assert isinstance(everything.tree[one.keys["1"]], nodes.Voicemail)
+        star = everything.tree[one.keys["*"]]
+        assert isinstance(star, nodes.Goto)
+        assert star.target == "welcome"
+        assert isinstance(everything.tree[one.keys["0"]], nodes.ToQueue)
+    assert all(not one.keys for one in waits if one.queue_id == "support")
+
+
+def test_who_is_served_before_others(everything: Plan) -> None:
+    sales = everything.routing.queues[QueueId("sales")]
+    assert (sales.priority_step_s, sales.returning_s) == (120.0, 600.0)
+    support = everything.routing.queues[QueueId("support")]
+    assert (support.priority_step_s, support.returning_s) == (60.0, None)
+    assert everything.numbers["+78005553535"].priority == 7
+    added = {
+        number: everything.vip.priority_of(number)
+        for number in ("+79161234567", "+4930123456", "+74951112233", "+79160000000", "", "+493")
+    }
+    assert added == {
+        "+79161234567": 20,
+        "+4930123456": 20,
+        "+74951112233": 20,
+        "+79160000000": 0,
+        "": 0,
+        "+493": 0,
+    }
+
+
+def test_the_sentences_that_are_needed_are_prompts_and_no_others(
+    everything: Plan, tmp_path: Path
+) -> None:
+    told = (*phrases.positions(), *phrases.estimates())
+    assert all(one in everything.prompts for one in told)
+    silent = loaded(
+        tmp_path,
+        "numbers: {+74951234567: {entry: {queue: sales}}}\n"
+        "managers: {anna: {name: Анна}}\n"
+        "queues: {sales: {members: anna, strategy: ring-all, announce: {estimate: false}}}\n",
+    )
+    assert all(one in phrases.positions() for one in silent.prompts)
+    assert len(silent.prompts) == phrases.MAX_POSITION + 1

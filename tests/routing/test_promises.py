@@ -15,7 +15,7 @@ from routing import commands, events, facts
 from routing.dispatcher import Dispatcher
 from routing.memory import LastTalk, Memory
 from routing.plan import Agent, RoutingPlan
-from routing.strategy import Registry, UnknownStrategy
+from routing.strategy import CallerView, Choice, FreeAgents, Registry, Strategy, UnknownStrategy
 from routing.values import (
     AgentId,
     AgentState,
@@ -165,6 +165,56 @@ def test_skill_priority_takes_the_best_and_widens_with_time() -> None:
     assert len(desk.rings) == 1
     desk.wait(10.0)
     assert [one.agent_id for one in desk.rings] == ["senior", "junior"]
+
+
+@given(st.floats(1.79e9, 1.8e9), st.floats(0.001, 1000.0))
+def test_the_time_to_widen_comes_once(now: float, step: float) -> None:
+    desk = Desk(
+        agent("junior", skills={"tech": 1}),
+        strategy="skill-priority",
+        params={"widen_after_s": [step]},
+    )
+    desk.now = now
+    desk.queue("c1", needs=(SkillNeed("tech", 1),))
+    assert desk.rings == []
+
+    # The strategy is asked by hand first: in the dispatcher a mistake would be an endless loop.
+    (at,) = [one.at for one in desk.given if isinstance(one, commands.WakeAt)]
+    desk.now = at
+    strategy = Registry.builtin().make(
+        "skill-priority", {"widen_after_s": [step]}, None, rng=random.Random(1), weights={}
+    )
+    (call,) = desk.dispatcher.calls.values()
+    assert strategy.needs(call, at) == ((SkillNeed("tech", 1),), None)
+    desk.tell(events.Woke())
+    assert [one.agent_id for one in desk.rings] == ["junior"]
+
+
+class NeverSure(Strategy):
+    """Says 'ask me again now'."""
+
+    name = "never-sure"
+    text = "Nobody, for now."
+
+    def needs(self, caller: CallerView, now: float) -> tuple[tuple[SkillNeed, ...], float | None]:
+        return caller.needs, now
+
+    def choose(self, caller: CallerView, free: FreeAgents, now: float) -> Choice:
+        return Choice((), "not now", ask_again_at=now - 1.0)
+
+
+def test_a_strategy_that_wants_to_be_asked_at_once_does_not_stop_the_engine() -> None:
+    registry = Registry({"never-sure": NeverSure})
+    anna = agent("anna")
+    company = RoutingPlan({anna.agent_id: anna}, {Q: sales(anna, strategy="never-sure")})
+    dispatcher = Dispatcher(company, strategies=registry, rng=random.Random(1))
+    dispatcher.handle(events.AgentLoggedIn(anna.agent_id), 1000.0)
+    step = dispatcher.handle(events.CallerQueued(CallId("c1"), Q, ""), 1000.0)
+
+    wakes = [one.at for one in step.commands if isinstance(one, commands.WakeAt)]
+    assert wakes == [1001.0]
+    again = dispatcher.handle(events.Woke(), 1001.0)
+    assert again.commands == (commands.WakeAt(1002.0),)
 
 
 def test_who_refused_is_asked_again_only_after_the_others_and_the_retry_time() -> None:

@@ -40,7 +40,7 @@ def make_plan(strategy: str, other: str, size: int, wrap_up_s: float, limit: int
         AgentId(name): Agent(
             AgentId(name),
             name,
-            skills={"tech": n + 1},
+            skills={"tech": n + 1, "english": 4 - n},
             devices=(
                 Device(DeviceId(f"{name}/1"), f"PJSIP/{name}", 0.0, 15.0),
                 Device(DeviceId(f"{name}/2"), f"PJSIP/{name}-m", 5.0, 10.0),
@@ -65,6 +65,9 @@ def make_plan(strategy: str, other: str, size: int, wrap_up_s: float, limit: int
                 12.0,
                 4.0,
                 max_length=3,
+                weights={members[0]: 5},
+                priority_step_s=10.0,
+                returning_s=30.0,
             ),
         },
     )
@@ -124,13 +127,19 @@ class Distribution(RuleBasedStateMachine):
         queue=st.sampled_from(["a", "b"]),
         priority=st.integers(0, 2),
         number=st.sampled_from(["", "+79161", "+79162"]),
-        level=st.integers(0, 3),
+        levels=st.tuples(st.integers(0, 3), st.integers(0, 3)),
     )
-    def a_caller_comes(self, queue: str, priority: int, number: str, level: int) -> None:
+    def a_caller_comes(
+        self, queue: str, priority: int, number: str, levels: tuple[int, int]
+    ) -> None:
         self.made += 1
         call_id = CallId(f"c{self.made}")
         self.with_us.add(call_id)
-        needs = (SkillNeed("tech", level),) if level else ()
+        needs = tuple(
+            SkillNeed(skill, level)
+            for skill, level in zip(("tech", "english"), levels, strict=True)
+            if level
+        )
         self.tell(events.CallerQueued(call_id, QueueId(queue), number, needs, priority))
 
     @rule(which=st.integers(0, 3))

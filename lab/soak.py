@@ -1,0 +1,297 @@
+"""``./run soak``: mixed calls for minutes or hours while parts fail, and every call accounted for.
+
+The engine (``pbx run``) is killed, stopped, frozen, cut off from Asterisk, and its database locked,
+one after another by chance.  At the end each call that SIPp made must be in the log, once, closed,
+and 'answered' exactly where a manager's phone talked with that caller; Asterisk's own records must
+count the same calls; nothing may be left in Asterisk, and every manager free.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import socket
+import sqlite3
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import create_engine, select
+
+from lab.asterisk import HOST, AsteriskLab, LabPhone
+from lab.service import PbxProcess
+from lab.sipp import Answer, Dialling, Load, NoAnswer, Phone, in_turn
+from lab.wire import Wire
+from pbx.journal import tables
+from pbx.records import cdr
+
+AGENTS = 120
+RATE = 10.0
+STRETCH_S = 60
+"""Callers come in stretches of so many seconds, each with SIPps of its own."""
+SETTLE_S = 90
+"""How long the log may take to be complete after the last call, seconds."""
+
+SALES, DEAF, MENU = "78005550001", "78005550002", "78005550003"
+PLAN = """
+settings:
+  region: RU
+  time_zone: Europe/Moscow
+  languages: [en]
+  rescue: {{members: [rescue], ring_time: 5s}}
+managers:
+  rescue: {{name: Rescue, department: rescue}}
+  deaf: {{name: Deaf, department: deaf}}
+{managers}
+queues:
+  sales: {{members: {{department: sales}}, strategy: longest-idle, ring_time: 20s}}
+  deaf: {{members: {{department: deaf}}, strategy: linear, ring_time: 20s, retry: 1s}}
+prompts:
+  hello: {{sound: beep}}
+menus:
+  welcome: {{menu: hello, timeout: 30s, keys: {{1: {{queue: sales}}}}}}
+numbers:
+  "+{sales}": {{entry: {{queue: sales}}}}
+  "+{deaf}": {{entry: {{queue: deaf}}}}
+  "+{menu}": {{entry: welcome}}
+"""
+
+
+@dataclass(slots=True)
+class Soak:
+    """One run: what is used by faults and by the accounting."""
+
+    lab: AsteriskLab
+    pbx: PbxProcess
+    wire: Wire
+    console: Console
+    rng: random.Random
+    began: float = field(default_factory=time.monotonic)
+    faults: Counter[str] = field(default_factory=Counter)
+    made: dict[str, bool] = field(default_factory=dict)
+    """Each caller's number, and whether SIPp's call was answered."""
+    memory: list[int] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        self.console.print(f"{time.monotonic() - self.began:6.0f} s  {text}", highlight=False)
+
+    # Faults ------------------------------------------------------------------------------
+
+    async def killed(self) -> None:
+        """kill -9, and a start some seconds later."""
+        await self.pbx.kill()
+        await asyncio.sleep(self.rng.choice((0.0, 2.0, 12.0)))
+        await self.pbx.start()
+
+    async def restarted(self) -> None:
+        """SIGTERM and a start."""
+        await self.pbx.stop()
+        await self.pbx.start()
+
+    async def frozen(self) -> None:
+        """The process stands still."""
+        self.pbx.freeze()
+        await asyncio.sleep(self.rng.uniform(1, 6))
+        self.pbx.thaw()
+
+    async def cut_off(self) -> None:
+        """No line to Asterisk."""
+        self.wire.cut()
+        await asyncio.sleep(self.rng.uniform(0.5, 5))
+        self.wire.mend()
+
+    async def database_locked(self) -> None:
+        """Another process holds the log's database."""
+        path = self.pbx.database.removeprefix("sqlite:///")
+
+        def hold(seconds: float) -> None:
+            with sqlite3.connect(path, isolation_level=None, timeout=10) as other:
+                other.execute("BEGIN EXCLUSIVE")
+                time.sleep(seconds)
+                other.execute("ROLLBACK")
+
+        await asyncio.to_thread(hold, self.rng.uniform(2, 8))
+
+    async def faults_by_chance(self) -> None:
+        """Until cancelled; a pause after each, in which all has to be well again."""
+        known: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            ("engine killed", self.killed),
+            ("engine restarted", self.restarted),
+            ("engine frozen", self.frozen),
+            ("AMI cut", self.cut_off),
+            ("database locked", self.database_locked),
+        ]
+        while True:
+            await asyncio.sleep(self.rng.uniform(10, 20))
+            name, fault = self.rng.choice(known)
+            self.say(name)
+            self.faults[name] += 1
+            await fault()
+            await self.pbx.ready()
+            self.memory.append(self.pbx.memory_bytes())
+
+    # Callers -----------------------------------------------------------------------------
+
+    async def callers(self, stretch: int, kind: int, number: str, rate: float, **how: int) -> None:
+        """One SIPp's callers of a stretch; each has a number of its own."""
+        # SIPp writes the call's number in the stretch where it stands.
+        beginning = f"+7{stretch % 1000:03}{kind}"
+        dialling = Dialling(number, from_number=f"{beginning}[call_number]", **how)  # type: ignore[arg-type]
+        load = Load(self.lab, dialling, rate=rate, calls=round(rate * STRETCH_S))
+        result = await load.run(STRETCH_S + 180)
+        for call in result.calls:
+            counted = call.call_id.rpartition("-")[2]
+            self.made[f"{beginning}{counted}"] = call.answered_at is not None
+
+    async def stretch(self, count: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            # Patient ones; ones who give up while a phone rings; ones who say nothing in a menu.
+            group.create_task(self.callers(count, 1, SALES, RATE * 0.7, talk_ms=120_000))
+            group.create_task(self.callers(count, 2, DEAF, RATE * 0.2, talk_ms=2500))
+            group.create_task(self.callers(count, 3, MENU, RATE * 0.1, talk_ms=1500))
+
+
+async def run(minutes: float, seed: int, console: Console) -> bool:
+    """True when every call is accounted for."""
+    names = [f"a{n}" for n in range(AGENTS)]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    phones: list[LabPhone | str] = [LabPhone(name, port=port) for name in names]
+    phones += ["rescue", "deaf"]
+    talks = in_turn(
+        *(Answer(ring, talk_ms=talk) for ring, talk in ((100, 3000), (700, 6000), (1500, 2000))),
+        cycle=True,
+    )
+    with tempfile.TemporaryDirectory(prefix="voronka-soak-") as folder:
+        plan = Path(folder) / "plan.yaml"
+        managers = "\n".join(f"  {one}: {{name: {one}, department: sales}}" for one in names)
+        plan.write_text(PLAN.format(managers=managers, sales=SALES, deaf=DEAF, menu=MENU))
+        async with (
+            AsteriskLab(phones=phones) as lab,
+            Phone(lab, "a0", talks, audio=False) as sales,
+            Phone(lab, "deaf", NoAnswer()),
+            Phone(lab, "rescue", Answer(300, talk_ms=1500), audio=False) as rescue,
+            Wire(lab) as wire,
+            PbxProcess(lab, plan, Path(folder) / "state", ami_port=wire.port) as pbx,
+        ):
+            soak = Soak(lab, pbx, wire, console, random.Random(seed))
+            soak.say(f"{minutes:g} min at {RATE:g} calls/s, seed {seed}")
+            trouble = asyncio.create_task(soak.faults_by_chance())
+            try:
+                for count in range(max(1, round(minutes * 60 / STRETCH_S))):
+                    await soak.stretch(count)
+                    soak.say(f"{len(soak.made)} calls made")
+            finally:
+                trouble.cancel()
+                await asyncio.gather(trouble, return_exceptions=True)
+            pbx.thaw()
+            wire.mend()
+            await pbx.ready()
+            await lab.nothing_left(60)
+            talked = {
+                call.from_user
+                for phone in (sales, rescue)
+                for call in phone.calls()
+                if call.answered and "cause=26" not in call.reason
+            }
+            records = (lab.folder.host / "log/cdr-custom/voronka.csv").read_text().splitlines()
+            return await _account(soak, talked, records)
+
+
+async def _account(soak: Soak, talked: set[str], records: list[str]) -> bool:
+    """Compare, until the log is complete or has had its time; print; True when all agree."""
+    parsed = [record for line in records if (record := cdr.parse(line)) is not None]
+    recorded = Counter(call.number for call in cdr.calls_of(parsed))
+    end = time.monotonic() + SETTLE_S
+    while True:
+        logged = _logged(soak.pbx.database)
+        wrong = _differences(soak.made, talked, logged)
+        if not wrong or time.monotonic() > end:
+            break
+        await asyncio.sleep(1)
+    free = 'voronka_agents{state="free"} ' in await soak.pbx.metrics()
+    stuck = [
+        line
+        for line in (await soak.pbx.metrics()).splitlines()
+        if line.startswith("voronka_agents{") and not line.endswith(" 0.0") and "free" not in line
+    ]
+    table = Table("counted", "by SIPp", "by Asterisk", "by us", "difference")
+    ours = len(logged)
+    table.add_row(
+        "calls",
+        str(len(soak.made)),
+        str(len(recorded)),
+        str(ours),
+        str(max(abs(len(soak.made) - ours), abs(len(recorded) - ours))),
+    )
+    answered = sum(outcomes == ["answered"] for outcomes in logged.values())
+    here = len(talked & soak.made.keys())
+    table.add_row("talks", str(here), "", str(answered), str(abs(here - answered)))
+    soak.console.print(table)
+    counted = Counter(outcome for outcomes in logged.values() for outcome in outcomes)
+    soak.console.print("outcomes:", dict(counted))
+    soak.console.print("faults:", dict(soak.faults))
+    if soak.memory:
+        kib = [one // 1024 for one in soak.memory]
+        soak.console.print(f"engine memory, KiB: first {kib[0]}, most {max(kib)}, last {kib[-1]}")
+    for number, what in list(wrong.items())[:20]:
+        soak.console.print(f"[red]{number}: {what}[/red]")
+    for line in stuck:
+        soak.console.print(f"[red]not free: {line}[/red]")
+    well = not wrong and not stuck and free and len(recorded) == ours
+    soak.console.print("every call is accounted for" if well else f"[red]{len(wrong)} wrong[/red]")
+    return well
+
+
+def _logged(database: str) -> dict[str, list[str | None]]:
+    """Outcomes by the caller's number."""
+    engine = create_engine(database)
+    found: dict[str, list[str | None]] = {}
+    try:
+        with engine.connect() as connection:
+            query = select(tables.calls.c.number_raw, tables.calls.c.outcome)
+            for number, outcome in connection.execute(query):
+                found.setdefault(number, []).append(outcome)
+    finally:
+        engine.dispose()
+    return found
+
+
+def _differences(
+    made: dict[str, bool], talked: set[str], logged: dict[str, list[str | None]]
+) -> dict[str, str]:
+    """What is wrong, by the caller's number."""
+    wrong: dict[str, str] = {}
+    for number in made.keys() | logged.keys():
+        outcomes = logged.get(number, [])
+        if number not in made:
+            wrong[number] = f"in the log ({outcomes}), not called"
+        elif len(outcomes) != 1:
+            wrong[number] = f"{len(outcomes)} times in the log"
+        elif outcomes[0] is None:
+            wrong[number] = "never closed"
+        elif (outcomes[0] == "answered") != (number in talked):
+            spoke = "talked" if number in talked else "did not talk"
+            wrong[number] = f"{outcomes[0]}, but {spoke}"
+    return wrong
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="./run soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    options = parser.parse_args()
+    return 0 if asyncio.run(run(options.minutes, options.seed, Console())) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

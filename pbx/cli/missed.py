@@ -1,0 +1,129 @@
+"""``pbx missed``: who is to be called back."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pbx.cli.options import database_url, db_option, moment_option, open_log, tz_option, zone
+from pbx.cli.times import FORMS
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+@click.group(invoke_without_command=True)
+@click.option("--all", "closed_too", is_flag=True, help="Also those that are closed.")
+@click.option("--owner", help="A manager's or a queue's key; nobody for those that have none.")
+@click.option("--since", metavar="TIME", help=f"Missed then or later: {FORMS}.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print a JSON array.")
+@click.option("--csv", "csv_wanted", is_flag=True, help="Print CSV.")
+@db_option
+@tz_option
+@click.pass_context
+def missed(
+    context: click.Context,
+    closed_too: bool,
+    owner: str | None,
+    since: str | None,
+    json_wanted: bool,
+    csv_wanted: bool,
+    db: str | None,
+    tz: str | None,
+) -> None:
+    """List the missed calls that nobody has called back, the oldest first.
+
+    A number stands here once, however often it called. It leaves by itself when the client or a
+    manager calls and they talk (docs/missed.md).
+
+    Example: pbx missed --owner sales --since today
+    """
+    if context.invoked_subcommand is not None:
+        if closed_too or owner or since or json_wanted or csv_wanted:
+            raise click.UsageError(f"{context.invoked_subcommand} takes its options behind it")
+        context.obj = db
+        return
+    if json_wanted and csv_wanted:
+        raise click.UsageError("--json or --csv, not both")
+    # Here, not above: slow to import, and a slip in the options is told without them.
+    from pbx.missed.queries import TaskFilter, list_tasks
+
+    local = zone(tz)
+    wanted = TaskFilter(
+        open_only=not closed_too, owner=owner, since=moment_option("--since", since, local)
+    )
+    rows = list_tasks(open_log(db), wanted)
+    now = _now()
+    if json_wanted:
+        from pbx.cli.missed_tables import tasks_json
+
+        click.echo(tasks_json(rows, now))
+    elif csv_wanted:
+        from pbx.cli.missed_tables import tasks_csv
+
+        click.echo(tasks_csv(rows, now, local), nl=False)
+    else:
+        from pbx.cli.missed_tables import render_tasks
+        from pbx.cli.tables import make_console
+
+        render_tasks(rows, make_console(), now=now, zone=local)
+
+
+@missed.command()
+@click.argument("task_id", metavar="ID")
+@click.option("--reason", required=True, help="Why; spam: the number opens no further tasks.")
+@db_option
+@click.pass_obj
+def close(obj: str | None, task_id: str, reason: str, db: str | None) -> None:
+    """Close the missed call ID by hand: nobody needs to call back.
+
+    Example: pbx missed close 1795463763.12 --reason "answered by mail"
+    """
+    from pbx.missed.book import close_by_hand
+
+    if not reason.strip():
+        raise click.BadParameter("say why", param_hint="--reason")
+    task = close_by_hand(
+        _to_write(db or obj), task_id, at=_now(), by=getpass.getuser(), reason=reason.strip()[:200]
+    )
+    click.echo(f"closed: {task.number}, {task.calls} missed")
+
+
+@missed.command()
+@click.option("--plan", type=click.Path(path_type=Path), help="The plan (default: $VORONKA_PLAN).")
+@db_option
+@click.pass_obj
+def rebuild(obj: str | None, plan: Path | None, db: str | None) -> None:
+    """Work all missed calls out anew from the log; what was closed by hand stays closed.
+
+    For a log of before there were tasks, and after changing who owns what. The plan tells how
+    long a manager owns a number.
+    """
+    from pbx.missed.book import MissedBook
+    from pbx.missed.owners import owner_rule
+    from pbx.plan.load import load
+    from pbx.settings import plan_path
+
+    rule = owner_rule(load(plan or plan_path()).routing)
+    count = MissedBook(rule, tell=False).rebuild(_to_write(db or obj), _now())
+    click.echo(f"{count} missed calls, merged by number")
+
+
+def _to_write(db: str | None) -> Engine:
+    """The log, known to be there and of our version, to be written.  Raises JournalError."""
+    from pbx.journal.database import open_for_writing
+
+    url = database_url(db)
+    open_log(url).dispose()
+    return open_for_writing(url)
+
+
+def _now() -> datetime:
+    from pbx.engine.clock import SystemClock
+
+    clock = SystemClock()
+    return clock.utc(clock.now())

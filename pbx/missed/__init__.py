@@ -1,0 +1,1 @@
+"""Missed calls: who called and talked with nobody, until somebody talks with them."""

@@ -1,0 +1,74 @@
+"""What the whole distribution knows, and the one way in which an agent's state changes.
+
+House rules: the files that take part in the distribution (``dispatcher`` lists them) share one
+``Floor`` and nothing else.  Whatever changes what holds of an agent calls ``settle`` after it, so
+that the state follows and the indexes of who is free stay right.
+"""
+
+from __future__ import annotations
+
+from routing import commands, facts
+from routing.agents import WorkingAgent
+from routing.members import Members
+from routing.memory import LastTalk, Memory
+from routing.offer import Call, Leg
+from routing.plan import Queue
+from routing.timers import Timers
+from routing.values import AgentId, AgentState, CallId, LegId, QueueId, Seconds
+
+
+class Floor:
+    """Agents, queues' members, calls and legs of one company; what the event in hand brought.
+
+    ``id_prefix`` makes ids of offers and legs unique over restarts.
+    """
+
+    def __init__(self, memory: Memory, id_prefix: str) -> None:
+        self.id_prefix = id_prefix
+        self.now: Seconds = 0.0
+        self.timers = Timers()
+        self.agents: dict[AgentId, WorkingAgent] = {}
+        self.members: dict[QueueId, Members] = {}
+        self.calls: dict[CallId, Call] = {}
+        self.legs: dict[LegId, Leg] = {}
+        self.freed: dict[AgentId, None] = {}
+        """Who became free and has not been offered a call yet, in order."""
+        self.last_talks: dict[str, LastTalk] = dict(memory.last_talks)
+        self._commands: list[commands.Command] = []
+        self._facts: list[facts.Fact] = []
+        self.command = self._commands.append
+        self.tell = self._facts.append
+
+    def brought(self) -> tuple[tuple[commands.Command, ...], tuple[facts.Fact, ...]]:
+        """What was commanded and told since this was last asked."""
+        found = tuple(self._commands), tuple(self._facts)
+        self._commands.clear()
+        self._facts.clear()
+        return found
+
+    def irregular(self, what: str) -> None:
+        """An event that does not fit was left alone."""
+        self.tell(facts.Irregular(what))
+
+    def settle(self, agent: WorkingAgent, reason: str, call: Call | None = None) -> None:
+        """Let the agent's state follow from what holds, and keep the indexes right."""
+        old, new = agent.state, agent.now_is()
+        if new is not old:
+            agent.state = new
+            lasted_s = 0.0 if agent.since is None else self.now - agent.since
+            agent.since = self.now
+            call_id = call.call_id if call else None
+            self.tell(facts.AgentChanged(agent.agent_id, old, new, reason, call_id, lasted_s))
+        if new is AgentState.FREE and agent.reachable:
+            for queue_id in agent.queues:
+                self.members[queue_id].enter(agent)
+            if new is not old or reason == "reachable":
+                self.freed[agent.agent_id] = None
+        else:
+            self.freed.pop(agent.agent_id, None)
+            for queue_id in agent.queues:
+                self.members[queue_id].leave(agent)
+
+    def somebody_on_duty(self, queue: Queue) -> bool:
+        """At least one member is logged in."""
+        return any(self.agents[one].logged_in for one in queue.members if one in self.agents)

@@ -1,0 +1,107 @@
+"""Single legs: a device is rung, rings, is picked up, is told to stop.
+
+House rules: a leg that was rung ends exactly once, by the switch's word or, when that stays silent
+after it was told to stop, by a deadline of ours; both come in by ``ended``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from routing import commands, facts
+from routing.floor import Floor
+from routing.offer import Leg, Part
+from routing.plan import Device
+from routing.values import Disposition, LegId, Seconds
+
+STOP_GRACE_S = 10.0
+"""A leg that was told to stop and whose end is not heard by then is taken as ended, seconds."""
+JOIN_GRACE_S = 60.0
+"""A leg picked up and neither joined nor ended by then is stopped, seconds."""
+
+
+class Legs:
+    """The devices that ring.  ``ended``: called with the leg, its disposition and the cause when
+    the end of one is not heard of."""
+
+    def __init__(self, floor: Floor, ended: Callable[[LegId, Disposition, str], None]) -> None:
+        self._floor = floor
+        self._ended = ended
+        self._legs_made = 0
+
+    def ring(self, part: Part, device: Device, ends_at: Seconds) -> None:
+        """Ring a device for its own ring time, until ``ends_at`` (core time) at most."""
+        self._legs_made += 1
+        leg_id = LegId(f"{self._floor.id_prefix}l{self._legs_made}")
+        leg = Leg(leg_id, part, device.device_id, self._floor.now)
+        part.legs[leg_id] = leg
+        self._floor.legs[leg_id] = leg
+        call = part.offer.call
+        self._floor.tell(
+            facts.LegStarted(
+                leg_id,
+                call.call_id,
+                part.offer.offer_id,
+                part.agent_id,
+                device.device_id,
+                device.address,
+            )
+        )
+        self._floor.command(
+            commands.RingDevice(
+                leg_id,
+                part.offer.offer_id,
+                call.call_id,
+                part.agent_id,
+                device.device_id,
+                device.address,
+                min(device.ring_time_s, ends_at - self._floor.now),
+            )
+        )
+
+    def ringing(self, leg_id: LegId) -> None:
+        """The device reports that it rings."""
+        leg = self._floor.legs.get(leg_id)
+        if leg is None:
+            self._floor.irregular("ringing of an unknown leg")
+            return
+        part = leg.part
+        agent = self._floor.agents[part.agent_id]
+        self._floor.tell(facts.LegRang(leg_id, part.offer.call.call_id))
+        if part.offer.offer_id in agent.parts and not leg.stopped:
+            agent.parts[part.offer.offer_id] = True
+            self._floor.settle(agent, "ringing", part.offer.call)
+
+    def answered(self, leg_id: LegId) -> None:
+        """The device was picked up; who wins is told by the join."""
+        leg = self._floor.legs.get(leg_id)
+        if leg is None or leg.answered_at is not None:
+            self._floor.irregular("answer of an unknown leg, or a second one")
+            return
+        leg.answered_at = self._floor.now
+        if leg.grace is None:
+            leg.grace = self._floor.timers.at(
+                self._floor.now + JOIN_GRACE_S, lambda now: self._never_joined(leg)
+            )
+
+    def _never_joined(self, leg: Leg) -> None:
+        leg.grace = None
+        self._floor.irregular("a leg picked up and never joined")
+        self.stop(leg, Disposition.FAILED)
+
+    def stop(self, leg: Leg, disposition: Disposition) -> None:
+        """Tell the switch to end a leg; its end is awaited, but not for ever."""
+        if leg.stopped:
+            return
+        leg.stopped = True
+        self._floor.command(commands.StopRinging(leg.leg_id, disposition))
+        if leg.grace is not None:
+            leg.grace.cancel()
+        leg.grace = self._floor.timers.at(
+            self._floor.now + STOP_GRACE_S, lambda now: self._end_not_heard(leg, disposition)
+        )
+
+    def _end_not_heard(self, leg: Leg, disposition: Disposition) -> None:
+        leg.grace = None
+        self._floor.irregular("the end of a stopped leg was not heard")
+        self._ended(leg.leg_id, disposition, "not heard of")

@@ -1,0 +1,262 @@
+"""Offers being rung: which agents ring on which devices, who gets the call, how it ends.
+
+House rules: an agent is free of an offer when all legs of their part have ended, not before.  When
+the last part of an offer is over without a talk, the caller goes on: to the next agents
+(``offer_again``), or back to the menu.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from routing import commands, facts
+from routing.agents import WorkingAgent
+from routing.floor import Floor
+from routing.legs import Legs
+from routing.memory import LastTalk
+from routing.offer import Call, Leg, Offer, Part, Refusal, Result
+from routing.plan import Device
+from routing.values import Disposition, LegId, OfferId, ReturnReason, Seconds
+from routing.waiting import Waiting
+
+
+class Ringing:
+    """All offers of one company.  ``offer_again``: called with a caller who wants an agent."""
+
+    def __init__(self, floor: Floor, waiting: Waiting, offer_again: Callable[[Call], None]) -> None:
+        self._floor = floor
+        self._waiting = waiting
+        self._offer_again = offer_again
+        self.devices = Legs(floor, self.leg_ended)
+        self._offers_made = 0
+
+    def new_offer(self, call: Call, *, direct: bool, all_free: bool) -> Offer:
+        """An offer in which nobody rings yet."""
+        self._offers_made += 1
+        offer_id = OfferId(f"{self._floor.id_prefix}o{self._offers_made}")
+        call.offer = Offer(offer_id, call, direct, all_free)
+        return call.offer
+
+    def add_part(self, offer: Offer, agent: WorkingAgent, ring_time_s: Seconds) -> None:
+        """Ring an agent's devices, each after its delay, for so long in all."""
+        part = Part(offer, agent.agent_id)
+        offer.parts[agent.agent_id] = part
+        agent.parts[offer.offer_id] = False
+        if not offer.direct:
+            agent.queue_part = part
+        self._floor.settle(agent, "offered", offer.call)
+        ends_at = self._floor.now + ring_time_s
+        part.deadline = self._floor.timers.at(ends_at, lambda now: self._rang_out(part))
+        for device in agent.plan.devices:
+            if device.device_id in agent.unreachable or device.delay_s >= ring_time_s:
+                continue
+            if device.delay_s <= 0:
+                self.devices.ring(part, device, ends_at)
+            else:
+                part.to_start[device.device_id] = self._floor.timers.at(
+                    self._floor.now + device.delay_s, self._starter(part, device, ends_at)
+                )
+        if not part.legs and not part.to_start:
+            self._part_over(part, Result.FAILED)
+
+    def _starter(self, part: Part, device: Device, ends_at: Seconds) -> Callable[[Seconds], None]:
+        def start(now: Seconds) -> None:
+            del part.to_start[device.device_id]
+            self.devices.ring(part, device, ends_at)
+
+        return start
+
+    def _rang_out(self, part: Part) -> None:
+        """The part's time is over; who has picked up already may still be joined."""
+        part.deadline = None
+        if any(leg.answered_at is not None for leg in part.legs.values()):
+            return
+        part.rang_out = True
+        self._close_part(part, Result.NO_ANSWER, Disposition.NO_ANSWER)
+
+    def withdraw_queue_part(self, agent: WorkingAgent) -> None:
+        """The agent can't take the queue's call they are rung for; others may."""
+        part = agent.queue_part
+        if part is None or any(leg.answered_at is not None for leg in part.legs.values()):
+            return
+        self._close_part(part, Result.WITHDRAWN, Disposition.CANCELLED)
+
+    def close_offer(self, offer: Offer, result: str, disposition: Disposition) -> None:
+        """The offer is over for the caller; agents are free when their legs have ended."""
+        offer.call.offer = None
+        self._floor.tell(facts.OfferEnded(offer.offer_id, offer.call.call_id, result))
+        for part in list(offer.parts.values()):
+            self._close_part(part, Result.WITHDRAWN, disposition)
+
+    def _close_part(self, part: Part, result: Result, disposition: Disposition) -> None:
+        """No device of this part may win any more."""
+        part.closing = part.closing or result
+        if part.deadline is not None:
+            part.deadline.cancel()
+            part.deadline = None
+        for timer in part.to_start.values():
+            timer.cancel()
+        part.to_start.clear()
+        for leg in part.legs.values():
+            if leg.joined_at is None:
+                self.devices.stop(leg, disposition)
+        if not part.legs:
+            self._part_over(part, part.closing)
+
+    def _part_over(self, part: Part, result: Result) -> None:
+        """All devices of an agent's part have ended: the agent is free of it."""
+        offer = part.offer
+        call = offer.call
+        if offer.parts.pop(part.agent_id, None) is None:
+            return
+        if part.deadline is not None:
+            part.deadline.cancel()
+            part.deadline = None
+        agent = self._floor.agents[part.agent_id]
+        agent.parts.pop(offer.offer_id, None)
+        if agent.queue_part is part:
+            agent.queue_part = None
+        if result is Result.NO_ANSWER and not offer.direct:
+            agent.unanswered += 1
+            limit = agent.plan.pause_after_no_answers
+            if limit and agent.unanswered >= limit:
+                agent.pause_reason = f"no_answer_{agent.unanswered}_times"
+        if result is not Result.WITHDRAWN:
+            before = call.refusals.get(agent.agent_id)
+            count = before.count + 1 if before else 1
+            call.refusals[agent.agent_id] = Refusal(count, self._floor.now)
+        self._floor.settle(agent, agent.pause_reason or "offer_over", call)
+        if offer.parts or call.offer is not offer:
+            if call.offer is offer:
+                self._offer_again(call)  # all at once: whoever is free joins in
+            return
+        call.offer = None
+        self._floor.tell(facts.OfferEnded(offer.offer_id, call.call_id, result.value))
+        if offer.direct:
+            self.send_back(call, _RETURNS[result])
+            return
+        self._waiting.stand(call)
+        self._offer_again(call)
+
+    def joined(self, leg_id: LegId) -> None:
+        """The device talks with the caller: all others stop, the wait is over."""
+        leg = self._floor.legs.get(leg_id)
+        if leg is None or leg.joined_at is not None:
+            self._floor.irregular("a join of an unknown leg, or a second one")
+            return
+        part = leg.part
+        offer = part.offer
+        call = offer.call
+        if call.joined is not None or (call.gone and call.call_id in self._floor.calls):
+            self._floor.irregular("a second device joined the same caller")
+            self.devices.stop(leg, Disposition.ANSWERED_ELSEWHERE)
+            return
+        if leg.answered_at is None:
+            leg.answered_at = self._floor.now
+        leg.joined_at = self._floor.now
+        leg.stopped = False
+        if leg.grace is not None:
+            leg.grace.cancel()
+            leg.grace = None
+        call.joined = leg
+        agent = self._floor.agents[part.agent_id]
+        agent.unanswered = 0
+        agent.talks[offer.offer_id] = not offer.direct
+        self._floor.tell(facts.LegJoined(leg_id, call.call_id, agent.agent_id))
+        self._waiting.leave(call, "joined")
+        if call.offer is offer:
+            self.close_offer(offer, "joined", Disposition.ANSWERED_ELSEWHERE)
+        self._floor.settle(agent, "joined", call)
+
+    def leg_ended(self, leg_id: LegId, disposition: Disposition, cause: str) -> None:
+        """A leg is over: a talk, or one device less of a part."""
+        leg = self._floor.legs.pop(leg_id, None)
+        if leg is None:
+            self._floor.irregular("the end of an unknown leg")
+            return
+        if leg.grace is not None:
+            leg.grace.cancel()
+            leg.grace = None
+        part = leg.part
+        call = part.offer.call
+        part.legs.pop(leg_id, None)
+        joined = leg.joined_at is not None
+        if joined:
+            disposition = Disposition.ANSWERED
+        elif disposition is Disposition.ANSWERED:
+            # Picked up and gone before the join: nobody talked.
+            disposition = Disposition.FAILED
+        picked_up_at = leg.answered_at if leg.answered_at is not None else self._floor.now
+        talk_s = self._floor.now - leg.joined_at if leg.joined_at is not None else 0.0
+        self._floor.tell(
+            facts.LegFinished(
+                leg_id,
+                call.call_id,
+                part.agent_id,
+                disposition,
+                cause,
+                ring_s=picked_up_at - leg.started_at,
+                talk_s=talk_s,
+            )
+        )
+        if joined:
+            if not part.legs:
+                self._part_over(part, Result.WITHDRAWN)
+            self._talk_over(leg, talk_s)
+            return
+        part.dispositions.append(disposition)
+        if part.closing is None and disposition is Disposition.REJECTED:
+            self._close_part(part, Result.REFUSED, Disposition.CANCELLED)
+        elif not part.legs and not part.to_start:
+            self._part_over(part, part.closing or _result_of(part))
+
+    def _talk_over(self, leg: Leg, talk_s: Seconds) -> None:
+        offer = leg.part.offer
+        call = offer.call
+        agent = self._floor.agents[leg.part.agent_id]
+        of_queue = agent.talks.pop(offer.offer_id, False)
+        if self._floor.calls.get(call.call_id) is call:
+            del self._floor.calls[call.call_id]
+        agent.calls += 1
+        agent.talk_s += talk_s
+        agent.last_ended_at = self._floor.now
+        if call.number:
+            self._floor.last_talks[call.number] = LastTalk(agent.agent_id, self._floor.now)
+        if of_queue and agent.plan.wrap_up_s > 0:
+            if agent.wrap_up is not None:
+                agent.wrap_up.cancel()
+            agent.wrap_up = self._floor.timers.at(
+                self._floor.now + agent.plan.wrap_up_s, lambda now: self._wrap_up_over(agent)
+            )
+        self._floor.settle(agent, "talk_ended", call)
+
+    def _wrap_up_over(self, agent: WorkingAgent) -> None:
+        agent.wrap_up = None
+        self._floor.settle(agent, "wrap_up_over")
+
+    def send_back(self, call: Call, reason: ReturnReason) -> None:
+        """The wait ends without an agent."""
+        self._floor.calls.pop(call.call_id, None)
+        call.gone = True
+        self._waiting.leave(call, reason.value)
+        if call.offer is not None:
+            self.close_offer(call.offer, "withdrawn", Disposition.CANCELLED)
+        self._floor.command(commands.ReturnCaller(call.call_id, reason))
+
+
+_RETURNS = {
+    Result.REFUSED: ReturnReason.BUSY,
+    Result.NO_ANSWER: ReturnReason.NO_ANSWER,
+    Result.FAILED: ReturnReason.UNAVAILABLE,
+    Result.WITHDRAWN: ReturnReason.UNAVAILABLE,
+}
+
+
+def _result_of(part: Part) -> Result:
+    """What the ends of an agent's devices mean together."""
+    ends = set(part.dispositions)
+    if Disposition.NO_ANSWER in ends:
+        return Result.NO_ANSWER
+    if ends & {Disposition.BUSY, Disposition.REJECTED}:
+        return Result.REFUSED
+    return Result.FAILED

@@ -294,6 +294,14 @@ class Channels:
         """It is gone, or no business of ours any more."""
         self.take({"Event": "Hangup", "Uniqueid": unique_id, "Cause": "0", "Cause-txt": why})
 
+    def forget_empty_bridges(self) -> None:
+        """Nobody whom we know is in them: somebody's leaving was not told."""
+        known = self.known()
+        for bridge, inside in list(self._bridges.items()):
+            inside &= known
+            if not inside:
+                del self._bridges[bridge]
+
     def forget_bridges(self) -> None:
         """Who is in which bridge is about to be told anew."""
         self._bridges.clear()

@@ -92,7 +92,7 @@ def out_tree() -> dict[str, Node]:
     nodes = tree()
     nodes["out"] = CallOut("out", "+79160000001", MOBILE, RING_S, on_failure="bye")
     menu = nodes["main"]
-    nodes["main"] = type(menu)(**{  # type: ignore[arg-type]
+    nodes["main"] = type(menu)(**{
         **{name: getattr(menu, name) for name in menu.__dataclass_fields__},
         "keys": {"1": "to-sales", "2": "message", "4": "out"},
     })  # fmt: skip

@@ -134,13 +134,13 @@ def resume(channels: Channels, caller: CallerChannel, one: Headers) -> None:
 def _age(one: Headers) -> tuple[int, ...]:
     """Sorts by a Uniqueid of Asterisk's own making, ``1795484964.4``; others first."""
     parts = one.get("Uniqueid", "").split(".")
-    return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else ()
+    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
 
 
 def _seconds(duration: str) -> float:
     """``01:02:03`` as seconds."""
     parts = duration.split(":")
-    if len(parts) != 3 or not all(part.isdigit() for part in parts):
+    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
         return 0.0
     hours, minutes, seconds = map(int, parts)
     return float(hours * 3600 + minutes * 60 + seconds)

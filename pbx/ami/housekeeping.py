@@ -124,6 +124,8 @@ def _of_caller(caller: CallerChannel, one: Headers, technology: str) -> Iterator
         if not caller.talk_bridge:
             yield "bridged"
     elif one.get("Application") == "AGI":
-        left = caller.held or caller.talk_bridge
-        if left or (caller.talked and not caller.ready):
-            yield "back"
+        in_bridge = caller.held or caller.talk_bridge
+        waits = caller.holding or (caller.talked and not caller.ready)
+        if in_bridge or waits:
+            # The same command at both looks: not two waits that have just begun.
+            yield f"back {caller.agi_id}"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from ivr.nodes import CallOut, HangUp, Node
+from ivr.nodes import CallOut, Menu, Node
 from pbx.engine.awaited import LEG_MARGIN_S, MARGIN_S
 from pbx.engine.call import Stage
 from pbx.engine.virtual import VirtualWorld
 from pbx.journal import port as journal
 from pbx.switch import port as switch
-from pbx.switch.script import At, CallerScript, PhoneAct, Reaction, Script
-from pbx.switch.script import HangUp as HangsUp
+from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction, Script
 from routing import events, facts
 from routing.dispatcher import Dispatcher
 from routing.legs import JOIN_GRACE_S, STOP_GRACE_S
@@ -92,11 +92,8 @@ def out_tree() -> dict[str, Node]:
     nodes = tree()
     nodes["out"] = CallOut("out", "+79160000001", MOBILE, RING_S, on_failure="bye")
     menu = nodes["main"]
-    nodes["main"] = type(menu)(**{
-        **{name: getattr(menu, name) for name in menu.__dataclass_fields__},
-        "keys": {"1": "to-sales", "2": "message", "4": "out"},
-    })  # fmt: skip
-    assert isinstance(nodes["bye"], HangUp)
+    assert isinstance(menu, Menu)
+    nodes["main"] = replace(menu, keys={"1": "to-sales", "2": "message", "4": "out"})
     return nodes
 
 
@@ -119,8 +116,7 @@ CALLERS = st.lists(
         dialled=st.just(DID),
         number=st.sampled_from(["89160000002", "89160000003", "anonymous"]),
         keys=st.tuples(KEYS),
-        hang_up=st.none()
-        | st.builds(HangsUp, at=st.sampled_from(At), after_s=st.floats(0.0, 40.0)),
+        hang_up=st.none() | st.builds(HangUp, at=st.sampled_from(At), after_s=st.floats(0.0, 40.0)),
     ),
     min_size=1,
     max_size=6,

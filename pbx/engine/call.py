@@ -54,6 +54,7 @@ class LiveCall:
     back, or the number's lines were full.  ``giver``: the agent who sent the caller on, to whom
     they go back if nobody answers there.  ``leaving_by``: the key by which they leave the line, ""
     for none.  ``wait_s`` and ``talk_s`` are what is already over.
+    ``silences``: commands for the caller in a row that the switch did not answer.
     """
 
     call_id: CallId
@@ -83,6 +84,7 @@ class LiveCall:
     outside_leg: OutsideLeg | None = None
     hung_up_by_us: bool = False
     ending_as: Outcome | None = None
+    silences: int = 0
 
     def wait_ends(self, now: Seconds) -> None:
         """Close the stretch of waiting, if one is open."""

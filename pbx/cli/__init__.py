@@ -12,6 +12,7 @@ _COMMANDS = {
     "call": "pbx.cli.call:call",
     "calls": "pbx.cli.calls:calls",
     "check": "pbx.cli.check:check",
+    "graph": "pbx.cli.graph:graph",
     "missed": "pbx.cli.missed:missed",
     "run": "pbx.cli.run:run",
     "version": "pbx.cli.version:version",

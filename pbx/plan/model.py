@@ -113,6 +113,17 @@ class OutsideLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands in the plan's files; ``line`` from 1."""
+
+    file: Path
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything under config/.
 
@@ -124,6 +135,8 @@ class Plan:
     ``outside_limits``.  ``outside_devices``: dial strings of managers' mobiles and home phones,
     with the E.164 number behind each.  ``digest``: sha256 of the sources.  ``time_zone``: of
     schedules and reports that name none.  ``warnings``: what works, but hardly as meant.
+    ``places``: of each step by its id, and of ``number=+7...``, ``queue=sales``,
+    ``manager=ivanov``; two plans that differ in places alone mean the same.
     """
 
     numbers: Mapping[str, Number]
@@ -152,3 +165,4 @@ class Plan:
     outside_limits: OutsideLimits = field(default_factory=OutsideLimits)
     outside_devices: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Fault, ...] = ()
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)

@@ -9,7 +9,7 @@ from ivr.checks import loops_without_input, unreachable
 from ivr.nodes import CallOut
 from ivr.schedule import Schedule
 from pbx.plan.context import Context
-from pbx.plan.model import Number, OutsideLimits, Plan, Speech
+from pbx.plan.model import Number, OutsideLimits, Place, Plan, Speech
 from pbx.plan.outside_numbers import check_region
 from pbx.plan.resolve_nodes import HANG_UP
 from pbx.plan.resolve_numbers import numbers, vips
@@ -106,7 +106,23 @@ def resolve(
         outside_limits=outside,
         outside_devices=everyone.outside,
         warnings=tuple(context.warnings),
+        places=_places(context, tree),
     )
+
+
+def _places(context: Context, tree: TreeBuilder) -> dict[str, Place]:
+    """Where each step, number (both known to the tree), queue and manager stands."""
+    shape = context.shape
+    paths: dict[str, tuple[str | int, ...]] = {
+        **{f"queue={key}": ("queues", key) for key in shape.queues},
+        **{f"manager={key}": ("managers", key) for key in shape.managers},
+        **tree.paths,
+    }
+    places = {}
+    for name, path in paths.items():
+        mark = context.key_mark(path)
+        places[name] = Place(mark.file.path, mark.line)
+    return places
 
 
 def _outside_limits(context: Context, hours: Mapping[str, Schedule]) -> OutsideLimits:

@@ -1,5 +1,9 @@
 """The picture as Graphviz's language: numbers at the left, managers at the right, a frame around
-the steps of each menu; with counts, ways as wide as many took them."""
+the steps of each menu; with counts, ways as wide as many took them.
+
+In a plan of many menus a way to a queue ends in a sign beside the menu, not at the queue's box:
+hundreds of long lines to a few boxes can't be followed.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +35,8 @@ _STYLES: dict[Kind, str] = {
 }
 _WIDEST = 7.0
 """Points: the way that most took."""
+_SIGNS_FROM = 15
+"""Menus in a plan from which on signs stand for queues."""
 _NO_FRAME = ("queue=", "+")
 """Steps of a queue's or a number's own stand beside it."""
 _MANY_LEFT = 0.2
@@ -51,28 +57,68 @@ def to_dot(graph: Graph, counts: Funnel | None, *, link: Callable[[Place], str])
         ids = " ".join(names[box.box_id] for box in graph.boxes if box.kind is kind)
         if ids:
             lines.append(f"  {{ rank={rank} {ids} }}")
-    groups: dict[str, list[Box]] = {}
+    signs = _Signs(graph)
+    groups: dict[str, list[str]] = {}
     for box in graph.boxes:
-        groups.setdefault(box.group, []).append(box)
+        drawn = f"{names[box.box_id]} {_box(box, counts, link)}"
+        groups.setdefault(box.group, []).append(drawn)
+    ways = []
+    most = max((counts.took[way] for way in graph.ways), default=0) if counts else 0
+    for way in graph.ways:
+        target = names[way.target]
+        if (queue := signs.queue_of(way)) is not None:
+            target, group, is_new = signs.sign(way.source, queue)
+            if is_new:
+                drawn = f"{target} {_sign(queue, link)}"
+                groups.setdefault(group, []).append(drawn)
+        ways.append(f"  {names[way.source]} -> {target} {_way(way, counts, most, link)}")
     for number, (group, members) in enumerate(groups.items()):
-        drawn = [f"{names[box.box_id]} {_box(box, counts, link)}" for box in members]
         if not group or group.startswith(_NO_FRAME) or len(members) < 2:
-            lines += (f"  {one}" for one in drawn)
+            lines += (f"  {one}" for one in members)
             continue
         lines.append(f"  subgraph cluster_{number} {{")
         lines.append(
             f'    label={_quoted(group)} labeljust=l color="#e2e8f0" fontcolor="#94a3b8" '
             f"style=rounded tooltip={_quoted(group)}"
         )
-        lines += (f"    {one}" for one in drawn)
+        lines += (f"    {one}" for one in members)
         lines.append("  }")
-    most = max((counts.took[way] for way in graph.ways), default=0) if counts else 0
-    for way in graph.ways:
-        lines.append(
-            f"  {names[way.source]} -> {names[way.target]} {_way(way, counts, most, link)}"
-        )
+    lines += ways
     lines.append("}")
     return "\n".join(lines) + "\n"
+
+
+class _Signs:
+    """Which ways end in a sign that stands for a queue, and the signs: one in a frame."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._boxes = {box.box_id: box for box in graph.boxes}
+        self._are_used = sum(box.kind is Kind.MENU for box in graph.boxes) >= _SIGNS_FROM
+        self._signs: dict[tuple[str, str], str] = {}
+
+    def queue_of(self, way: Way) -> Box | None:
+        """The queue that a sign stands for; None where the way is drawn to its end."""
+        target = self._boxes[way.target]
+        return target if self._are_used and target.kind is Kind.QUEUE else None
+
+    def sign(self, source: str, queue: Box) -> tuple[str, str, bool]:
+        """(the sign's name, its frame, whether it is a new one)."""
+        box = self._boxes[source]
+        known = box.group or box.box_id, queue.box_id
+        is_new = known not in self._signs
+        name = self._signs.setdefault(known, f"s{len(self._signs)}")
+        return name, box.group, is_new
+
+
+def _sign(queue: Box, link: Callable[[Place], str]) -> str:
+    attributes = [
+        'shape=plain style="" fontcolor="#15803d"',
+        f"label=<<B>→ {_html(queue.title)}</B>>",
+        f"tooltip={_quoted(queue.box_id)}",
+    ]
+    if queue.place is not None:
+        attributes.append(f"URL={_quoted(link(queue.place))}")
+    return f"[{' '.join(attributes)}]"
 
 
 def _box(box: Box, counts: Funnel | None, link: Callable[[Place], str]) -> str:

@@ -15,6 +15,7 @@ _COMMANDS = {
     "graph": "pbx.cli.graph:graph",
     "missed": "pbx.cli.missed:missed",
     "run": "pbx.cli.run:run",
+    "schema": "pbx.cli.schema:schema",
     "version": "pbx.cli.version:version",
 }
 

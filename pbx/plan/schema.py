@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from pbx.plan.schema_nodes import NodeShape, PromptShape, Say
 from pbx.plan.shape import (
@@ -18,6 +18,7 @@ from pbx.plan.shape import (
     Extension,
     FirstTime,
     Flag,
+    Form,
     Gap,
     Hours,
     Key,
@@ -32,6 +33,7 @@ from pbx.plan.shape import (
     PriorityStep,
     RingTime,
     Shape,
+    Short,
     SipAddress,
     Skills,
     Sound,
@@ -40,9 +42,11 @@ from pbx.plan.shape import (
     Voice,
     Weight,
     Zone,
+    any_of,
+    one_given,
     one_of,
 )
-from pbx.plan.written import Wrong
+from pbx.plan.written import DATE, Wrong
 
 
 class SpeechShape(Shape):
@@ -89,17 +93,29 @@ class MemberShape(Shape):
             raise Wrong("a member is one of: a manager's name, a department, a skill")
         return self
 
+    @classmethod
+    def spelled(cls, form: Form) -> Form:
+        """One of the three ways."""
+        return one_given(form, "manager", "department", "skill")
+
 
 def _member(value: Any) -> Any:
     return {"manager": value} if isinstance(value, str) else value
 
 
+def _or_a_name(form: Form) -> Form:
+    return any_of({"type": ["string", "integer"], "minLength": 1}, form)
+
+
+Member = Annotated[MemberShape, Short(_member, _or_a_name)]
+
+
 class RescueShape(Shape):
     """What Asterisk does with callers by itself while no engine runs."""
 
-    members: Annotated[
-        list[Annotated[MemberShape, BeforeValidator(_member)]], OneOrMore, Field(min_length=1)
-    ] = Field(description="Whose phones ring, all at once: members as in a queue.")
+    members: Annotated[list[Member], OneOrMore, Field(min_length=1)] = Field(
+        description="Whose phones ring, all at once: members as in a queue."
+    )
     ring_time: RingTime = Field(40.0, description="How long they ring.")
     voicemail: Flag = Field(True, description="Then the caller can leave a message.")
 
@@ -191,6 +207,11 @@ class DeviceShape(Shape):
             raise Wrong("a device has exactly one of phone, mobile, home, sip")
         return self
 
+    @classmethod
+    def spelled(cls, form: Form) -> Form:
+        """One address."""
+        return one_given(form, "phone", "mobile", "home", "sip")
+
 
 def _bare_phone(value: Any) -> Any:
     return {"phone": value} if isinstance(value, str) else value
@@ -206,7 +227,9 @@ class ManagerShape(Shape):
         default_factory=dict, description="Skills with levels (1 lowest); a list means level 1."
     )
     devices: Annotated[
-        list[Annotated[DeviceShape, BeforeValidator(_bare_phone)]], OneOrMore, Field(max_length=10)
+        list[Annotated[DeviceShape, Short(_bare_phone, _or_a_name)]],
+        OneOrMore,
+        Field(max_length=10),
     ] = Field(
         default_factory=list,
         description="What rings; default: the phone with the manager's key as its name.",
@@ -237,6 +260,11 @@ class StrategyShape(Shape):
     @classmethod
     def _bare_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
+
+    @classmethod
+    def spelled(cls, form: Form) -> Form:
+        """Its name alone does."""
+        return any_of({"type": "string", "minLength": 1}, form)
 
 
 class AnnounceShape(Shape):
@@ -269,14 +297,21 @@ class MessagesShape(Shape):
     def _bare_list(cls, value: Any) -> Any:
         return {"say": value} if isinstance(value, list | str) else value
 
+    @classmethod
+    def spelled(cls, form: Form) -> Form:
+        """What is said, alone: a name or a list."""
+        listed, one = form["properties"]["say"]["anyOf"]
+        name = next(arm for arm in one["anyOf"] if "$ref" not in arm)
+        return any_of(form, name, listed)
+
 
 class QueueShape(Shape):
     """A waiting line and who serves it.  The key is its name."""
 
     title: Label = Field("", description="Shown in lists and reports.")
-    members: Annotated[
-        list[Annotated[MemberShape, BeforeValidator(_member)]], OneOrMore, Field(min_length=1)
-    ] = Field(description="Managers' names, `department: sales`, `skill: {german: 2}`.")
+    members: Annotated[list[Member], OneOrMore, Field(min_length=1)] = Field(
+        description="Managers' names, `department: sales`, `skill: {german: 2}`."
+    )
     strategy: StrategyShape = Field(
         description="Who is rung: a strategy's name, or `name`, its parameters and `fallback`."
     )
@@ -339,6 +374,11 @@ class HolidaysShape(Shape):
     )
 
 
+def _or_dates(form: Form) -> Form:
+    day = {"type": "string", "pattern": f"^{DATE.pattern}$"}
+    return any_of(form, {"type": "array", "items": day})
+
+
 def _holidays(value: Any) -> Any:
     if isinstance(value, list):
         return {"days": {day: "holiday" for day in value if isinstance(day, str)}}
@@ -355,14 +395,22 @@ def _several(value: Any) -> Any:
     return value
 
 
-SomeHours = Annotated[Hours, BeforeValidator(_several)]
+def _or_always(form: Form) -> Form:
+    return any_of(form, {"const": "always"})
+
+
+def _or_a_list(form: Form) -> Form:
+    return any_of(form, {"type": "array", "items": form, "minItems": 1})
+
+
+SomeHours = Annotated[Hours, Short(_several, _or_a_list)]
 
 
 class ScheduleShape(Shape):
     """Opening hours.  The key is its name."""
 
     time_zone: Zone | None = Field(None, description="Default: `settings.time_zone`.")
-    hours: Annotated[dict[Days, SomeHours], BeforeValidator(_week)] = Field(
+    hours: Annotated[dict[Days, SomeHours], Short(_week, _or_always)] = Field(
         description="`mon-fri: 09:00-18:00`, several ranges with commas, `22:00-06:00` past "
         "midnight, `all day`, or `always` for the whole; a day not named is closed."
     )
@@ -370,7 +418,7 @@ class ScheduleShape(Shape):
         default_factory=dict,
         description="Single days, before week and holidays: `2026-12-31: 09:00-15:00`, `closed`.",
     )
-    holidays: Annotated[HolidaysShape, BeforeValidator(_holidays)] = Field(
+    holidays: Annotated[HolidaysShape, Short(_holidays, _or_dates)] = Field(
         default_factory=lambda: HolidaysShape.model_validate({}),
         description="A list of dates, or `country`, `part` and `days`.",
     )

@@ -8,10 +8,16 @@ import click
 
 from pbx.errors import PbxError
 
+EXIT_CODES = (
+    "Exit codes: 0 done, and fine; 1 no: findings, or an error told in one line; "
+    "2 wrong options or arguments."
+)
 _COMMANDS = {
     "call": "pbx.cli.call:call",
     "calls": "pbx.cli.calls:calls",
     "check": "pbx.cli.check:check",
+    "completion": "pbx.cli.completion:completion",
+    "fmt": "pbx.cli.fmt:fmt",
     "graph": "pbx.cli.graph:graph",
     "missed": "pbx.cli.missed:missed",
     "run": "pbx.cli.run:run",
@@ -35,6 +41,7 @@ class LazyGroup(click.Group):
         module, _, name = place.partition(":")
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
+        command.epilog = command.epilog or EXIT_CODES
         return command
 
     def invoke(self, ctx: click.Context) -> object:

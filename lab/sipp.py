@@ -383,6 +383,8 @@ class Dialling:
     cancel_ms: int | None = None
     #: Send audio at all: without, Asterisk reads commands only every 100 ms (ASTERISK.md).
     audio: bool = True
+    #: What that audio is: a tone of this frequency, Hz; 0 is silence.
+    tone_hz: int = 0
     #: Further headers, each line as it is to be sent.
     headers: Sequence[str] = ()
 
@@ -439,9 +441,9 @@ def _calling_side(dialling: Dialling, folder: Path, *, load: bool, length_ms: in
 
     text += request("ACK", 1)
     if stream:
-        text += _stream(tone_file(folder))
+        text += _stream(tone_file(folder, dialling.tone_hz))
     elif dialling.audio:
-        text += _play(capture_file(folder, dialling.digits, length_ms))
+        text += _play(capture_file(folder, dialling.digits, length_ms, dialling.tone_hz))
     hang_up = ""
     if dialling.talk_ms is not None:
         hang_up = f' timeout="{dialling.talk_ms}" ontimeout="hang_up"'
@@ -676,12 +678,13 @@ class _Called(_Sipp):
     _plans: Mapping[str, Plan] | Plan
     _audio: bool
     _short: bool
+    _tone_hz: int = 0
 
     async def start(self) -> None:
         await self._launch(
-            lambda media: _CalledSide(tone_file(media) if self._audio else None).scenario(
-                self._plans
-            ),
+            lambda media: _CalledSide(
+                tone_file(media, self._tone_hz) if self._audio else None
+            ).scenario(self._plans),
             short=self._short,
         )  # fmt: skip
         await self._listening()
@@ -727,6 +730,7 @@ class Phone(_Called):
     """A manager's desk phone: ``Phone(lab, "anna", Answer(after_ms=300))``.
 
     One that is unreachable is one that is not started.  ``load``: keeps only times (cheaper).
+    ``tone_hz``: what it sends is a tone instead of silence.
     """
 
     def __init__(
@@ -737,11 +741,13 @@ class Phone(_Called):
         *,
         audio: bool = True,
         load: bool = False,
+        tone_hz: int = 0,
     ) -> None:
         super().__init__(lab, HOST, lab.phones[name].port)
         self.name = name
         self._plans = plan
         self._audio = audio
+        self._tone_hz = tone_hz
         self._short = load
 
 

@@ -21,6 +21,7 @@ from pbx.engine.call import LiveCall, LiveCalls, OutsideLeg, Stage
 from pbx.engine.devices import DeviceMap
 from pbx.engine.outcome import outcome_of
 from pbx.engine.outside import REFUSED_AFTER_S, OutsideCalls, OutsideRefusal, RefusedLeg
+from pbx.engine.recording import Recordings
 from pbx.engine.waiting import WaitingRoom
 from pbx.journal import port as journal
 from pbx.numbers import clean_name, normalise
@@ -91,6 +92,7 @@ class EngineCore:
         self._outside_legs = 0
         self._dispatcher_wakes_at: float | None = None
         self._waiting = WaitingRoom(dispatcher, self.rates, send=send, note=note)
+        self.recordings = Recordings(send=send, note=note)
         self.outside_calls = OutsideCalls()
         self._refused: dict[LegId, RefusedLeg] = {}
         self._devices = DeviceMap(plan.routing)
@@ -178,6 +180,12 @@ class EngineCore:
             case switch.WaitLeft(call_id):
                 if call := self.calls.by_id.get(call_id):
                     self._left_by_key(call, now)
+            case switch.LegKey(leg_id, key):
+                self.recordings.key(leg_id, key, now)
+            case switch.RecordingPaused(leg_id, paused):
+                self.recordings.paused(leg_id, paused, now)
+            case switch.RecordingEnded():
+                self.recordings.over(event, now)
             case switch.CallerTransferred(call_id, target):
                 if call := self.calls.by_id.get(call_id):
                     self._transferred(call, target, now)
@@ -254,7 +262,8 @@ class EngineCore:
         before = self.open_waits.pop(event.call_id, None)
         waits_from: float | None = found_since
         passed: tuple[str, ...] = ()
-        if before is not None and isinstance(plan.tree.get(before.node_id), ToQueue):
+        resumed = before is not None and isinstance(plan.tree.get(before.node_id), ToQueue)
+        if before is not None and resumed:
             entry, passed = before.node_id, before.passed
             waits_from = before.since.timestamp()
         began = now if found_since is None else found_since
@@ -269,6 +278,7 @@ class EngineCore:
             started_at=began,
             waits_from=None if waits_from is None else min(waits_from, now),
             overflowed=full,
+            told_of_recording=resumed,
         )
         self.calls.add(call)
         self._note(
@@ -291,9 +301,15 @@ class EngineCore:
             self._do(call, ivr_commands.HangUpCaller(Outcome.REJECTED), now)
             return
         self._walk_on(call, ivr_events.WalkStarted(), now)
-        call.waits_from = None
+        if call.after_notice is None:
+            call.waits_from = None
 
     def _walk_on(self, call: LiveCall, event: ivr_events.Event, now: float) -> None:
+        if isinstance(event, ivr_events.PlayFinished) and call.after_notice is not None:
+            handover, call.after_notice = call.after_notice, None
+            self._do(call, handover, now)
+            call.waits_from = None
+            return
         if isinstance(event, ivr_events.MessageRecorded) and event.length_s > 0:
             call.message_left = True
             self._note(
@@ -315,6 +331,8 @@ class EngineCore:
             )
 
     def _do(self, call: LiveCall, command: ivr_commands.Command, now: float) -> None:
+        if self.recordings.tells_first(call, command):
+            return
         match command:
             case ivr_commands.QueueCaller(queue_id, priority, needs):
                 self._to_queue(call, queue_id, now, priority=priority, needs=needs)
@@ -394,6 +412,7 @@ class EngineCore:
                 command.ring_time_s,
                 call.caller_shown,
                 call.caller_name,
+                self.recordings.name_for(call, leg_id, self._to_utc(now)),
             )
         )
         self._send(switch.Hold(call.call_id, "ringing"))
@@ -439,6 +458,7 @@ class EngineCore:
                     call.talk_ends(now)
                 call.outside_leg = None
                 del self.calls.by_outside_leg[leg_id]
+                self.recordings.ended(leg_id)
                 if not leg.joined and call.stage is Stage.OUTSIDE:
                     self._give_back(call, _why_not(disposition), now)
 
@@ -449,6 +469,7 @@ class EngineCore:
         call.talking_leg = leg_id
         call.talking_since = now
         call.giver = None
+        self.recordings.joined(leg_id, now, self._to_utc(now))
 
     def _key_in_line(self, call: LiveCall, key: str) -> None:
         """A key that leaves the line: the switch decides whether it came before a join."""
@@ -592,6 +613,7 @@ class EngineCore:
                     self._waiting.served(call, now)
                     self._talk_begins(call, leg_id, now)
             case facts.LegFinished(leg_id, call_id):
+                self.recordings.ended(leg_id)
                 call = self.calls.by_id.get(call_id)
                 if call is not None and call.talking_leg == leg_id:
                     call.talk_ends(now)
@@ -614,6 +636,7 @@ class EngineCore:
                         command.ring_time_s,
                         call.caller_shown if call else "",
                         call.caller_name if call else "",
+                        self.recordings.name_for(call, leg_id, self._to_utc(now)),
                     )
                 )
             case commands.StopRinging(leg_id, disposition):

@@ -12,7 +12,6 @@ from pbx.plan.faults import Fault
 from routing.plan import RoutingPlan
 from routing.values import AgentId, QueueId, Seconds
 
-
 KEEP_S = 90 * 86400.0
 """How long a recording is kept where nothing says it, seconds."""
 

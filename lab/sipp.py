@@ -509,6 +509,8 @@ class _Sipp:
         self._trace: Trace | None = None
         self._last_calls: list[CallSeen] = []
         self._commands = 0
+        self._presses = 0
+        self._pressing: asyncio.Task[None] | None = None
 
     async def _launch(self, scenario: Callable[[Path], str], *options: str, short: bool) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -638,6 +640,33 @@ class _Sipp:
             if not call.ended:
                 return call
         raise LabError("there is no call")
+
+    def press(self, digit: str) -> asyncio.Task[None]:
+        """Presses one key now (RFC 4733); awaiting it waits until the key is released."""
+        if len(digit) != 1 or digit not in _PRESSABLE:
+            raise ValueError(f"one of {_PRESSABLE}, not {digit!r}")
+        ours = their = 0
+        for message in self._last_open().messages:
+            found = re.search(r"^m=audio (\d+) ", message.text, re.MULTILINE)
+            if found and message.sent:
+                ours = int(found[1])
+            elif found:
+                their = int(found[1])
+        if not their:
+            raise LabError("there is nobody to hear the digit yet")
+        self._presses += 1
+        packets = digit_packets(digit, ours, their, self._presses)
+        task = asyncio.get_running_loop().create_task(self._send_paced(packets))
+        self._pressing = task
+        return task
+
+    async def _send_paced(self, packets: Sequence[bytes]) -> None:
+        # SIPp crashes when a capture replaces a running one: so the digit is put beside its audio.
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
+            raw.bind((self.host, 0))
+            for packet in packets:
+                raw.sendto(packet, (self._lab.sip_host, 0))
+                await asyncio.sleep(0.02)
 
     async def __aexit__(
         self,
@@ -779,8 +808,6 @@ class Caller(_Sipp):
     def __init__(self, lab: AsteriskLab, dialling: Dialling, *, host: str = "") -> None:
         super().__init__(lab, host or lab.trunk_host)
         self.dialling = dialling
-        self._presses = 0
-        self._pressing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self._launch(
@@ -828,33 +855,6 @@ class Caller(_Sipp):
             return await self.ended(deadline_s)
         finally:
             await self.stop()
-
-    def press(self, digit: str) -> asyncio.Task[None]:
-        """Presses one key now (RFC 4733); awaiting it waits until the key is released."""
-        if len(digit) != 1 or digit not in _PRESSABLE:
-            raise ValueError(f"one of {_PRESSABLE}, not {digit!r}")
-        ours = their = 0
-        for message in self.seen.messages:
-            found = re.search(r"^m=audio (\d+) ", message.text, re.MULTILINE)
-            if found and message.sent:
-                ours = int(found[1])
-            elif found:
-                their = int(found[1])
-        if not their:
-            raise LabError("there is nobody to hear the digit yet")
-        self._presses += 1
-        packets = digit_packets(digit, ours, their, self._presses)
-        task = asyncio.get_running_loop().create_task(self._send_paced(packets))
-        self._pressing = task
-        return task
-
-    async def _send_paced(self, packets: Sequence[bytes]) -> None:
-        # SIPp crashes when a capture replaces a running one: so the digit is put beside its audio.
-        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
-            raw.bind((self.host, 0))
-            for packet in packets:
-                raw.sendto(packet, (self._lab.sip_host, 0))
-                await asyncio.sleep(0.02)
 
     def hang_up(self) -> None:
         """Hangs up now: BYE after the answer, CANCEL before."""

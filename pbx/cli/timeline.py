@@ -109,12 +109,8 @@ def _recording(row: RecordingRow) -> Iterator[tuple[datetime, int, str, str]]:
     yield row.started_at, _LATE, f"is recorded: {row.path}", "dim"
     if row.length_s is not None:
         at = row.started_at + timedelta(seconds=row.length_s)
-        yield (
-            at,
-            _LATE,
-            f"recording of {span(row.length_s)} kept until {row.keep_until:%Y-%m-%d}",
-            "dim",
-        )
+        words = f"recording of {span(row.length_s)} is kept until {row.keep_until:%Y-%m-%d}"
+        yield at, _LATE, words, "dim"
     elif row.problem:
         yield row.started_at, _LATE, f"recording failed: {row.problem}", "red"
     if row.removed_at is not None:

@@ -122,11 +122,13 @@ class Keeper:
 
     def _run(self) -> None:
         self._prepare()
-        while not self._closing.wait(self._look_every_s):
+        while True:
             try:
                 self.look()
             except Exception:
                 _log.exception("recordings_failed")
+            if self._closing.wait(self._look_every_s):
+                return
 
     def _prepare(self) -> None:
         try:

@@ -76,7 +76,6 @@ class Keeper:
         self._pending: dict[str, _Pending] = {}
         self._lying: frozenset[str] = frozenset()
         self._closing = Event()
-        self._thread: Thread | None = None
         self._tell: Callable[[RecordingEnded], None] = _nobody
 
     # In the event loop -------------------------------------------------------------------
@@ -89,9 +88,12 @@ class Keeper:
             if not self._closing.is_set():
                 loop.call_soon_threadsafe(tell, event)
 
-        self._tell = tell_in_loop
-        self._thread = Thread(target=self._run, name="recordings", daemon=True)
-        self._thread.start()
+        self.hear(tell_in_loop)
+        Thread(target=self._run, name="recordings", daemon=True).start()
+
+    def hear(self, tell: Callable[[RecordingEnded], None]) -> None:
+        """Without a thread, for who calls ``look``: ``tell`` is called from there."""
+        self._tell = tell
 
     def stop(self) -> None:
         """Leave what is not finished to the next engine.

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, Row, func, select, update
+from sqlalchemy import Engine, func, select, update
 
 from pbx.journal.database import told_as_ours
 from pbx.journal.queries import CallFilter, conditions
@@ -114,7 +114,7 @@ def prune(engine: Engine, folder: Path, now: datetime) -> Pruned:
     return Pruned(tuple(one.path for one in removed), length_s, tuple(failed))
 
 
-def _due(engine: Engine, now: datetime) -> Sequence[Row[Any]]:
+def _due(engine: Engine, now: datetime) -> Sequence[Any]:
     query = (
         select(recordings.c.leg_id, recordings.c.path, recordings.c.length_s)
         .where(recordings.c.keep_until <= now, recordings.c.removed_at.is_(None))

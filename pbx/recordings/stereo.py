@@ -27,9 +27,10 @@ def to_wav(raw: Path, wav: Path) -> float:
         length_s = left / _FRAME / RATE
         wav.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         part = wav.with_suffix(".part")
+        part.unlink(missing_ok=True)
         try:
-            with part.open("wb") as file:
-                os.fchmod(file.fileno(), 0o640)
+            target = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+            with os.fdopen(target, "wb") as file:
                 with wave.open(file, "wb") as out:
                     out.setnchannels(2)
                     out.setsampwidth(2)
@@ -39,7 +40,7 @@ def to_wav(raw: Path, wav: Path) -> float:
                         out.writeframesraw(data)
                         left -= len(data)
                 file.flush()
-                os.fsync(file.fileno())
+                os.fsync(target)
             part.replace(wav)
         except OSError:
             part.unlink(missing_ok=True)

@@ -56,7 +56,8 @@ class Recordings:
         self._note = note
         self._legs: dict[LegId, _Leg] = {}
 
-    def __len__(self) -> int:
+    @property
+    def live(self) -> int:
         """Legs that are recorded, or would be."""
         return len(self._legs)
 

@@ -159,10 +159,49 @@ async def test_the_notice_comes_before_any_phone_rings() -> None:
         assert story.of(facts.LegFinished)[-1].talk_s > 0
 
 
-@pytest.mark.parametrize("fault", ["no folder", "not writable", "disk full"])
-async def test_a_talk_goes_on_when_it_cannot_be_recorded(fault: str) -> None:
+async def test_a_recording_goes_on_without_the_engine_and_the_next_one_keeps_it() -> None:
     async with (
         AsteriskLab(phones=["anna", "boris"]) as lab,
+        Phone(lab, "anna", Answer(300), tone_hz=ANNA_HZ),
+        Caller(lab, Dialling(DID[1:], tone_hz=CALLER_HZ)) as caller,
+    ):
+        async with engine_on(lab, recorded(), id_prefix="a") as (_, story):
+            await until(lambda: bool(story.of(journal.RecordingStarted)))
+        await asyncio.sleep(2)
+        caller.hang_up()
+        await caller.ended(10)
+        async with engine_on(lab, recorded(), id_prefix="b") as (_, later):
+            await until(lambda: bool(later.of(journal.RecordingKept)), 30)
+
+        (started,), (kept,) = story.of(journal.RecordingStarted), later.of(journal.RecordingKept)
+        assert (kept.leg_id, kept.path) == (started.leg_id, started.path)
+        assert kept.length_s > 2
+        manager, heard = sides(file_of(lab.talks.host, kept.path))
+        assert pitch(manager) == pytest.approx(ANNA_HZ, rel=0.05)
+        assert pitch(heard) == pytest.approx(CALLER_HZ, rel=0.05)
+
+
+async def test_a_talk_in_progress_is_left_to_itself_when_an_engine_starts() -> None:
+    async with (
+        AsteriskLab(phones=["anna", "boris"]) as lab,
+        Phone(lab, "anna", Answer(300), tone_hz=ANNA_HZ),
+        Caller(lab, Dialling(DID[1:], tone_hz=CALLER_HZ)) as caller,
+    ):
+        async with engine_on(lab, recorded(), id_prefix="a") as (_, story):
+            await until(lambda: bool(story.of(journal.RecordingStarted)))
+        async with engine_on(lab, recorded(), id_prefix="b") as (_, later):
+            await asyncio.sleep(2)
+            assert later.of(journal.RecordingKept) == []
+            caller.hang_up()
+            await until(lambda: bool(later.of(journal.RecordingKept)), 30)
+            assert later.of(journal.RecordingKept)[0].length_s > 2
+
+
+@pytest.mark.parametrize("fault", ["no folder", "not writable", "disk full", "no module"])
+async def test_a_talk_goes_on_when_it_cannot_be_recorded(fault: str) -> None:
+    modules = {"modules_site.conf": "noload = app_mixmonitor.so\n"} if fault == "no module" else {}
+    async with (
+        AsteriskLab(phones=["anna", "boris"], extra=modules) as lab,
         Phone(lab, "anna", Answer(300, talk_ms=1500)),
         engine_on(lab, recorded()) as (_, story),
     ):

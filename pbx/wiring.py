@@ -182,6 +182,11 @@ class Service:
         )
         return asyncio.create_task(absence.run(), name="absence")
 
+    @property
+    def failures(self) -> int:
+        """Events that the engine failed to handle."""
+        return self._engine.failures if self._engine is not None else 0
+
     def ready(self) -> Mapping[str, bool]:
         """What /readyz asks: every part by name."""
         return {
@@ -258,7 +263,6 @@ async def build(settings: Settings) -> Service:
     # Ids are unique over restarts: the start's time, and some chance against a clock set back.
     prefix = f"{int(time.time()):x}{secrets.token_hex(2)}-"
     clock = SystemClock()
-    metrics.failures_source({"journal_follower": lambda: journal.unfollowed})
     missed = MissedService(
         book,
         read=await asyncio.to_thread(open_for_reading, settings.database),
@@ -286,9 +290,20 @@ async def build(settings: Settings) -> Service:
         command_prefix=prefix,
         rescue=plan.rescue,
     )
-    return Service(
+    service = Service(
         settings, plan, switch, journal, metrics, registry, prompts, prefix, clock, missed
     )
+    keeping = switch.housekeeping
+    metrics.failures_source(
+        {
+            "ami_malformed": lambda: switch.connection.malformed + switch.channels.malformed,
+            "channel_forgotten": lambda: keeping.forgotten,
+            "event_failed": lambda: service.failures,
+            "event_lost": lambda: keeping.repaired,
+            "journal_follower": lambda: journal.unfollowed,
+        }
+    )
+    return service
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

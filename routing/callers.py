@@ -94,6 +94,7 @@ class Callers:
             return
         call.gone = True
         if call.joined is not None:
+            self._ringing.devices.caller_gone(call.joined)
             return  # the talk's end is the leg's
         self._waiting.leave(call, reason)
         if reason == "left" and call.queue_id is not None:
@@ -104,6 +105,9 @@ class Callers:
     def _new_call(
         self, call_id: CallId, queue_id: QueueId | None, number: str, since: Seconds
     ) -> Call:
+        before = self._floor.calls.get(call_id)
+        if before is not None and before.joined is not None:
+            self._ringing.devices.caller_gone(before.joined)
         self._arrivals += 1
         last = self._floor.last_talks.get(number) if number else None
         call = Call(call_id, queue_id, number, (), 0, since, self._arrivals, last)

@@ -101,6 +101,18 @@ class Legs:
             self._floor.now + STOP_GRACE_S, lambda now: self._end_not_heard(leg, disposition)
         )
 
+    def caller_gone(self, leg: Leg) -> None:
+        """The caller whom the leg talks with is with it no more: it ends by itself, at once."""
+        if leg.leg_id in self._floor.legs and leg.grace is None:
+            leg.grace = self._floor.timers.at(
+                self._floor.now + STOP_GRACE_S, lambda now: self._left_behind(leg)
+            )
+
+    def _left_behind(self, leg: Leg) -> None:
+        leg.grace = None
+        self._floor.irregular("the end of a talk was not heard")
+        self.stop(leg, Disposition.CANCELLED)
+
     def _end_not_heard(self, leg: Leg, disposition: Disposition) -> None:
         leg.grace = None
         self._floor.irregular("the end of a stopped leg was not heard")

@@ -70,6 +70,9 @@ class Ringing:
         """The part's time is over; who has picked up already may still be joined."""
         part.deadline = None
         if any(leg.answered_at is not None for leg in part.legs.values()):
+            for leg in list(part.legs.values()):
+                if leg.answered_at is None:
+                    self.devices.stop(leg, Disposition.NO_ANSWER)
             return
         part.rang_out = True
         self._close_part(part, Result.NO_ANSWER, Disposition.NO_ANSWER)

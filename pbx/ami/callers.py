@@ -6,6 +6,7 @@ resumed by Asterisk's answers.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from urllib.parse import unquote
 
@@ -75,7 +76,16 @@ class Callers:
         if isinstance(command.command, HangUpCaller):
             self.hang_up(caller)
         else:
+            self._forget_unanswered(caller)
             self._give(caller, command)
+
+    def _forget_unanswered(self, caller: CallerChannel) -> None:
+        """The engine gives a new command only when it does not wait for an answer any more: the
+        one to what is still under way was lost."""
+        left = [one for one in caller.todo if isinstance(one, port.Hold)]
+        if isinstance(caller.command, port.ForCaller) or len(left) < len(caller.todo):
+            caller.todo = deque(left)
+            self.close(caller)
 
     def hang_up(self, caller: CallerChannel) -> None:
         """End the call."""

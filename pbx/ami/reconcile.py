@@ -1,4 +1,4 @@
-"""What we know against what Asterisk has: after each login, and now and then.
+"""What we know against what Asterisk has: after each login (housekeeping.py: now and then).
 
 Asterisk is the truth.  What happened without us is told as the events that we missed.
 """
@@ -6,6 +6,7 @@ Asterisk is the truth.  What happened without us is told as the events that we m
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from pbx.ami.channels import (
     ALONE_CONTEXT,
@@ -39,39 +40,25 @@ async def after_login(connection: AmiConnection, channels: Channels) -> None:
     technology = {one.get("BridgeUniqueid", ""): one.get("BridgeTechnology", "") for one in bridges}
     found = await connection.listing("CoreShowChannels")
     found.sort(key=_age)  # who came first is served first
-    _take_up_recordings(channels, left, found)
+    take_up_recordings(channels, left, found)
     why = RESTARTED if connection.lease.asterisk_restarted else UNSEEN
     channels.forget_missing({one.get("Uniqueid", "") for one in found}, why, among=before)
     channels.forget_bridges()
-    _served_without_us(channels, found)
+    served_without_us(channels, found)
     for one in found:
-        _see(channels, one, technology.get(one.get("BridgeId", ""), ""))
+        see(channels, one, technology.get(one.get("BridgeId", ""), ""))
     for one in found:
-        _bridged(channels, one, technology)
+        bridged(channels, one, technology)
     for one in found:
         caller = channels.callers.get(CallId(one.get("Uniqueid", "")))
         # Who has been given a command since is led already.
         if caller is not None and asked.get(caller.call_id) == caller.agi_id:
-            _resume(channels, caller, one)
+            resume(channels, caller, one)
     channels.renew_limits()  # they may be about to run out
     channels.tell_up()
 
 
-async def clean(connection: AmiConnection, channels: Channels) -> int:
-    """Forget what Asterisk does not have any more; returns how many that were.
-
-    What began after the question was asked is not in the answer, and is left alone.
-    """
-    before = channels.settled()
-    left = channels.recorder.unfinished()
-    found = await connection.listing("CoreShowChannels")
-    there = {one.get("Uniqueid", "") for one in found}
-    _served_without_us(channels, found)
-    _take_up_recordings(channels, left, found)
-    return channels.forget_missing(there, UNSEEN, among=before)
-
-
-def _take_up_recordings(channels: Channels, left: frozenset[str], found: list[Headers]) -> None:
+def take_up_recordings(channels: Channels, left: frozenset[str], found: list[Headers]) -> None:
     """Recordings of legs that are not there any more, of an engine before us for instance.
 
     ``left`` was asked for before ``found``: a leg that began in between is in neither.
@@ -80,7 +67,7 @@ def _take_up_recordings(channels: Channels, left: frozenset[str], found: list[He
     channels.recorder.take_up(name for name in left if LEG_PREFIX + leg_of(name) not in there)
 
 
-def _served_without_us(channels: Channels, found: list[Headers]) -> None:
+def served_without_us(channels: Channels, found: list[Headers]) -> None:
     """Callers whose time limit has run out are the dialplan's: nobody is to be rung for them."""
     for one in found:
         if (
@@ -90,7 +77,7 @@ def _served_without_us(channels: Channels, found: list[Headers]) -> None:
             channels.forget(one["Uniqueid"], UNSEEN)
 
 
-def _see(channels: Channels, one: Headers, technology: str) -> None:
+def see(channels: Channels, one: Headers, technology: str) -> None:
     """A channel that we know, or one of a time before us."""
     unique_id, channel = one.get("Uniqueid", ""), one.get("Channel", "")
     if leg := channels.ringing.of(unique_id):
@@ -132,7 +119,8 @@ def _adopt(channels: Channels, one: Headers, technology: str) -> None:
         channels.leading.tell_found(caller, time.time() - _seconds(one.get("Duration", "")))
 
 
-def _bridged(channels: Channels, one: Headers, technology: dict[str, str]) -> None:
+def bridged(channels: Channels, one: Headers, technology: Mapping[str, str]) -> None:
+    """A channel of ours is in a bridge."""
     bridge = one.get("BridgeId", "")
     if bridge in technology:
         channels.take(
@@ -145,7 +133,8 @@ def _bridged(channels: Channels, one: Headers, technology: dict[str, str]) -> No
         )
 
 
-def _resume(channels: Channels, caller: CallerChannel, one: Headers) -> None:
+def resume(channels: Channels, caller: CallerChannel, one: Headers) -> None:
+    """A caller whom we knew is taken up where they are now."""
     channels.leading.resume(
         caller,
         in_agi=one.get("Application") == "AGI" and not one.get("BridgeId"),
@@ -157,13 +146,13 @@ def _resume(channels: Channels, caller: CallerChannel, one: Headers) -> None:
 def _age(one: Headers) -> tuple[int, ...]:
     """Sorts by a Uniqueid of Asterisk's own making, ``1795484964.4``; others first."""
     parts = one.get("Uniqueid", "").split(".")
-    return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else ()
+    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
 
 
 def _seconds(duration: str) -> float:
     """``01:02:03`` as seconds."""
     parts = duration.split(":")
-    if len(parts) != 3 or not all(part.isdigit() for part in parts):
+    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
         return 0.0
     hours, minutes, seconds = map(int, parts)
     return float(hours * 3600 + minutes * 60 + seconds)

@@ -15,6 +15,7 @@ from pbx.ami import reconcile
 from pbx.ami.actions import keep_rescue
 from pbx.ami.channels import Recorder
 from pbx.ami.connection import AmiConnection, Watcher
+from pbx.ami.housekeeping import HouseKeeping
 from pbx.ami.lease import Lease
 from pbx.ami.protocol import Headers
 from pbx.ami.translate import Channels, MessageFolder
@@ -24,8 +25,9 @@ from pbx.switch.port import PromptResolver, SwitchCommand, SwitchDown, SwitchEve
 
 _log = structlog.get_logger(__name__)
 
-CHECK_EVERY_S = 15.0
-"""How often what we know is compared with the channels that there are, seconds."""
+CHECK_EVERY_S = 10.0
+"""How often what we know is compared with the channels that there are, seconds: what is gone is
+cleaned within 30 s, also where it takes a second look."""
 RENEW_EVERY_S = 3.0
 """How often a caller's time limit in the dialplan (10 s) is set anew, seconds."""
 
@@ -90,6 +92,7 @@ class AsteriskSwitch:
             command_prefix=command_prefix,
         )
         self._recorder = recorder
+        self.housekeeping = HouseKeeping(self.connection, self.channels)
         self._rescue = rescue
         self._messages = messages.on_switch
         self._house: list[asyncio.Task[None]] = []
@@ -162,7 +165,7 @@ class AsteriskSwitch:
             await asyncio.sleep(CHECK_EVERY_S)
             if self.connection.up:
                 with contextlib.suppress(SwitchError):
-                    await reconcile.clean(self.connection, self.channels)
+                    await self.housekeeping.look()
 
     async def _renew(self) -> None:
         while True:

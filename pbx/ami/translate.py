@@ -7,7 +7,7 @@ callers, legs.py rings devices; here is who gets which event, and what bridges m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
@@ -97,6 +97,11 @@ class Channels:
         return self.leading.by_id
 
     @property
+    def bridges(self) -> Mapping[str, set[str]]:
+        """Who of those we know is in which bridge with somebody."""
+        return self._bridges
+
+    @property
     def legs(self) -> dict[LegId, LegChannel]:
         """The legs that have not ended."""
         return self.ringing.by_id
@@ -182,7 +187,7 @@ class Channels:
 
     def _hangup(self, event: Headers) -> None:
         unique_id = event["Uniqueid"]
-        cause = int(event["Cause"]) if event["Cause"].isdigit() else 0
+        cause = int(event["Cause"]) if event["Cause"].isdecimal() else 0
         words = f"{cause} {event.get('Cause-txt', '')}".strip()
         if leg := self.ringing.of(unique_id):
             self.ringing.hung_up(leg, cause, words)
@@ -304,6 +309,14 @@ class Channels:
     def forget(self, unique_id: str, why: str) -> None:
         """It is gone, or no business of ours any more."""
         self.take({"Event": "Hangup", "Uniqueid": unique_id, "Cause": "0", "Cause-txt": why})
+
+    def forget_empty_bridges(self) -> None:
+        """Nobody whom we know is in them: somebody's leaving was not told."""
+        known = self.known()
+        for bridge, inside in list(self._bridges.items()):
+            inside &= known
+            if not inside:
+                del self._bridges[bridge]
 
     def forget_bridges(self) -> None:
         """Who is in which bridge is about to be told anew."""

@@ -56,6 +56,7 @@ class LiveCall:
     they go back if nobody answers there.  ``leaving_by``: the key by which they leave the line, ""
     for none.  ``recording``: the rule by which the next talk is recorded.  ``after_notice``: what
     is done when the caller has heard of it.  ``wait_s`` and ``talk_s`` are what is already over.
+    ``silences``: commands for the caller in a row that the switch did not answer.
     """
 
     call_id: CallId
@@ -88,6 +89,7 @@ class LiveCall:
     outside_leg: OutsideLeg | None = None
     hung_up_by_us: bool = False
     ending_as: Outcome | None = None
+    silences: int = 0
 
     def wait_ends(self, now: Seconds) -> None:
         """Close the stretch of waiting, if one is open."""

@@ -17,6 +17,7 @@ from ivr import commands as ivr_commands
 from ivr import events as ivr_events
 from ivr.nodes import ToQueue
 from ivr.walk import Walk
+from pbx.engine.awaited import JOIN_S, Awaited
 from pbx.engine.call import LiveCall, LiveCalls, OutsideLeg, Stage
 from pbx.engine.devices import DeviceMap
 from pbx.engine.outcome import outcome_of
@@ -92,6 +93,9 @@ class EngineCore:
         self._outside_legs = 0
         self._dispatcher_wakes_at: float | None = None
         self._waiting = WaitingRoom(dispatcher, self.rates, send=send, note=note)
+        self._awaited = Awaited(
+            send=send, note=note, walk_on=self._walk_on, leg_ended=self._outside
+        )
         self.recordings = Recordings(send=send, note=note)
         self.outside_calls = OutsideCalls()
         self._refused: dict[LegId, RefusedLeg] = {}
@@ -112,7 +116,7 @@ class EngineCore:
     @property
     def wake_at(self) -> float | None:
         """When ``woke`` is wanted, None for never."""
-        times = [self._dispatcher_wakes_at, self._waiting.next_at]
+        times = [self._dispatcher_wakes_at, self._waiting.next_at, self._awaited.next_at]
         times += [leg.ends_at for leg in self._refused.values()]
         return min((at for at in times if at is not None), default=None)
 
@@ -127,6 +131,7 @@ class EngineCore:
         self._dispatcher_wakes_at = None
         self.tell(events.Woke(), now)
         self._waiting.woke(now)
+        self._awaited.woke(now)
 
     def tell(self, event: events.Event, now: float) -> None:
         """Give the distribution an event and do what follows from it."""
@@ -164,6 +169,8 @@ class EngineCore:
                 self._arrived(event, now)
             case switch.CallerDid(call_id, what):
                 if call := self.calls.by_id.get(call_id):
+                    if type(what) is call.walk.awaits:
+                        self._awaited.answered(call)
                     self._walk_on(call, what, now)
             case switch.CallerGone(call_id, cause):
                 if call := self.calls.by_id.get(call_id):
@@ -198,7 +205,8 @@ class EngineCore:
             case switch.CallerFound(call_id, dialled, number, name, started_at):
                 if call_id not in self.calls.by_id:
                     arrived = switch.CallArrived(call_id, dialled, number, name)
-                    began = min(started_at, now) if started_at > 0 else now
+                    ahead_s = self._to_utc(now).timestamp() - now  # the switch goes by the wall
+                    began = min(started_at - ahead_s, now) if started_at > 0 else now
                     self._arrived(arrived, now, found_since=began)
             case (
                 events.DeviceRinging(leg_id)
@@ -228,8 +236,10 @@ class EngineCore:
                     )
             case switch.SwitchUp():
                 self.switch_up = True
+                self._awaited.switch_up(now)
             case switch.SwitchDown():
                 self.switch_up = False
+                self._awaited.switch_down()
 
     def _own_talk(self, address: str, dialled: str, now: float) -> None:
         """A manager talks with somebody whom they called; inside numbers are not kept."""
@@ -348,11 +358,13 @@ class EngineCore:
                 call.hung_up_by_us = True
                 call.ending_as = outcome
                 self._send(switch.ForCaller(call.call_id, command))
+                self._awaited.answer(call, command, now)
             case _:
                 if isinstance(command, ivr_commands.RecordMessage):
                     call.voicemail_box = command.box
                 call.stage = Stage.MENU
                 self._send(switch.ForCaller(call.call_id, command))
+                self._awaited.answer(call, command, now)
 
     def _to_queue(
         self,
@@ -416,6 +428,7 @@ class EngineCore:
             )
         )
         self._send(switch.Hold(call.call_id, "ringing"))
+        self._awaited.end_of(call, leg_id, command.ring_time_s, now)
 
     def _refusal(
         self, call_id: CallId, leg_id: LegId, number: str, agent_id: AgentId | None, now: float
@@ -435,13 +448,20 @@ class EngineCore:
     def _outside(self, call: LiveCall, event: LegEvent, now: float) -> None:
         leg = call.outside_leg
         if leg is None or leg.leg_id != event.leg_id:
+            if isinstance(event, events.LegEnded):
+                self._awaited.heard(event.leg_id)
+                del self.calls.by_outside_leg[event.leg_id]
             return
         match event:
+            case events.DeviceAnswered(leg_id):
+                self._awaited.end_of(call, leg_id, JOIN_S, now)
             case events.Joined():
+                self._awaited.heard(leg.leg_id)
                 leg.joined = True
                 leg.joined_at = now
                 self._talk_begins(call, leg.leg_id, now)
             case events.LegEnded(leg_id, disposition, cause):
+                self._awaited.heard(leg_id)
                 picked_up_at = leg.joined_at if leg.joined else now
                 self._note(
                     journal.OutsideLegFinished(
@@ -581,8 +601,11 @@ class EngineCore:
         call.wait_ends(now)
         call.talk_ends(now)
         self._handed_over_ends(call, now)
-        if (leg := call.outside_leg) and not leg.joined:
-            self._send(commands.StopRinging(leg.leg_id, Disposition.CANCELLED))
+        self._awaited.heard(call.call_id)
+        if leg := call.outside_leg:
+            if not leg.joined:
+                self._send(commands.StopRinging(leg.leg_id, Disposition.CANCELLED))
+            self._awaited.end_of(call, leg.leg_id, 0.0, now)
         self.tell(events.CallerLeft(call.call_id), now)
         self._trace(call, call.walk.step(ivr_events.CallerHungUp(), self._to_utc(now)), now)
         queue = call.plan.routing.queues.get(call.queue_id) if call.queue_id else None

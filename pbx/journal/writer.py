@@ -3,9 +3,9 @@
 House rules: ``write`` never waits for anything.  The log's rows are touched by the writer's thread
 only.  A database that is locked, gone or full is tried again for ever; what it has not taken is
 put into the spool file meanwhile, so that not even a killed process loses it.  An entry that it
-refuses for what the entry holds is dropped alone, counted and logged.  What follows from entries (a
-task for a missed call) is written by followers in the same transaction; where one fails, its own
-part is given up and counted, never the log's.
+refuses for what the entry holds is dropped alone, counted and logged.  What follows from entries
+(a task for a missed call) is written by followers in the same transaction; where one fails, its
+own part is given up and counted, never the log's.
 """
 
 from __future__ import annotations

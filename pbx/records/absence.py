@@ -36,6 +36,8 @@ CHUNK = 500
 """Calls asked for in one question to the log."""
 MAX_CHANNELS = 10_000
 """Legs' channels remembered: their records may stand long before their caller's."""
+_NOT_THERE = "none"
+"""In the place of the identity of a file that was not there."""
 MAX_READ = 8_000_000
 """Bytes read at once: a month's file does not fill the memory."""
 
@@ -62,9 +64,19 @@ class CdrFile:
         temporary.replace(self._mark)
 
     def begin_at_end(self) -> None:
-        """The first time: what was before us is not ours.  Raises OSError."""
-        if not self._mark.exists():
-            self.done(self._path.stat().st_size)
+        """The first time: what was before us is not ours.  Raises OSError.
+
+        A file that is not there yet (Asterisk creates it with its first record) is ours from its
+        beginning, also when we are killed before we have seen it.
+        """
+        if self._mark.exists():
+            return
+        try:
+            size = self._path.stat().st_size
+        except FileNotFoundError:
+            self._mark.write_text(f"{_NOT_THERE} 0\n")
+            return
+        self.done(size)
 
     def _begin(self) -> int:
         size = self._path.stat().st_size

@@ -110,8 +110,7 @@ class SimulatedSwitch:
                 if leg is not None and leg.record_as and leg.joined_at is not None:
                     self._tell(port.RecordingPaused(leg_id, paused))
             case StopRinging(leg_id, disposition):
-                if (leg := self._legs.get(leg_id)) and not leg.picked_up:
-                    self._soon(lambda: self._end_leg(leg_id, disposition, "stopped"))
+                self._soon(lambda: self._stop(leg_id, disposition))
             case port.Release(call_id):
                 self._soon(lambda: self._caller_gone(call_id, "released"))
 
@@ -130,6 +129,11 @@ class SimulatedSwitch:
     def busy(self) -> bool:
         """Callers or legs are left in the switch."""
         return bool(self._callers or self._legs)
+
+    @property
+    def callers(self) -> dict[CallId, LegId | None]:
+        """Who is there, and with which leg they talk."""
+        return {call_id: caller.joined for call_id, caller in self._callers.items()}
 
     def run_next(self) -> Seconds:
         """Let the next thing happen; returns when that was."""
@@ -343,6 +347,12 @@ class SimulatedSwitch:
             self._on_event(port.CallerTransferred(caller.call_id, leg.act.transfer_to))
         else:
             self._on_event(port.TalkOver(caller.call_id))
+
+    def _stop(self, leg_id: LegId, disposition: Disposition) -> None:
+        leg = self._legs.get(leg_id)
+        caller = self._callers.get(leg.call_id) if leg is not None else None
+        joined = caller is not None and caller.joined == leg_id
+        self._end_leg(leg_id, Disposition.ANSWERED if joined else disposition, "stopped")
 
     def _end_leg(self, leg_id: LegId, disposition: Disposition, cause: str) -> None:
         leg = self._legs.pop(leg_id, None)

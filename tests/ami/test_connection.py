@@ -57,6 +57,10 @@ class FakeAmi:
             if not writer.is_closing():
                 writer.write(message.encode() + b"\r\n\r\n")
 
+    def say_part(self, data: bytes) -> None:
+        for writer in self._writers:
+            writer.write(data)
+
     def cut(self) -> None:
         for writer in self._writers:
             writer.transport.abort()
@@ -166,6 +170,41 @@ async def test_events_come_in_order_and_one_that_fails_stops_nothing(ami: FakeAm
         await until(lambda: len(seen) == 200)
 
     assert seen == [str(n) for n in range(200)]
+
+
+async def test_a_reader_dropped_in_the_middle_of_a_message_comes_back_and_understands(
+    ami: FakeAmi,
+) -> None:
+    """Asterisk does so with one that is slower than its writetimeout."""
+    seen: list[Headers] = []
+    async with connected(ami, seen.append) as line:
+        ami.say("Event: Newstate\r\nN: 1")
+        ami.say_part("Event: Hangup\r\nUniqueid: 1.1\r\nCallerIDName: Мар".encode()[:-1])
+        await until(lambda: len(seen) == 1)
+        ami.cut()
+        await until(lambda: line.up and ami.logins == 2)
+        ami.say("Event: Newstate\r\nN: 2")
+        await until(lambda: len(seen) == 2)
+
+    assert [one["N"] for one in seen] == ["1", "2"]
+
+
+async def test_a_flood_is_taken_in_order_and_the_line_lives_on(
+    ami: FakeAmi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PING_EVERY_S", 0.1)
+    seen: list[str] = []
+    async with connected(ami, lambda headers: seen.append(headers["N"])) as line:
+        for n in range(50_000):
+            ami.say(f"Event: Newstate\r\nN: {n}\r\nCallerIDName: Мария")
+        done: list[Headers | None] = []
+        line.act("Hangup", (("Channel", "PJSIP/x"),), done.append)
+        await until(lambda: len(seen) == 50_000 and bool(done))
+        assert line.up
+        assert done[0] is not None
+
+    assert seen == [str(n) for n in range(50_000)]
+    assert ami.logins == 1
 
 
 async def test_an_event_with_the_id_of_an_action_reaches_the_engine_too(ami: FakeAmi) -> None:

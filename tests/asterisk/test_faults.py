@@ -96,6 +96,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.mark.load
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL"])
 async def test_a_restart_during_fifty_calls_drops_none(
     how: str, plan: Path, tmp_path: Path

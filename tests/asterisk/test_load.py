@@ -13,7 +13,7 @@ from pbx.journal import port as journal
 from routing import facts
 from tests.world import DID, agent, plan, sales
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asterisk, pytest.mark.load, pytest.mark.timeout(180)]
 
 CALLS, RATE, AGENTS = 4000, 150, 200
 

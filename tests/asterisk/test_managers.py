@@ -113,6 +113,7 @@ async def test_a_manager_asks_a_colleague_and_joins_the_caller_with_them() -> No
         with_caller = await desk.rung()
         await _until(lambda: bool(story.of(facts.LegJoined)))
         with_colleague = await desk.call("102")
+        await asyncio.sleep(0.5)  # they speak: until both are in a bridge nobody knows who it is
         assert await desk.transfer(with_caller, with_colleague) == "SIP/2.0 200 OK"
         desk.hang_up(with_caller)
         state = engine.core.dispatcher.agent_state

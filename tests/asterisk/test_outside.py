@@ -50,7 +50,7 @@ DIALLED = {
     "+4420": None,
     "+79161112233*72": None,
     "79161112233&PJSIP": None,
-    "${EXTEN}": None,
+    "%24%7BEXTEN%7D": None,
 }
 
 

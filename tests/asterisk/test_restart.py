@@ -260,8 +260,6 @@ async def test_a_call_without_any_engine_is_served_by_the_dialplan() -> None:
 
 
 async def test_the_house_keeping_forgets_what_is_gone_and_nothing_else() -> None:
-    from pbx.ami import reconcile
-
     async with (
         AsteriskLab(phones=["anna"]) as lab,
         Phone(lab, "anna", NoAnswer()),
@@ -274,7 +272,10 @@ async def test_the_house_keeping_forgets_what_is_gone_and_nothing_else() -> None
         ghost = CallId("1.1")
         channels.callers[ghost] = type(channels.callers[call_id])(ghost, "PJSIP/trunk-ffff")
 
-        assert await reconcile.clean(told.switch.connection, channels) == 1
+        keeping = told.switch.housekeeping
+        for _ in range(3):
+            await keeping.look()
+        assert (keeping.forgotten, keeping.repaired) == (1, 0)
         assert [one.call_id for one in told.of(port.CallerGone)] == [ghost]
         assert not told.of(LegEnded)
         caller.hang_up()

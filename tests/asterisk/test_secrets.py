@@ -87,7 +87,7 @@ async def test_no_secret_in_a_repr_or_an_exception() -> None:
         settings = AmiSettings(lab.ami_host, lab.ami_port, lab.ami_user, WRONG)
         connection = _connection(settings)
         with pytest.raises(LoginRefused) as refused:
-            await connection.open()
+            await connection.lead()
         env = {"VORONKA_AMI_SECRET": WRONG, "VORONKA_DB": f"postgresql://x:{DB_PASSWORD}@y/z"}
         shown = f"{settings!r} {connection!r} {connection.config} {refused.value!r} "
         shown += repr(read_settings(env))

@@ -102,6 +102,15 @@ class LiveCall:
                 self.waiting.timer.cancel()
             self.waiting = None
 
+    def talk_begins(self, leg_id: LegId, now: Seconds) -> None:
+        """The wait is over: somebody talks with the caller."""
+        self.wait_ends(now)
+        self.stage = Stage.TALKING
+        self.talked = True
+        self.talking_leg = leg_id
+        self.talking_since = now
+        self.giver = None
+
     def talk_ends(self, now: Seconds) -> None:
         """Close the talk, if one is open."""
         if self.talking_leg is not None:

@@ -172,6 +172,9 @@ class Metrics:
         self._refused = _Children(
             counter("outside_refused", "Outside numbers that were not called.", "reason")
         )
+        self._recordings = _Children(
+            counter("recordings", "Recordings of talks that ended.", "result")
+        )
         self._irregular = counter("irregular_events", "Events that did not fit the state.")
         self._wait = _Children(
             histogram("wait_seconds", "Waits in a queue, by how they ended.", PERSON_S, *_WAIT)
@@ -212,6 +215,8 @@ class Metrics:
         self._takers: dict[type, Callable[[Any], None]] = {
             journal.CallStarted: self._call_started,
             journal.CallEnded: self._call_ended,
+            journal.RecordingKept: lambda _: self._recordings("kept").inc(),
+            journal.RecordingFailed: lambda _: self._recordings("failed").inc(),
             journal.OutsideLegFinished: self._outside_finished,
             journal.EstimateProved: self._estimate_proved,
             journal.OutsideRefused: self._outside_refused,

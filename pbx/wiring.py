@@ -38,6 +38,7 @@ from pbx.plan.load import load
 from pbx.plan.model import Plan
 from pbx.plan.prompts import PromptStore
 from pbx.plan.strategies import installed_strategies
+from pbx.recordings.keeper import Keeper
 from pbx.records.absence import Absence, CdrFile
 from pbx.settings import Settings
 from routing.dispatcher import Dispatcher
@@ -280,6 +281,7 @@ async def build(settings: Settings) -> Service:
         ),
         prompts.resolver(),
         messages=MessageFolder(settings.messages.here, settings.messages.on_switch),
+        recorder=Keeper(settings.recordings.here, settings.recordings.on_switch),
         rng=random.Random(int.from_bytes(os.urandom(8))),
         addresses={
             device.address for agent in plan.routing.agents.values() for device in agent.devices

@@ -180,4 +180,5 @@ def play(
     assert not world.switch.busy, "callers or legs are left in the switch"
     assert not world.core.calls.by_id, "calls are left in the engine"
     assert not world.core.calls.on_number
+    assert not world.core.recordings.live, "recordings of legs that are gone"
     return story

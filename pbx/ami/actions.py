@@ -136,8 +136,13 @@ def originate(
     caller: str,
     caller_channel_id: str,
     caller_channel: str,
+    record_to: str = "",
 ) -> Fields:
-    """Ring a device; who answers runs [voronka-agent]: takes the caller, or finds them taken."""
+    """Ring a device; who answers runs [voronka-agent]: takes the caller, or finds them taken.
+
+    ``record_to``: the file of the talk as Asterisk sees it, without its suffix; "" for none.
+    """
+    record = (("Variable", f"VORONKA_RECORD={plain(record_to)}"),) if record_to else ()
     return (
         ("Channel", address(to)),
         ("ChannelId", plain(channel_id)),
@@ -150,4 +155,5 @@ def originate(
         ("Variable", f"VORONKA_CALL={plain(caller_channel_id)}"),
         ("Variable", f"VORONKA_CALLER={plain(caller_channel)}"),
         ("Variable", "TRANSFER_CONTEXT=voronka-transfer"),
+        *record,
     )

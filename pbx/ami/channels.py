@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -89,9 +89,31 @@ class CallerChannel:
     stranger: bool = False
 
 
+class Recorder(Protocol):
+    """Who makes files of what Asterisk records."""
+
+    def start(self, tell: Callable[[port.RecordingEnded], None]) -> None:
+        """Begin; ``tell`` is called in the running event loop."""
+
+    def stop(self) -> None:
+        """Leave what is not finished to the next engine."""
+
+    def path(self, name: str) -> str:
+        """Where Asterisk is to record to, without suffix."""
+
+    def over(self, name: str, *, talked: bool) -> None:
+        """The leg that was to be recorded is over; what becomes of it is told later."""
+
+    def unfinished(self) -> frozenset[str]:
+        """Names of what lay there a moment ago and is no finished file yet."""
+
+    def take_up(self, names: Iterable[str]) -> None:
+        """Nobody records these any more: make files of them."""
+
+
 @dataclass(slots=True)
 class LegChannel:
-    """A leg that we ring."""
+    """A leg that we ring.  ``record_as``: its talk is recorded under this name."""
 
     leg_id: LegId
     call_id: CallId
@@ -101,6 +123,7 @@ class LegChannel:
     joined: bool = False
     stopped: Disposition | None = None
     reason: str = ""
+    record_as: str = ""
 
 
 def known(text: str) -> str:

@@ -22,6 +22,7 @@ from pbx.ami.channels import (
 from pbx.ami.connection import AmiConnection
 from pbx.ami.protocol import Headers
 from pbx.ami.translate import Channels
+from pbx.recordings.names import leg_of
 from pbx.switch.port import UNSEEN
 from routing.values import CallId
 
@@ -34,10 +35,12 @@ async def after_login(connection: AmiConnection, channels: Channels) -> None:
     asked = {call_id: caller.agi_id for call_id, caller in channels.callers.items()}
     for state in await connection.listing("DeviceStateList"):
         channels.take({**state, "Event": "DeviceStateChange"})
+    left = channels.recorder.unfinished()
     bridges = await connection.listing("BridgeList")
     technology = {one.get("BridgeUniqueid", ""): one.get("BridgeTechnology", "") for one in bridges}
     found = await connection.listing("CoreShowChannels")
     found.sort(key=_age)  # who came first is served first
+    take_up_recordings(channels, left, found)
     why = RESTARTED if connection.lease.asterisk_restarted else UNSEEN
     channels.forget_missing({one.get("Uniqueid", "") for one in found}, why, among=before)
     channels.forget_bridges()
@@ -53,6 +56,15 @@ async def after_login(connection: AmiConnection, channels: Channels) -> None:
             resume(channels, caller, one)
     channels.renew_limits()  # they may be about to run out
     channels.tell_up()
+
+
+def take_up_recordings(channels: Channels, left: frozenset[str], found: list[Headers]) -> None:
+    """Recordings of legs that are not there any more, of an engine before us for instance.
+
+    ``left`` was asked for before ``found``: a leg that began in between is in neither.
+    """
+    there = {one.get("Uniqueid", "") for one in found}
+    channels.recorder.take_up(name for name in left if LEG_PREFIX + leg_of(name) not in there)
 
 
 def served_without_us(channels: Channels, found: list[Headers]) -> None:

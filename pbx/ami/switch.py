@@ -13,6 +13,7 @@ import structlog
 
 from pbx.ami import reconcile
 from pbx.ami.actions import keep_rescue
+from pbx.ami.channels import Recorder
 from pbx.ami.connection import AmiConnection, Watcher
 from pbx.ami.housekeeping import HouseKeeping
 from pbx.ami.lease import Lease
@@ -50,8 +51,8 @@ class AsteriskSwitch:
     """Drives Asterisk over AMI; keeps the promises of pbx.switch.port.
 
     ``addresses``: the devices of the plan, whose reachability and own calls are told.
-    ``command_prefix``: of this run only (see Channels).  ``rescue``: what Asterisk is to do while
-    no engine runs; None leaves it as it is.
+    ``recorder``: of talks.  ``command_prefix``: of this run only (see Channels).  ``rescue``: what
+    Asterisk is to do while no engine runs; None leaves it as it is.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class AsteriskSwitch:
         resolve: PromptResolver,
         *,
         messages: MessageFolder,
+        recorder: Recorder,
         rng: random.Random,
         addresses: Iterable[str],
         watcher: Watcher,
@@ -85,9 +87,11 @@ class AsteriskSwitch:
             tell=self._tell,
             resolve=resolve,
             messages=messages,
+            recorder=recorder,
             addresses=frozenset(addresses),
             command_prefix=command_prefix,
         )
+        self._recorder = recorder
         self.housekeeping = HouseKeeping(self.connection, self.channels)
         self._rescue = rescue
         self._messages = messages.on_switch
@@ -103,6 +107,7 @@ class AsteriskSwitch:
         Raises SwitchLost or LoginRefused.
         """
         self._on_event = on_event
+        self._recorder.start(self._tell)
         if not self.connection.up:
             await self.connection.lead()
         await self.connection.open()
@@ -122,6 +127,7 @@ class AsteriskSwitch:
         for task in self._house:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        self._recorder.stop()
         await self.connection.shut()
         self._on_event = _nobody
 

@@ -22,6 +22,7 @@ from pbx.ami.channels import (
     CallerChannel,
     LegChannel,
     MessageFolder,
+    Recorder,
 )
 from pbx.ami.legs import Legs
 from pbx.ami.protocol import Headers
@@ -48,6 +49,7 @@ class Channels:
         tell: Callable[[port.SwitchEvent], None],
         resolve: port.PromptResolver,
         messages: MessageFolder,
+        recorder: Recorder,
         addresses: frozenset[str],
         command_prefix: str = "a",
     ) -> None:
@@ -61,7 +63,8 @@ class Channels:
             messages=messages,
             command_prefix=command_prefix,
         )
-        self.ringing = Legs(act=act, tell=tell, callers=self.leading.by_id)
+        self.ringing = Legs(act=act, tell=tell, callers=self.leading.by_id, recorder=recorder)
+        self.recorder = recorder
         self.announcing = Announcers(
             act=act,
             tell=tell,
@@ -84,7 +87,7 @@ class Channels:
             "AsyncAGIStart": self.leading.agi_start,
             "AsyncAGIExec": self.leading.agi_exec,
             "AsyncAGIEnd": self.leading.agi_end,
-            "DTMFEnd": self.leading.key,
+            "DTMFEnd": self._key,
             "DeviceStateChange": self._device_state,
         }
 
@@ -110,6 +113,8 @@ class Channels:
         match command:
             case port.Ring():
                 self.ringing.ring(command)
+            case port.PauseRecording():
+                self.ringing.pause(command)
             case StopRinging(leg_id, why):
                 self.ringing.stop(leg_id, why)
             case port.Hold():
@@ -173,6 +178,12 @@ class Channels:
             self.ringing.new_state(leg, state)
         elif (caller := self.callers.get(CallId(unique_id))) and state == UP:
             caller.answered = True
+
+    def _key(self, event: Headers) -> None:
+        if leg := self.ringing.of(event["Uniqueid"]):
+            self.ringing.key(leg, event)
+        else:
+            self.leading.key(event)
 
     def _hangup(self, event: Headers) -> None:
         unique_id = event["Uniqueid"]

@@ -13,6 +13,7 @@ _COMMANDS = {
     "calls": "pbx.cli.calls:calls",
     "check": "pbx.cli.check:check",
     "missed": "pbx.cli.missed:missed",
+    "recordings": "pbx.cli.recordings:recordings",
     "run": "pbx.cli.run:run",
     "version": "pbx.cli.version:version",
 }

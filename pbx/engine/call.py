@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ivr.commands import CallAgent, CallOutside, QueueCaller
 from ivr.walk import Walk
 from pbx.engine.announcements import Announcer
-from pbx.plan.model import Number, Plan
+from pbx.plan.model import Number, Plan, Recording
 from routing.timers import Timer
 from routing.values import AgentId, CallId, LegId, Outcome, QueueId, Seconds
 
@@ -53,7 +54,8 @@ class LiveCall:
     engine, when the wait that begins now really began.  ``overflowed``: a queue gave the caller
     back, or the number's lines were full.  ``giver``: the agent who sent the caller on, to whom
     they go back if nobody answers there.  ``leaving_by``: the key by which they leave the line, ""
-    for none.  ``wait_s`` and ``talk_s`` are what is already over.
+    for none.  ``recording``: the rule by which the next talk is recorded.  ``after_notice``: what
+    is done when the caller has heard of it.  ``wait_s`` and ``talk_s`` are what is already over.
     ``silences``: commands for the caller in a row that the switch did not answer.
     """
 
@@ -78,6 +80,9 @@ class LiveCall:
     talked: bool = False
     last_agent: AgentId | None = None
     giver: AgentId | None = None
+    recording: Recording | None = None
+    told_of_recording: bool = False
+    after_notice: QueueCaller | CallAgent | CallOutside | None = None
     overflowed: bool = False
     message_left: bool = False
     voicemail_box: str = ""
@@ -96,6 +101,15 @@ class LiveCall:
             if self.waiting.timer is not None:
                 self.waiting.timer.cancel()
             self.waiting = None
+
+    def talk_begins(self, leg_id: LegId, now: Seconds) -> None:
+        """The wait is over: somebody talks with the caller."""
+        self.wait_ends(now)
+        self.stage = Stage.TALKING
+        self.talked = True
+        self.talking_leg = leg_id
+        self.talking_since = now
+        self.giver = None
 
     def talk_ends(self, now: Seconds) -> None:
         """Close the talk, if one is open."""

@@ -17,11 +17,13 @@ from ivr import commands as ivr_commands
 from ivr import events as ivr_events
 from ivr.nodes import ToQueue
 from ivr.walk import Walk
-from pbx.engine.awaited import JOIN_S, Awaited
-from pbx.engine.call import LiveCall, LiveCalls, OutsideLeg, Stage
+from pbx.engine.awaited import Awaited
+from pbx.engine.call import LiveCall, LiveCalls, Stage
 from pbx.engine.devices import DeviceMap
+from pbx.engine.elsewhere import Elsewhere
 from pbx.engine.outcome import outcome_of
-from pbx.engine.outside import REFUSED_AFTER_S, OutsideCalls, OutsideRefusal, RefusedLeg
+from pbx.engine.outside import OutsideCalls
+from pbx.engine.recording import Recordings
 from pbx.engine.waiting import WaitingRoom
 from pbx.journal import port as journal
 from pbx.numbers import clean_name, normalise
@@ -35,7 +37,6 @@ from routing.values import (
     AgentState,
     CallId,
     Disposition,
-    LegId,
     Outcome,
     QueueId,
     ReturnReason,
@@ -47,7 +48,6 @@ TRANSFER_RING_S = 30.0
 DEFAULT_SHORT_ABANDON_S = 5.0
 """What counts as a short abandon where no queue says it, seconds."""
 
-LegEvent = events.DeviceRinging | events.DeviceAnswered | events.Joined | events.LegEnded
 Send = Callable[[switch.SwitchCommand], None]
 Note = Callable[[journal.Entry, float], None]
 ToUtc = Callable[[float], datetime]
@@ -60,8 +60,6 @@ class EngineCore:
     has a clock, takes it and measures.
 
     ``open_waits``: of the engine before this one, taken up when their callers are found.
-    ``outside_calls`` says whether an outside number may be called.
-
     ``handle`` takes a switch event, ``tell`` an event for the distribution from elsewhere (an
     agent's pause, a new plan), ``woke`` the time that ``wake_at`` asked for.
     """
@@ -88,15 +86,23 @@ class EngineCore:
         self._send = send
         self._note = note
         self._to_utc = to_utc
-        self._id_prefix = id_prefix
-        self._outside_legs = 0
         self._dispatcher_wakes_at: float | None = None
         self._waiting = WaitingRoom(dispatcher, self.rates, send=send, note=note)
         self._awaited = Awaited(
-            send=send, note=note, walk_on=self._walk_on, leg_ended=self._outside
+            send=send, note=note, walk_on=self._walk_on, leg_ended=self._outside_leg
         )
-        self.outside_calls = OutsideCalls()
-        self._refused: dict[LegId, RefusedLeg] = {}
+        self.recordings = Recordings(send=send, note=note)
+        self._elsewhere = Elsewhere(
+            plan,
+            self.calls,
+            self.recordings,
+            self._awaited,
+            send=send,
+            note=note,
+            to_utc=to_utc,
+            give_back=self._give_back,
+            id_prefix=id_prefix,
+        )
         self._devices = DeviceMap(plan.routing)
         self._numbers = _spellings(plan)
         # A reaction may bring a further event (a returned caller is queued again): it waits
@@ -114,18 +120,22 @@ class EngineCore:
     @property
     def wake_at(self) -> float | None:
         """When ``woke`` is wanted, None for never."""
-        times = [self._dispatcher_wakes_at, self._waiting.next_at, self._awaited.next_at]
-        times += [leg.ends_at for leg in self._refused.values()]
+        times = (
+            self._dispatcher_wakes_at,
+            self._waiting.next_at,
+            self._awaited.next_at,
+            self._elsewhere.next_at,
+        )
         return min((at for at in times if at is not None), default=None)
 
     def woke(self, now: float) -> None:
         """The time asked for by ``wake_at`` has come."""
         # A timer may fire a hair early: the time that was asked for has come all the same.
         now = max(now, self.wake_at or now)
-        for leg_id in [key for key, leg in self._refused.items() if leg.ends_at <= now]:
+        for leg_id in self._elsewhere.due(now):
             # The end of one may have stopped the other.
-            if (leg := self._refused.pop(leg_id, None)) is not None:
-                self.tell(events.LegEnded(leg_id, Disposition.FAILED, leg.why), now)
+            if (end := self._elsewhere.take_refused(leg_id)) is not None:
+                self.tell(end, now)
         self._dispatcher_wakes_at = None
         self.tell(events.Woke(), now)
         self._waiting.woke(now)
@@ -153,6 +163,7 @@ class EngineCore:
         """A new plan is in force for new calls; calls in progress walk on by their own."""
         before = self.plan
         self.plan = plan
+        self._elsewhere.plan = plan
         self._devices = DeviceMap(plan.routing)
         self._numbers = _spellings(plan)
         self.rates.replace_plan(plan.routing, now)
@@ -185,6 +196,12 @@ class EngineCore:
             case switch.WaitLeft(call_id):
                 if call := self.calls.by_id.get(call_id):
                     self._left_by_key(call, now)
+            case switch.LegKey(leg_id, key):
+                self.recordings.key(leg_id, key, now)
+            case switch.RecordingPaused(leg_id, paused):
+                self.recordings.paused(leg_id, paused, now)
+            case switch.RecordingEnded():
+                self.recordings.over(event, now)
             case switch.CallerTransferred(call_id, target):
                 if call := self.calls.by_id.get(call_id):
                     self._transferred(call, target, now)
@@ -207,7 +224,7 @@ class EngineCore:
                 | events.LegEnded(leg_id, _, _)
             ):
                 if call := self.calls.by_outside_leg.get(leg_id):
-                    self._outside(call, event, now)
+                    self._elsewhere.heard(call, event, now)
                 else:
                     self.tell(event, now)
             case switch.AddressBusy(address, key):
@@ -241,6 +258,15 @@ class EngineCore:
             agent_id = agents[0] if len(agents) == 1 else None
             self._note(journal.OwnTalkStarted(agent_id, number), now)
 
+    @property
+    def outside_calls(self) -> OutsideCalls:
+        """What counts the calls to outside numbers."""
+        return self._elsewhere.limits
+
+    def _outside_leg(self, call: LiveCall, event: events.LegEnded, now: float) -> None:
+        """The end of an outside leg that was not heard of in time."""
+        self._elsewhere.heard(call, event, now)
+
     # A caller's way ----------------------------------------------------------------------
 
     def _arrived(
@@ -264,7 +290,8 @@ class EngineCore:
         before = self.open_waits.pop(event.call_id, None)
         waits_from: float | None = found_since
         passed: tuple[str, ...] = ()
-        if before is not None and isinstance(plan.tree.get(before.node_id), ToQueue):
+        resumed = before is not None and isinstance(plan.tree.get(before.node_id), ToQueue)
+        if before is not None and resumed:
             entry, passed = before.node_id, before.passed
             waits_from = before.since.timestamp()
         began = now if found_since is None else found_since
@@ -279,6 +306,7 @@ class EngineCore:
             started_at=began,
             waits_from=None if waits_from is None else min(waits_from, now),
             overflowed=full,
+            told_of_recording=resumed,
         )
         self.calls.add(call)
         self._note(
@@ -301,9 +329,15 @@ class EngineCore:
             self._do(call, ivr_commands.HangUpCaller(Outcome.REJECTED), now)
             return
         self._walk_on(call, ivr_events.WalkStarted(), now)
-        call.waits_from = None
+        if call.after_notice is None:
+            call.waits_from = None
 
     def _walk_on(self, call: LiveCall, event: ivr_events.Event, now: float) -> None:
+        if isinstance(event, ivr_events.PlayFinished) and call.after_notice is not None:
+            handover, call.after_notice = call.after_notice, None
+            self._do(call, handover, now)
+            call.waits_from = None
+            return
         if isinstance(event, ivr_events.MessageRecorded) and event.length_s > 0:
             call.message_left = True
             self._note(
@@ -325,13 +359,15 @@ class EngineCore:
             )
 
     def _do(self, call: LiveCall, command: ivr_commands.Command, now: float) -> None:
+        if self.recordings.tells_first(call, command):
+            return
         match command:
             case ivr_commands.QueueCaller(queue_id, priority, needs):
                 self._to_queue(call, queue_id, now, priority=priority, needs=needs)
             case ivr_commands.CallAgent(agent_id, ring_time_s):
                 self._to_agent(call, agent_id, ring_time_s, now)
             case ivr_commands.CallOutside():
-                self._to_outside(call, command, now)
+                self._elsewhere.ring(call, command, now)
             case ivr_commands.KeepCallback(queue_id):
                 call.overflowed = True  # nobody for now, but not turned away
                 self._note(journal.CallbackAsked(call.call_id, call.caller_e164, queue_id), now)
@@ -386,90 +422,6 @@ class EngineCore:
         if call.stage is Stage.RINGING_AGENT:
             self._send(switch.Hold(call.call_id, "ringing"))
 
-    def _to_outside(self, call: LiveCall, command: ivr_commands.CallOutside, now: float) -> None:
-        leg_id = self._new_outside_leg()
-        if self._refusal(call.call_id, leg_id, command.number, call.giver, now):
-            self._give_back(call, ReturnReason.FAILED, now)
-            return
-        call.stage = Stage.OUTSIDE
-        call.waiting_since = now
-        call.outside_leg = OutsideLeg(leg_id, started_at=now)
-        self.calls.by_outside_leg[leg_id] = call
-        self._note(
-            journal.OutsideLegStarted(call.call_id, leg_id, command.address, command.number), now
-        )
-        self._send(
-            switch.Ring(
-                leg_id,
-                call.call_id,
-                command.address,
-                command.ring_time_s,
-                call.caller_shown,
-                call.caller_name,
-            )
-        )
-        self._send(switch.Hold(call.call_id, "ringing"))
-        self._awaited.end_of(call, leg_id, command.ring_time_s, now)
-
-    def _refusal(
-        self, call_id: CallId, leg_id: LegId, number: str, agent_id: AgentId | None, now: float
-    ) -> OutsideRefusal | None:
-        """Why this outside number may not be called now, by the plan in force, not the call's
-        own; None when it may."""
-        why = self.outside_calls.ask(self.plan, number, agent_id, now, self._to_utc(now))
-        if why is not None:
-            refused = journal.OutsideRefused(call_id, leg_id, number, agent_id, why.value)
-            self._note(refused, now)
-        return why
-
-    def _new_outside_leg(self) -> LegId:
-        self._outside_legs += 1
-        return LegId(f"{self._id_prefix}x{self._outside_legs}")
-
-    def _outside(self, call: LiveCall, event: LegEvent, now: float) -> None:
-        leg = call.outside_leg
-        if leg is None or leg.leg_id != event.leg_id:
-            if isinstance(event, events.LegEnded):
-                self._awaited.heard(event.leg_id)
-                del self.calls.by_outside_leg[event.leg_id]
-            return
-        match event:
-            case events.DeviceAnswered(leg_id):
-                self._awaited.end_of(call, leg_id, JOIN_S, now)
-            case events.Joined():
-                self._awaited.heard(leg.leg_id)
-                leg.joined = True
-                leg.joined_at = now
-                self._talk_begins(call, leg.leg_id, now)
-            case events.LegEnded(leg_id, disposition, cause):
-                self._awaited.heard(leg_id)
-                picked_up_at = leg.joined_at if leg.joined else now
-                self._note(
-                    journal.OutsideLegFinished(
-                        call.call_id,
-                        leg_id,
-                        disposition.value,
-                        cause,
-                        ring_s=picked_up_at - leg.started_at,
-                        talk_s=now - picked_up_at,
-                    ),
-                    now,
-                )
-                if call.talking_leg == leg_id:
-                    call.talk_ends(now)
-                call.outside_leg = None
-                del self.calls.by_outside_leg[leg_id]
-                if not leg.joined and call.stage is Stage.OUTSIDE:
-                    self._give_back(call, _why_not(disposition), now)
-
-    def _talk_begins(self, call: LiveCall, leg_id: LegId, now: float) -> None:
-        call.wait_ends(now)
-        call.stage = Stage.TALKING
-        call.talked = True
-        call.talking_leg = leg_id
-        call.talking_since = now
-        call.giver = None
-
     def _key_in_line(self, call: LiveCall, key: str) -> None:
         """A key that leaves the line: the switch decides whether it came before a join."""
         queue_id = call.queue_id
@@ -490,7 +442,7 @@ class EngineCore:
             return
         call.wait_ends(now)
         call.talk_ends(now)
-        self._handed_over_ends(call, now)
+        self._elsewhere.handed_over_ends(call, now)
         if (giver := call.giver) is not None:
             call.giver = None
             self._to_agent(call, giver, TRANSFER_RING_S, now)
@@ -506,7 +458,7 @@ class EngineCore:
         self._note(journal.Transferred(call.call_id, call.talking_leg, target[:40]), now)
         giver = call.last_agent
         call.talk_ends(now)
-        self._handed_over_ends(call, now)
+        self._elsewhere.handed_over_ends(call, now)
         plan = call.plan
         if (agent_id := plan.extensions.get(target)) is not None:
             call.giver = giver if giver != agent_id else None
@@ -516,7 +468,7 @@ class EngineCore:
         elif plan.trunk and (number := normalise(target, plan.region)).e164:
             address = plan.trunk.format(number=number.e164)
             call.giver = giver
-            self._to_outside(
+            self._elsewhere.ring(
                 call, ivr_commands.CallOutside(number.e164, address, TRANSFER_RING_S), now
             )
         elif giver is not None:
@@ -528,58 +480,22 @@ class EngineCore:
         """An agent joined the caller with somebody whom they had called themselves."""
         self._note(journal.Transferred(call.call_id, call.talking_leg, target[:40]), now)
         call.talk_ends(now)
-        self._handed_over_ends(call, now)
-        self._talks_elsewhere(call, address, target[:40], now)
+        self._elsewhere.handed_over_ends(call, now)
+        self._elsewhere.talks(call, self._devices, address, target[:40], now)
 
     def _taken(self, call: LiveCall, address: str, now: float) -> None:
         """A phone that an engine before us rang has the caller: nobody else is to be rung."""
         if call.stage not in (Stage.WAITING, Stage.RINGING_AGENT):
             return
-        self._talks_elsewhere(call, address, address, now)
+        self._elsewhere.talks(call, self._devices, address, address, now)
         self.tell(events.CallerLeft(call.call_id), now)
-
-    def _talks_elsewhere(self, call: LiveCall, address: str, number: str, now: float) -> None:
-        """The caller talks on a leg that the distribution does not know."""
-        agent_id = next(iter(self._devices.agents_at(address)), None)
-        leg = OutsideLeg(
-            self._new_outside_leg(),
-            now,
-            joined=True,
-            joined_at=now,
-            handed_over=True,
-            agent=agent_id,
-        )
-        call.outside_leg = leg
-        call.last_agent = agent_id
-        self._note(
-            journal.OutsideLegStarted(call.call_id, leg.leg_id, address, number, agent_id), now
-        )
-        self._talk_begins(call, leg.leg_id, now)
-
-    def _handed_over_ends(self, call: LiveCall, now: float) -> None:
-        leg = call.outside_leg
-        if leg is None or not leg.handed_over:
-            return
-        call.outside_leg = None
-        self._note(
-            journal.OutsideLegFinished(
-                call.call_id,
-                leg.leg_id,
-                Disposition.ANSWERED.value,
-                "",
-                ring_s=0.0,
-                talk_s=now - leg.joined_at,
-                agent=leg.agent,
-            ),
-            now,
-        )
 
     def _gone(self, call: LiveCall, cause: str, now: float) -> None:
         """The caller's channel is gone: the last that is heard of the call."""
         stage = call.stage
         call.wait_ends(now)
         call.talk_ends(now)
-        self._handed_over_ends(call, now)
+        self._elsewhere.handed_over_ends(call, now)
         self._awaited.heard(call.call_id)
         if leg := call.outside_leg:
             if not leg.joined:
@@ -613,20 +529,17 @@ class EngineCore:
                 if call := self.calls.by_id.get(call_id):
                     call.last_agent = agent_id
                     self._waiting.served(call, now)
-                    self._talk_begins(call, leg_id, now)
+                    self._elsewhere.talk_begins(call, leg_id, now)
             case facts.LegFinished(leg_id, call_id):
+                self.recordings.ended(leg_id)
                 call = self.calls.by_id.get(call_id)
                 if call is not None and call.talking_leg == leg_id:
                     call.talk_ends(now)
 
     def _carry_out(self, command: commands.Command, now: float) -> None:
         match command:
-            case commands.RingDevice(leg_id, address=address):
-                number = self.plan.outside_devices.get(address)
-                if number is not None and (
-                    why := self._refusal(command.call_id, leg_id, number, command.agent_id, now)
-                ):
-                    self._refused[leg_id] = RefusedLeg(now + REFUSED_AFTER_S, journal.REFUSED + why)
+            case commands.RingDevice(leg_id):
+                if self._elsewhere.refuses(command, now):
                     return
                 call = self.calls.by_id.get(command.call_id)
                 self._send(
@@ -637,13 +550,14 @@ class EngineCore:
                         command.ring_time_s,
                         call.caller_shown if call else "",
                         call.caller_name if call else "",
+                        self.recordings.name_for(call, leg_id, self._to_utc(now)),
                     )
                 )
             case commands.StopRinging(leg_id, disposition):
-                if (leg := self._refused.pop(leg_id, None)) is None:
+                if (end := self._elsewhere.take_refused(leg_id, disposition)) is None:
                     self._send(command)
                 else:
-                    self.tell(events.LegEnded(leg_id, disposition, leg.why), now)
+                    self.tell(end, now)
             case commands.ReturnCaller(call_id, reason):
                 if call := self.calls.by_id.get(call_id):
                     self._give_back(call, reason, now)
@@ -671,14 +585,3 @@ def _spellings(plan: Plan) -> Mapping[str, Number]:
         for spelling in (number.did, number.did.removeprefix("+"), *number.also):
             found[spelling] = number
     return found
-
-
-def _why_not(disposition: Disposition) -> ReturnReason:
-    """What an outside number's failed leg means to the menu tree."""
-    match disposition:
-        case Disposition.BUSY | Disposition.REJECTED:
-            return ReturnReason.BUSY
-        case Disposition.NO_ANSWER:
-            return ReturnReason.NO_ANSWER
-        case _:
-            return ReturnReason.FAILED

@@ -122,6 +122,43 @@ class MessageLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingStarted:
+    """The talk on ``leg_id`` is being recorded, to ``path`` below the folder of recordings."""
+
+    call_id: CallId
+    leg_id: LegId
+    path: str
+    keep_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingHeld:
+    """The manager stopped the recording in the talk (``paused``), or resumed it."""
+
+    call_id: CallId
+    leg_id: LegId
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingKept:
+    """The recording is a finished file.  ``length_s`` includes what was paused."""
+
+    leg_id: LegId
+    path: str
+    length_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFailed:
+    """There is no recording, or none yet; the talk was not touched by that."""
+
+    leg_id: LegId
+    path: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class OwnTalkStarted:
     """A manager called ``number`` (E.164) past the queues, and talks with whoever picked up.
 
@@ -160,6 +197,10 @@ Entry = (
     | CallbackAsked
     | EstimateProved
     | MessageLeft
+    | RecordingStarted
+    | RecordingHeld
+    | RecordingKept
+    | RecordingFailed
     | OwnTalkStarted
     | CallEnded
 )

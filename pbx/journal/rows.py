@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pbx.journal import leg_rows, port, tables
+from pbx.journal import leg_rows, port, recording_rows, tables
 from pbx.journal.change import Change, Changed, Value, added, text
 from pbx.journal.path import MenuPath
 from pbx.journal.port import Stamped
@@ -99,6 +99,14 @@ class RowMaker:
                 ]
             case port.MessageLeft():
                 return self._message_left(entry, entry_id, at)
+            case port.RecordingStarted():
+                return [recording_rows.started(entry, at)]
+            case port.RecordingHeld():
+                return [recording_rows.held(entry, entry_id, at)]
+            case port.RecordingKept():
+                return recording_rows.kept(entry, at)
+            case port.RecordingFailed():
+                return [recording_rows.failed(entry)]
             case port.OwnTalkStarted(agent_id, number):
                 own = {"talk_id": entry_id, "at": at, "agent": agent_id, "number": number}
                 return [added(tables.own_talks, **own)]

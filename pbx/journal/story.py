@@ -128,6 +128,21 @@ class MessageRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingRow:
+    """A talk's recording.  ``path``: below the folder of recordings.  ``length_s``: None while it
+    is not finished, or for a ``problem``.  ``removed_at``: when the file was pruned."""
+
+    leg_id: str
+    call_id: str | None
+    path: str
+    started_at: datetime
+    length_s: float | None
+    problem: str | None
+    keep_until: datetime
+    removed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class CallStory:
     """All that the log has of one call, each part in the order of time.
 
@@ -141,6 +156,7 @@ class CallStory:
     legs: tuple[LegRow, ...]
     callbacks: tuple[CallbackRow, ...]
     messages: tuple[MessageRow, ...]
+    recordings: tuple[RecordingRow, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,6 +210,24 @@ messages = Table(
     Index("ix_messages_at", "at"),
 )
 
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("leg_id", Text, primary_key=True),
+    # Null: the engine that knew was gone when the talk began; the leg may still tell.
+    Column("call_id", Text),
+    Column("path", Text, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    # Null: not finished, or failed.
+    Column("length_s", Float),
+    Column("problem", Text),
+    Column("keep_until", UtcTime, nullable=False),
+    Column("removed_at", UtcTime),
+    Index("ix_recordings_call_id", "call_id"),
+    Index("ix_recordings_started_at", "started_at"),
+    Index("ix_recordings_keep_until", "keep_until"),
+)
+
 irregulars = Table(
     "irregulars",
     metadata,

@@ -16,6 +16,7 @@ from pbx.plan.resolve_numbers import numbers, vips
 from pbx.plan.resolve_people import extensions, people
 from pbx.plan.resolve_prompts import PromptBook
 from pbx.plan.resolve_queues import queues, rescue
+from pbx.plan.resolve_recording import queue_records
 from pbx.plan.resolve_schedules import schedules
 from pbx.plan.resolve_strategies import StrategyReader
 from pbx.plan.resolve_tree import TreeBuilder
@@ -72,6 +73,7 @@ def resolve(
     found = numbers(context, tree)
     vip = vips(context)
     sounds = queue_sounds(context, prompts)
+    records = queue_records(context, prompts)
     tree.finish()
     context.names.stop()
     _refuse_calls_to_oneself(context, tree, found)
@@ -105,6 +107,7 @@ def resolve(
         rescue=rescued,
         outside_limits=outside,
         outside_devices=everyone.outside,
+        queue_records=records,
         warnings=tuple(context.warnings),
     )
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from pbx.plan.schema_nodes import NodeShape, PromptShape, Say
+from pbx.plan.schema_recording import Record
 from pbx.plan.shape import (
     AtOnce,
     Date,
@@ -170,6 +171,9 @@ class NumberShape(Shape):
         None, description="Music of its callers in any queue; default: the queue's."
     )
     priority: Priority = Field(0, description="Of its callers in any queue; added to the step's.")
+    record: Record | None = Field(
+        None, description="Which talks are recorded: `all`, `20%`, or more; default: none."
+    )
 
 
 class DeviceShape(Shape):
@@ -310,6 +314,9 @@ class QueueShape(Shape):
         None, description="What callers are told of their wait; default: nothing."
     )
     messages: MessagesShape | None = Field(None, description="Messages between the music.")
+    record: Record | None = Field(
+        None, description="Which talks are recorded; default: as the caller's number says."
+    )
     keys: dict[Key, NodeShape] = Field(
         default_factory=dict,
         description="What a waiting caller may press to leave the line, and the step it leads to; "

@@ -12,6 +12,9 @@ The legs' events are routing's own (``DeviceRinging``, ``DeviceAnswered``, ``Joi
 - After ``Announce`` there is exactly one ``AnnouncementOver``, unless the caller leaves the wait
   before: then there may be none.
 - After ``Fetch`` comes either ``WaitLeft`` or the ``Joined`` of a leg, whichever the switch did.
+- After the ``LegEnded`` of a leg that joined and was to be recorded (``record_as``) there is one
+  ``RecordingEnded``, in the next seconds or, where the engine is away, when there is one again.
+  One with a ``problem`` may be followed by another without.
 - Events of one call come in the order in which they happened.
 """
 
@@ -85,6 +88,32 @@ class WaitLeft:
     """What ``Fetch`` asked for: the caller waits no more, and nobody can be joined with them."""
 
     call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class LegKey:
+    """Who talks on a recorded leg pressed a key: 0-9, * or #."""
+
+    leg_id: LegId
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPaused:
+    """What ``PauseRecording`` asked for is done."""
+
+    leg_id: LegId
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingEnded:
+    """The recording named ``name`` is a finished file of ``length_s``, or there is none, for a
+    ``problem`` ("" for none)."""
+
+    name: str
+    length_s: Seconds
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +218,9 @@ SwitchEvent = (
     | AnnouncementOver
     | KeyPressed
     | WaitLeft
+    | LegKey
+    | RecordingPaused
+    | RecordingEnded
     | CallerTransferred
     | CallerHandedOver
     | CallerTaken
@@ -248,7 +280,8 @@ class Fetch:
 class Ring:
     """Ring a device for a caller; the first leg picked up gets the caller (see above).
 
-    ``caller_number`` and ``caller_name`` are shown on the device.
+    ``caller_number`` and ``caller_name`` are shown on the device.  ``record_as``: the talk is
+    recorded from its first word under this name, both sides apart; "" for not at all.
     """
 
     leg_id: LegId
@@ -257,6 +290,15 @@ class Ring:
     ring_time_s: Seconds
     caller_number: str
     caller_name: str
+    record_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRecording:
+    """Record silence instead of the talk on this leg, or (``paused`` False) the talk again."""
+
+    leg_id: LegId
+    paused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +309,7 @@ class Release:
     call_id: CallId
 
 
-SwitchCommand = ForCaller | Hold | Announce | Fetch | Ring | StopRinging | Release
+SwitchCommand = ForCaller | Hold | Announce | Fetch | Ring | PauseRecording | StopRinging | Release
 
 PromptResolver = Callable[[Prompt, str], str]
 """(prompt, language) -> what the switch plays: a sound name or an absolute path, no suffix."""

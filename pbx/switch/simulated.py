@@ -22,6 +22,8 @@ from routing.values import CallId, Disposition, LegId, Seconds
 
 RING_DELAY_S = 0.01
 """From the wish to ring to the phone's 180, seconds (measured on the real switch)."""
+RECORDING_DELAY_S = 1.0
+"""From the end of a talk to its recording's finished file, seconds."""
 PROMPT_S = 2.0
 """How long a prompt plays, seconds."""
 
@@ -45,7 +47,9 @@ class _Leg:
     call_id: CallId
     address: str
     act: PhoneAct
+    record_as: str = ""
     picked_up: bool = False
+    joined_at: Seconds | None = None
 
 
 class SimulatedSwitch:
@@ -101,6 +105,10 @@ class SimulatedSwitch:
                     self._announce(caller, command)
             case port.Ring():
                 self._ring(command)
+            case port.PauseRecording(leg_id, paused):
+                leg = self._legs.get(leg_id)
+                if leg is not None and leg.record_as and leg.joined_at is not None:
+                    self._tell(port.RecordingPaused(leg_id, paused))
             case StopRinging(leg_id, disposition):
                 self._soon(lambda: self._stop(leg_id, disposition))
             case port.Release(call_id):
@@ -250,7 +258,7 @@ class SimulatedSwitch:
         acts = self._script.phones.get(address) or (PhoneAct(Reaction.NO_ANSWER),)
         turn = self._acts_done.get(address, 0)
         act = acts[min(turn, len(acts) - 1)]
-        leg = _Leg(leg_id, command.call_id, address, act)
+        leg = _Leg(leg_id, command.call_id, address, act, command.record_as)
         self._legs[leg_id] = leg
         if caller := self._callers.get(command.call_id):
             caller.legs.add(leg_id)
@@ -319,6 +327,7 @@ class SimulatedSwitch:
             return
         caller.joined = leg.leg_id
         caller.command += 1
+        leg.joined_at = self._now
         self._on_event(Joined(leg.leg_id))
         self._patience(caller, At.TALKING)
         if leg.act.talk_s is not None:
@@ -356,6 +365,9 @@ class SimulatedSwitch:
             if caller.joined == leg_id:
                 caller.joined = None
         self._on_event(LegEnded(leg_id, disposition, cause))
+        if leg.record_as and leg.joined_at is not None:
+            recorded = port.RecordingEnded(leg.record_as, self._now - leg.joined_at)
+            self._after(RECORDING_DELAY_S, lambda: self._on_event(recorded))
 
 
 def _nobody(event: port.SwitchEvent) -> None:

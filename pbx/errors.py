@@ -10,7 +10,8 @@
     │   ├── LoginRefused   the switch said no: trying again does not help
     │   └── ActionFailed   one action was refused, or not answered in time
     ├── UnsafeValue        a value that must not reach the switch (control characters)
-    └── JournalError       the log's database
+    ├── JournalError       the log's database
+    └── ReportError        a question that can't be answered: no such slice, no such measure
 """
 
 from __future__ import annotations
@@ -46,3 +47,7 @@ class UnsafeValue(PbxError):
 
 class JournalError(PbxError):
     """The log's database failed."""
+
+
+class ReportError(PbxError):
+    """A report was asked for that has no sense."""

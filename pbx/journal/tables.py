@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -183,6 +184,8 @@ agent_states = Table(
     Column("ended_at", UtcTime),
     Index("ix_agent_states_agent_started_at", "agent", "started_at"),
     Index("ix_agent_states_ended_at", "ended_at"),
+    Index("ix_agent_states_started_at", "started_at"),
+    Index("ix_agent_states_call_id", "call_id"),
 )
 
 callbacks = Table(
@@ -290,6 +293,75 @@ outbox = Table(
     Column("attempts", Integer, nullable=False),
     Column("next_at", UtcTime, nullable=False),
     Index("ix_outbox_task_id", "task_id"),
+)
+
+# What reports need of a call that has ended, in one row: follows from the tables above, and is
+# made anew whenever they change (pbx/reports).  Times: milliseconds since 1970.
+call_facts = Table(
+    "call_facts",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    Column("began_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger, nullable=False),
+    Column("did", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("menu", Text, nullable=False),
+    Column("strategy", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("short", Boolean, nullable=False),
+    Column("reached", Boolean, nullable=False),
+    # The same number's calls before and after this one; null: none, or too far away.
+    Column("before_s", Integer),
+    Column("after_s", Integer),
+    Column("wait_ms", Integer, nullable=False),
+    Column("talk_ms", Integer, nullable=False),
+    Column("transfers", Integer, nullable=False),
+    Column("missed", Text, nullable=False),
+    Column("called_back_s", Integer),
+    # JSON: the managers' parts, as pbx/reports/facts.py writes them.
+    Column("parts", Text, nullable=False),
+    Index("ix_call_facts_began_ms", "began_ms"),
+)
+
+# Changes with every change of a day's facts: what was made of them is of that version.
+fact_days = Table(
+    "fact_days",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+)
+
+# Calls whose facts are to be made anew: something changed that is no entry of the log.
+stale_facts = Table(
+    "stale_facts",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+)
+
+# A contact or a deal passed a stage of the funnel.  Never changed, never deleted.
+stage_events = Table(
+    "stage_events",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    # Who tells an event twice says so by the same key.
+    Column("key", Text, nullable=False, unique=True),
+    Column("stage", Text, nullable=False),
+    # "+79161234567" for a contact, "deal:17" for a deal.
+    Column("subject", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("noted_at", UtcTime, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("call_id", Text, nullable=False),
+    Column("via", Text, nullable=False),
+    Index("ix_stage_events_at", "at"),
+    Index("ix_stage_events_subject_at", "subject", "at"),
 )
 
 KEYS = {table.name: next(iter(table.primary_key)) for table in metadata.tables.values()}

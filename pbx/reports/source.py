@@ -1,0 +1,206 @@
+"""The log's facts for a period, as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import orjson
+from sqlalchemy import Connection, func, select
+
+from pbx.journal.stale import stale
+from pbx.journal.tables import agent_states, call_facts, fact_days
+from pbx.reports.book import DAY_MS, Kind
+from pbx.reports.columns import EPOCH_S, ColumnStore, Frame, Layout
+from pbx.reports.columns import Row as Values
+from pbx.reports.facts import facts_of, milliseconds
+
+NONE = -1
+"""In a column of numbers: there is none."""
+_CALL_TEXTS = (
+    *("did", "source", "queue", "agent", "outcome"),
+    *("menu", "strategy", "region", "caller"),
+)
+CALLS = Layout(
+    "calls",
+    (
+        *("began_s", "ended_s", "short", "reached", "before_s", "after_s"),
+        *("wait_ms", "talk_ms", "transfers", "called_back_s"),
+    ),
+    (*_CALL_TEXTS, "missed"),
+)
+"""A row: a call."""
+PARTS = Layout("parts", ("began_s", "ring_ms", "talk_ms", "wrap_ms"), (*_CALL_TEXTS, "result"))
+"""A row: a manager's part in a call; ``agent`` is theirs, all else the call's."""
+STATES = Layout("states", ("began_s", "began_ms", "length_ms"), ("agent", "state"))
+"""A row: a manager's time in a state; ``length_ms`` NONE: it goes on."""
+
+
+class Source:
+    """Facts out of the log over one connection, with the help of a store of columns."""
+
+    def __init__(self, connection: Connection, store: ColumnStore) -> None:
+        self._connection = connection
+        self._store = store
+        # First of all: what is read after a version was seen is of this version or newer.
+        days = fact_days.c
+        self._versions = {
+            (kind, day): version
+            for kind, day, version in connection.execute(select(days.kind, days.day, days.version))
+        }
+        self._fresh: dict[str, dict[str, Any] | None] = {}
+        self._fresh_days: set[int] = set()
+        if marked := stale(connection):
+            self._make_fresh(marked)
+
+    def calls(self, columns: Iterable[str], since_s: int, until_s: int) -> Frame:
+        """Calls that began in the period, but for those in progress."""
+        return self._facts(CALLS, columns, since_s, until_s)
+
+    def parts(self, columns: Iterable[str], since_s: int, until_s: int) -> Frame:
+        """Managers' parts in calls that began in the period."""
+        return self._facts(PARTS, columns, since_s, until_s)
+
+    def states(self, since_s: int, until_s: int, now_s: int) -> Frame:
+        """Managers' states, cut to the period: ``at_ms`` (since 1970), ``length_ms``, ``agent``,
+        ``state``.  What goes on lasts until now."""
+        days = {
+            day: version
+            for (kind, day), version in self._versions.items()
+            if kind == Kind.STATES and since_s < (day + 1) * 86_400 and day * 86_400 < until_s
+        }
+        before = self._states_before(since_s, days)
+        found = self._store.frame(STATES, STATES.columns, days, self._state_rows, before)
+        return _cut(found, since_s, min(until_s, now_s), now_s)
+
+    def _facts(self, layout: Layout, columns: Iterable[str], since_s: int, until_s: int) -> Frame:
+        days = {
+            day: None if day in self._fresh_days else version
+            for (kind, day), version in self._versions.items()
+            if kind == Kind.CALLS and since_s < (day + 1) * 86_400 and day * 86_400 < until_s
+        }
+        rows_of = self._call_rows if layout is CALLS else self._part_rows
+        wanted = {*columns, "began_s"}
+        frame = self._store.frame(layout, wanted, days, rows_of)
+        began = frame.numbers["began_s"].astype(np.int64) + EPOCH_S
+        whole = Frame(frame.rows, {**frame.numbers, "began_s": began}, frame.texts)
+        return whole.only((began >= since_s) & (began < until_s))
+
+    def _make_fresh(self, marked: set[str]) -> None:
+        """Nobody has made these calls' facts anew yet."""
+        right = {fact.call_id: fact.row() for fact in facts_of(self._connection, marked)}
+        self._fresh = {call_id: right.get(call_id) for call_id in marked}
+        query = select(call_facts.c.began_ms).where(call_facts.c.call_id.in_(sorted(marked)))
+        began = set(self._connection.execute(query).scalars())
+        began |= {row["began_ms"] for row in right.values()}
+        self._fresh_days = {one // DAY_MS for one in began}
+        for day in self._fresh_days:
+            self._versions.setdefault((Kind.CALLS.value, day), 0)
+
+    def _kept(self, day: int) -> Iterator[dict[str, Any]]:
+        query = select(call_facts).where(
+            call_facts.c.began_ms >= day * DAY_MS, call_facts.c.began_ms < (day + 1) * DAY_MS
+        )
+        for row in self._connection.execute(query).mappings():
+            if row["call_id"] not in self._fresh:
+                yield dict(row)
+        for fresh in self._fresh.values():
+            if fresh is not None and fresh["began_ms"] // DAY_MS == day:
+                yield fresh
+
+    def _call_rows(self, day: int) -> Iterator[Values]:
+        for row in self._kept(day):
+            values = row | {
+                "began_s": _stored_s(row["began_ms"]),
+                "ended_s": _stored_s(row["ended_ms"]),
+            }
+            yield [
+                *(_number(values[name]) for name in CALLS.numbers),
+                *(values[name] for name in CALLS.texts),
+            ]
+
+    def _part_rows(self, day: int) -> Iterator[Values]:
+        for row in self._kept(day):
+            began = _stored_s(row["began_ms"])
+            of_call = [row[name] for name in _CALL_TEXTS]
+            for agent, result, ring_ms, talk_ms, wrap_ms in orjson.loads(row["parts"]):
+                of_call[_AGENT] = agent
+                yield [began, ring_ms, talk_ms, wrap_ms, *of_call, result]
+
+    def _state_rows(self, day: int) -> Iterator[Values]:
+        states = agent_states.c
+        query = select(states.agent, states.state, states.started_at, states.ended_at).where(
+            states.started_at >= _moment(day * 86_400),
+            states.started_at < _moment((day + 1) * 86_400),
+        )
+        return (_state(*row) for row in self._connection.execute(query))
+
+    def _states_before(self, since_s: int, days: Iterable[int]) -> list[Values]:
+        """What managers did already when the first of the days began: their last state before."""
+        first = _moment(min(days, default=since_s // 86_400) * 86_400)
+        states = agent_states.c
+        found: list[Values] = []
+        for agent in self._managers():
+            query = (
+                select(states.agent, states.state, states.started_at, states.ended_at)
+                .where(states.agent == agent, states.started_at < first)
+                .order_by(states.started_at.desc())
+                .limit(1)
+            )
+            found += (_state(*row) for row in self._connection.execute(query))
+        return found
+
+    def _managers(self) -> Iterator[str]:
+        """All that have states, one question each: DISTINCT would look at every row."""
+        states = agent_states.c
+        last: str | None = ""
+        while True:
+            query = select(func.min(states.agent)).where(states.agent > last)
+            last = self._connection.execute(query).scalar()
+            if last is None:
+                return
+            yield last
+
+
+_AGENT = _CALL_TEXTS.index("agent")
+
+
+def _cut(found: Frame, since_s: int, until_s: int, now_s: int) -> Frame:
+    """States cut to the period; those that go on end now."""
+    began_ms = (found.numbers["began_s"].astype(np.int64) + EPOCH_S) * 1000
+    began_ms += found.numbers["began_ms"]
+    length_ms = found.numbers["length_ms"]
+    ended_ms = np.where(length_ms == NONE, now_s * 1000, began_ms + length_ms)
+    at_ms = np.maximum(began_ms, since_s * 1000)
+    length = np.minimum(ended_ms, until_s * 1000) - at_ms
+    numbers = {
+        "at_ms": at_ms,
+        "length_ms": length,
+        "agent": found.numbers["agent"],
+        "state": found.numbers["state"],
+    }
+    return Frame(found.rows, numbers, found.texts).only(length > 0)
+
+
+def _state(agent: str, state: str, began: datetime, ended: datetime | None) -> Values:
+    began_ms = milliseconds(began)
+    length_ms = NONE if ended is None else min(milliseconds(ended) - began_ms, _LONGEST_MS)
+    return [began_ms // 1000 - EPOCH_S, began_ms % 1000, length_ms, agent, state]
+
+
+_LONGEST_MS = 2**31 - 1
+"""What a file can hold: nobody is in a state for more than 24 days without a restart."""
+
+
+def _stored_s(ms: int) -> int:
+    return ms // 1000 - EPOCH_S
+
+
+def _number(value: int | None) -> int:
+    return NONE if value is None else int(value)
+
+
+def _moment(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)

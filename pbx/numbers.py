@@ -117,8 +117,8 @@ def premium(number: str) -> bool:
 
 
 def region_of(number: str) -> str:
-    """Where ``number`` (E.164) is from: ``RU 495`` is country and area code, ``RU`` a number without
-    an area (a mobile), "" when that is not known."""
+    """Where ``number`` (E.164) is from: ``RU 495`` is country and area code, ``RU`` a number
+    without an area (a mobile), "" when that is not known."""
     parsed = _parsed(number, "")
     if parsed is None:
         return ""

@@ -67,7 +67,8 @@ def _waited_and_left(rows: Groups) -> Mask:
 
 
 def _short(rows: Groups) -> Mask:
-    return _waited_and_left(rows) & (rows["short"] != 0)
+    found: Mask = _waited_and_left(rows) & (rows["short"] != 0)
+    return found
 
 
 def _within(rows: Groups) -> Mask:

@@ -84,8 +84,12 @@ class Source:
         rows_of = self._call_rows if layout is CALLS else self._part_rows
         wanted = {*columns, "began_s"}
         frame = self._store.frame(layout, wanted, days, rows_of)
-        began = frame.numbers["began_s"].astype(np.int64) + EPOCH_S
-        whole = Frame(frame.rows, {**frame.numbers, "began_s": began}, frame.texts)
+        numbers = dict(frame.numbers)
+        for name in ("began_s", "ended_s"):
+            if name in numbers:
+                numbers[name] = numbers[name].astype(np.int64) + EPOCH_S
+        began = numbers["began_s"]
+        whole = Frame(frame.rows, numbers, frame.texts)
         return whole.only((began >= since_s) & (began < until_s))
 
     def _make_fresh(self, marked: set[str]) -> None:

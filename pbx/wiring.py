@@ -40,6 +40,7 @@ from pbx.plan.prompts import PromptStore
 from pbx.plan.strategies import installed_strategies
 from pbx.recordings.keeper import Keeper
 from pbx.records.absence import Absence, CdrFile
+from pbx.reports.book import FactBook
 from pbx.settings import Settings
 from routing.dispatcher import Dispatcher
 
@@ -116,6 +117,7 @@ class Service:
         closed = await asyncio.to_thread(journal.close_open_calls, now)
         if closed:
             _log.warning("open_calls_closed", calls=closed)
+        await asyncio.to_thread(FactBook().catch_up, journal.engine, now)
         memory = await asyncio.to_thread(
             partial(
                 recall,
@@ -253,7 +255,7 @@ async def build(settings: Settings) -> Service:
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     book = MissedBook(owner_rule(plan.routing), tell=settings.missed_webhook is not None)
     journal = SqlJournal(
-        settings.database, spool=settings.state_dir / "spool.jsonl", followers=[book]
+        settings.database, spool=settings.state_dir / "spool.jsonl", followers=[book, FactBook()]
     )
     await asyncio.to_thread(journal.start)
     metrics.journal_source(journal)

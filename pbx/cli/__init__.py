@@ -14,6 +14,8 @@ _COMMANDS = {
     "check": "pbx.cli.check:check",
     "missed": "pbx.cli.missed:missed",
     "recordings": "pbx.cli.recordings:recordings",
+    "report": "pbx.cli.report:report",
+    "reports": "pbx.cli.report:reports",
     "run": "pbx.cli.run:run",
     "version": "pbx.cli.version:version",
 }

@@ -149,7 +149,8 @@ def measured(legs: int, folder: Path, *, postgres: bool) -> Iterator[str]:
         began = time.perf_counter()
         found = check(log)
         took = time.perf_counter() - began
-        yield f"Every fact compared with the log: {found.wrong} wrong; {found.calls / took:,.0f} calls/s."
+        speed = found.calls / took
+        yield f"Every fact compared with the log: {found.wrong} wrong; {speed:,.0f} calls/s."
         again = open_for_writing(url)
         took = timed(lambda: rebuild(again), 1)
         yield f"Rebuilt: {found.calls / took * 1000:,.0f} calls/s.\n"
@@ -195,7 +196,7 @@ def measured(legs: int, folder: Path, *, postgres: bool) -> Iterator[str]:
             " agent, outcome, menu, strategy, region, caller)"
         )
         cells = plain.execute(cube).fetchone()[0]
-        yield f"\nA cube of all slices by the quarter of an hour: {cells:,} cells of {sizes.calls:,} calls.\n"
+        yield f"\nA cube of all slices by quarter hours: {cells:,} cells, {sizes.calls:,} calls.\n"
     yield from _duckdb(path, folder)
     if postgres:
         yield from _postgres(path)
@@ -231,24 +232,27 @@ def _postgres(path: Path) -> Iterator[str]:
 
     from tests.journal.databases import postgres
 
-    with postgres() as server, closing(sqlite3.connect(path)) as plain:
-        with psycopg.connect(server.url.replace("+psycopg", "")) as connection:
-            connection.execute(
-                "create table call_facts (began_ms bigint, queue text, agent text, outcome text,"
-                " menu text, region text, caller text, wait_ms int)"
-            )
-            names = "began_ms, queue, agent, outcome, menu, region, caller, wait_ms"
-            with (
-                connection.cursor() as cursor,
-                cursor.copy(f"copy call_facts ({names}) from stdin") as copy,
-            ):
-                for row in plain.execute(f"select {names} from call_facts"):
-                    copy.write_row(row)
-            connection.execute("analyze call_facts")
-            for name, sql in QUESTIONS.items():
-                ask = sql.format(t="call_facts")
-                took = timed(lambda ask=ask: connection.execute(ask).fetchall())  # type: ignore[misc]
-                yield f"| {name} | PostgreSQL, a row a call | {took:.0f} |"
+    names = "began_ms, queue, agent, outcome, menu, region, caller, wait_ms"
+    with (
+        postgres() as server,
+        closing(sqlite3.connect(path)) as plain,
+        psycopg.connect(server.url.replace("+psycopg", "")) as connection,
+    ):
+        connection.execute(
+            "create table call_facts (began_ms bigint, queue text, agent text, outcome text,"
+            " menu text, region text, caller text, wait_ms int)"
+        )
+        with (
+            connection.cursor() as cursor,
+            cursor.copy(f"copy call_facts ({names}) from stdin") as copy,
+        ):
+            for row in plain.execute(f"select {names} from call_facts"):
+                copy.write_row(row)
+        connection.execute("analyze call_facts")
+        for name, sql in QUESTIONS.items():
+            ask = sql.format(t="call_facts")
+            took = timed(lambda ask=ask: connection.execute(ask).fetchall())  # type: ignore[misc]
+            yield f"| {name} | PostgreSQL, a row a call | {took:.0f} |"
 
 
 if __name__ == "__main__":

@@ -191,8 +191,8 @@ class _Made:
         rows.facts.append(
             (call_id, began, ended, did, source, queue or "", agent or "", outcome, menu,
              strategy or "", region, "new" if before < 0 else "returning", short, not in_menu,
-             None if before < 0 else before // 1000, _after_s(after, ended), wait, talk, 0, "", None,
-             f"[{','.join(parts)}]")
+             None if before < 0 else before // 1000, _after_s(after, ended), wait, talk, 0, "",
+             None, f"[{','.join(parts)}]")
         )  # fmt: skip
 
 

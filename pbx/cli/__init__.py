@@ -12,6 +12,7 @@ _COMMANDS = {
     "call": "pbx.cli.call:call",
     "calls": "pbx.cli.calls:calls",
     "check": "pbx.cli.check:check",
+    "funnel": "pbx.cli.funnel:funnel",
     "missed": "pbx.cli.missed:missed",
     "recordings": "pbx.cli.recordings:recordings",
     "report": "pbx.cli.report:report",

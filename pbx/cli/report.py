@@ -155,7 +155,8 @@ def period_of(since: str, until: str, local: tzinfo) -> Period:
 
     begin = moment_option("--since", since, local)
     end = moment_option("--until", until, local)
-    assert begin is not None and end is not None, "both have defaults"
+    assert begin is not None, "it has a default"
+    assert end is not None, "it has a default"
     try:
         return Period.of(begin, end)
     except ValueError as error:

@@ -133,6 +133,16 @@ class OutsideLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class FunnelPlan:
+    """``stages``: names and titles in their order.  ``talk_s``: a caller who talked for so long is
+    past the stage ``talked``.  ``undecided_for_s``: who has not come further by then is lost."""
+
+    stages: Mapping[str, str]
+    talk_s: Seconds
+    undecided_for_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything under config/.
 
@@ -144,7 +154,8 @@ class Plan:
     ``outside_limits``.  ``outside_devices``: dial strings of managers' mobiles and home phones,
     with the E.164 number behind each.  ``queue_records``: which talks are recorded, for queues that
     say it, whatever the number says.  ``digest``: sha256 of the sources.  ``time_zone``: of
-    schedules and reports that name none.  ``warnings``: what works, but hardly as meant.
+    schedules and reports that name none.  ``funnel``: None only where a
+    plan is not from YAML.  ``warnings``: what works, but hardly as meant.
     """
 
     numbers: Mapping[str, Number]
@@ -173,4 +184,5 @@ class Plan:
     outside_limits: OutsideLimits = field(default_factory=OutsideLimits)
     outside_devices: Mapping[str, str] = field(default_factory=dict)
     queue_records: Mapping[QueueId, Recording] = field(default_factory=dict)
+    funnel: FunnelPlan | None = None
     warnings: tuple[Fault, ...] = ()

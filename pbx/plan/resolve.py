@@ -9,7 +9,7 @@ from ivr.checks import loops_without_input, unreachable
 from ivr.nodes import CallOut
 from ivr.schedule import Schedule
 from pbx.plan.context import Context
-from pbx.plan.model import Number, OutsideLimits, Plan, Speech
+from pbx.plan.model import FunnelPlan, Number, OutsideLimits, Plan, Speech
 from pbx.plan.outside_numbers import check_region
 from pbx.plan.resolve_nodes import HANG_UP
 from pbx.plan.resolve_numbers import numbers, vips
@@ -108,6 +108,9 @@ def resolve(
         outside_limits=outside,
         outside_devices=everyone.outside,
         queue_records=records,
+        funnel=FunnelPlan(
+            dict(settings.funnel.stages), settings.funnel.talk, settings.funnel.undecided_for
+        ),
         warnings=tuple(context.warnings),
     )
 

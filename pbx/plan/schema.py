@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from pbx.plan.schema_funnel import FunnelShape
 from pbx.plan.schema_nodes import NodeShape, PromptShape, Say
 from pbx.plan.schema_recording import Record
 from pbx.plan.shape import (
@@ -144,6 +145,10 @@ class SettingsShape(Shape):
     ring_time: RingTime = Field(20.0, description="Default of managers' devices.")
     wrap_up: Duration = Field(0.0, description="Default of managers.")
     pause_after_no_answers: Times = Field(0, description="Default of managers; 0 is never.")
+    funnel: FunnelShape = Field(
+        default_factory=lambda: FunnelShape.model_validate({}),
+        description="The stages of a sale.",
+    )
     rescue: RescueShape | None = Field(
         None, description="Who serves callers while no engine runs; default: a message at most."
     )

@@ -200,8 +200,8 @@ def _of_calls(rows: Sequence[Row], now: datetime, within_s: float) -> dict[str, 
         if task is None:
             continue
         how = task["closed_how"]
-        back = task["closed_at"] - task["opened_at"] if task["closed_at"] else None
         if how == "manager":
+            back = task["closed_at"] - task["opened_at"]
             backs.append(math.floor(back.total_seconds()))
             soon = backs[-1] <= 1200
             classes["quick" if soon else "day" if backs[-1] <= 86400 else "never"] += 1

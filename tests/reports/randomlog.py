@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from pbx.journal import port as journal
 from pbx.journal.batch import write_changes
 from pbx.journal.database import migrate, open_for_writing
+from pbx.journal.follower import Follower
 from pbx.journal.port import Entry, Stamped
 from pbx.journal.rows import RowMaker
 from pbx.missed.book import MissedBook
@@ -181,7 +182,7 @@ def keep(
 ) -> None:
     """Write them in batches of random length; some batches are followed twice."""
     rows = RowMaker()
-    followers = [MissedBook(RULE, tell=False), *([FactBook()] if facts_too else [])]
+    followers: list[Follower] = [MissedBook(RULE, tell=False), *([FactBook()] if facts_too else [])]
     left = list(enumerate(entries))
     while left:
         number = rng.randrange(1, 150)

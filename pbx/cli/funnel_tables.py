@@ -92,8 +92,8 @@ def _table(counted: Counted, title: str) -> Table:
         ]
         if cohort:
             cells += [str(step.open), _percent(step.decided)]
-        title = Text(shown(step.title), style="red" if weak else "")
-        table.add_row(title.append("  ← weak link" if weak else ""), *cells)
+        words = Text(shown(step.title), style="red" if weak else "")
+        table.add_row(words.append("  ← weak link" if weak else ""), *cells)
     return table
 
 

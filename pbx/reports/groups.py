@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -14,21 +15,28 @@ Mask = npt.NDArray[np.bool_]
 Values = npt.NDArray[np.float64]
 """A value for each group; not a number where it is not defined."""
 Exact = npt.NDArray[np.int64]
+Which = Callable[["Groups"], Mask]
+"""Tells which rows are of a sort; always the same function for the same sort."""
 
 
 class Groups:
     """Rows of a frame, and for each the group it is in.
 
-    ``now_s``: seconds since 1970.  ``within_s``: the service level's target.
+    ``now_s``: seconds since 1970.  ``within_s``: the service level's target.  What many measures
+    ask (which calls were answered, their waits in order) is worked out once.
     """
 
-    def __init__(self, frame: Frame, group: Ints, number: int, *, now_s: int, within_s: float):
+    def __init__(
+        self, frame: Frame, group: Ints, number: int, *, now_s: int, within_s: float
+    ) -> None:
         self._frame = frame
         self._group = group
         self.number = number
         self.now_s = now_s
         self.within_ms = round(within_s * 1000)
-        self._kept: dict[tuple[str, str], Mask] = {}
+        self._masks: dict[Which, Mask] = {}
+        self._counts: dict[Which, Exact] = {}
+        self._sorted: dict[tuple[str, Which], npt.NDArray[np.int64]] = {}
 
     def __getitem__(self, column: str) -> Ints:
         """A column of numbers."""
@@ -36,46 +44,62 @@ class Groups:
 
     def of(self, column: str, text: str) -> Mask:
         """The rows with this text."""
-        key = column, text
-        if key not in self._kept:
-            texts = self._frame.texts[column]
-            code = texts.index(text) if text in texts else -1
-            self._kept[key] = self._frame.numbers[column] == code
-        return self._kept[key]
+        texts = self._frame.texts[column]
+        code = texts.index(text) if text in texts else -1
+        found: Mask = self._frame.numbers[column] == code
+        return found
+
+    def mask(self, which: Which) -> Mask:
+        """The rows of this sort."""
+        if which not in self._masks:
+            self._masks[which] = which(self)
+        return self._masks[which]
 
     @cached_property
     def everything(self) -> Exact:
         """Rows in each group."""
         return np.bincount(self._group, minlength=self.number)
 
-    def count(self, keep: Mask) -> Exact:
-        """Of these rows, in each group."""
-        return np.bincount(self._group[keep], minlength=self.number)
+    def count(self, which: Which) -> Exact:
+        """Rows of this sort in each group."""
+        if which not in self._counts:
+            keep = self.mask(which)
+            if self.number == 1:
+                self._counts[which] = np.array([np.count_nonzero(keep)])
+            else:
+                self._counts[which] = np.bincount(self._group[keep], minlength=self.number)
+        return self._counts[which]
 
-    def total(self, values: Ints, keep: Mask) -> Exact:
+    def total(self, column: str, which: Which) -> Exact:
         """Sum of whole numbers; exact up to 2 to the 53."""
-        found = np.bincount(self._group[keep], weights=values[keep], minlength=self.number)
+        keep = self.mask(which)
+        values = self[column][keep]
+        if self.number == 1:
+            return np.array([values.sum(dtype=np.int64)])
+        found = np.bincount(self._group[keep], weights=values, minlength=self.number)
         return found.astype(np.int64)
 
-    def most(self, values: Ints, keep: Mask) -> Values:
+    def most(self, column: str, which: Which) -> Values:
         """The largest."""
+        keep = self.mask(which)
         found = np.full(self.number, np.nan)
-        np.fmax.at(found, self._group[keep], values[keep].astype(np.float64))
+        np.fmax.at(found, self._group[keep], self[column][keep].astype(np.float64))
         return found
 
-    def percentile(self, values: Ints, keep: Mask, share: float) -> Values:
+    def percentile(self, column: str, which: Which, percent: int) -> Values:
         """The smallest value that at least this share of the rows does not exceed (nearest rank:
-        exact, and always one that occurred).  ``values``: 0 to 2 to the 31."""
-        group = self._group[keep].astype(np.int64)
-        key = np.sort(group << 32 | values[keep].astype(np.int64))
-        ends = np.cumsum(np.bincount(group, minlength=self.number))
-        sizes = np.diff(ends, prepend=0)
-        # In whole numbers: 0.9 times 10 is 9 there.
-        rank = -(-sizes * round(share * 1000) // 1000)
+        exact, and always one that occurred).  Values are 0 to 2 to the 31."""
+        sizes = self.count(which)
+        key = (column, which)
+        if key not in self._sorted:
+            keep = self.mask(which)
+            group = self._group[keep].astype(np.int64)
+            self._sorted[key] = np.sort(group << 32 | self[column][keep])
+        ends = np.cumsum(sizes)
+        rank = np.maximum(-(-sizes * percent // 100), 1)
         found = np.full(self.number, np.nan)
         some = sizes > 0
-        places = (ends - sizes + np.maximum(rank, 1) - 1)[some]
-        found[some] = key[places] & 0xFFFFFFFF
+        found[some] = self._sorted[key][(ends - sizes + rank - 1)[some]] & 0xFFFFFFFF
         return found
 
     def at_once(self, began_s: Ints, ended_s: Ints) -> Exact:

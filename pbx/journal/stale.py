@@ -21,9 +21,9 @@ def mark_stale(connection: Connection, call_ids: Collection[str]) -> None:
     connection.execute(make(stale_facts).on_conflict_do_nothing(), rows)
 
 
-def stale(connection: Connection) -> set[str]:
-    """Calls that are marked."""
-    return set(connection.execute(select(stale_facts.c.call_id)).scalars())
+def stale(connection: Connection, most: int | None = None) -> set[str]:
+    """Calls that are marked, ``most`` of them (None: all)."""
+    return set(connection.execute(select(stale_facts.c.call_id).limit(most)).scalars())
 
 
 def freshen(connection: Connection, call_ids: Collection[str]) -> None:

@@ -29,6 +29,9 @@ from routing.values import AgentState
 DAY_MS = 86_400_000
 CRASHED_WITHIN = timedelta(days=7)
 """How far back a start looks for what a crash has left open and the start has closed."""
+MARKED_AT_ONCE = 500
+"""Of the calls marked by others, how many are made anew in one transaction of the log's: a rebuild
+of missed calls may mark a hundred thousand, and reports know how to do without."""
 _LOCK = 0x6661637473
 """PostgreSQL's advisory lock while facts are written: "facts" in ASCII."""
 _SHOWN = 10
@@ -93,7 +96,7 @@ class FactBook:
                     touched.add(_call_of(entry))
         touched |= neighbours(connection, arrived)
         lock(connection)
-        marked = stale(connection)
+        marked = stale(connection, MARKED_AT_ONCE)
         refresh(connection, touched | marked)
         freshen(connection, marked)
         new_version(connection, Kind.STATES, days)

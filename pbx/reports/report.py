@@ -165,11 +165,11 @@ class _Counted:
                 frame = _in_quarters(frame) if by_time else frame
         frame = self._fitting(frame)
         keys, group = self._keys(frame)
-        # One more: for the rows beyond the limit.
-        rows = self._groups(frame, group, len(keys) + 1)
         whole = self._groups(frame, np.zeros(frame.rows, np.int32), 1)
         nobody = frame.only(np.zeros(frame.rows, np.bool_))
         none = self._groups(nobody, np.zeros(0, np.int32), 1)
+        # One more: for the rows beyond the limit.
+        rows = self._groups(frame, group, len(keys) + 1) if self._query.by else whole
         for one in measures:
             self.total[one.name] = _plain(one.name, one.value(whole).tolist()[0])
             self._nothing[one.name] = _plain(one.name, one.value(none).tolist()[0])

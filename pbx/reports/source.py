@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -103,35 +103,36 @@ class Source:
         for day in self._fresh_days:
             self._versions.setdefault((Kind.CALLS.value, day), 0)
 
-    def _kept(self, day: int) -> Iterator[dict[str, Any]]:
-        query = select(call_facts).where(
-            call_facts.c.began_ms >= day * DAY_MS, call_facts.c.began_ms < (day + 1) * DAY_MS
+    def _rows(self, columns: Sequence[Any], day: int) -> Iterator[Any]:
+        """Of the facts of a day's calls as they are kept, but those that are known to be stale."""
+        began = call_facts.c.began_ms
+        query = select(*columns, call_facts.c.call_id).where(
+            began >= day * DAY_MS, began < (day + 1) * DAY_MS
         )
-        for row in self._connection.execute(query).mappings():
-            if row["call_id"] not in self._fresh:
-                yield dict(row)
-        for fresh in self._fresh.values():
-            if fresh is not None and fresh["began_ms"] // DAY_MS == day:
-                yield fresh
+        rows = self._connection.execute(query)
+        if not self._fresh:
+            return iter(rows)
+        return (row for row in rows if row.call_id not in self._fresh)
+
+    def _fresh_on(self, day: int) -> Iterator[dict[str, Any]]:
+        """Facts made just now."""
+        for row in self._fresh.values():
+            if row is not None and row["began_ms"] // DAY_MS == day:
+                seconds = {"began_s": _stored_s(row["began_ms"])}
+                yield row | seconds | {"ended_s": _stored_s(row["ended_ms"])}
 
     def _call_rows(self, day: int) -> Iterator[Values]:
-        for row in self._kept(day):
-            values = row | {
-                "began_s": _stored_s(row["began_ms"]),
-                "ended_s": _stored_s(row["ended_ms"]),
-            }
-            yield [
-                *(_number(values[name]) for name in CALLS.numbers),
-                *(values[name] for name in CALLS.texts),
-            ]
+        for row in self._rows(_CALL_COLUMNS, day):
+            yield row[:-1]
+        for fresh in self._fresh_on(day):
+            yield [NONE if fresh[name] is None else fresh[name] for name in CALLS.columns]
 
     def _part_rows(self, day: int) -> Iterator[Values]:
-        for row in self._kept(day):
-            began = _stored_s(row["began_ms"])
-            of_call = [row[name] for name in _CALL_TEXTS]
-            for agent, result, ring_ms, talk_ms, wrap_ms in orjson.loads(row["parts"]):
-                of_call[_AGENT] = agent
-                yield [began, ring_ms, talk_ms, wrap_ms, *of_call, result]
+        for began_s, parts, *texts, _ in self._rows(_PART_COLUMNS, day):
+            yield from _parts(began_s, parts, texts)
+        for fresh in self._fresh_on(day):
+            texts = [fresh[name] for name in _CALL_TEXTS]
+            yield from _parts(fresh["began_s"], fresh["parts"], texts)
 
     def _state_rows(self, day: int) -> Iterator[Values]:
         states = agent_states.c
@@ -171,6 +172,25 @@ class Source:
 _AGENT = _CALL_TEXTS.index("agent")
 
 
+def _kept(name: str) -> Any:
+    """A column of the kept facts as the files have it."""
+    if name in ("began_s", "ended_s"):
+        column = call_facts.c[name.removesuffix("_s") + "_ms"]
+        return (column // 1000 - EPOCH_S).label(name)
+    column = call_facts.c[name]
+    return func.coalesce(column, NONE) if column.nullable else column
+
+
+_CALL_COLUMNS = tuple(map(_kept, CALLS.columns))
+_PART_COLUMNS = tuple(map(_kept, ("began_s", "parts", *_CALL_TEXTS)))
+
+
+def _parts(began_s: int, parts: str, texts: list[str]) -> Iterator[Values]:
+    for agent, result, ring_ms, talk_ms, wrap_ms in orjson.loads(parts):
+        texts[_AGENT] = agent
+        yield [began_s, ring_ms, talk_ms, wrap_ms, *texts, result]
+
+
 def _cut(found: Frame, since_s: int, until_s: int, now_s: int) -> Frame:
     """States cut to the period; those that go on end now."""
     began_ms = (found.numbers["began_s"].astype(np.int64) + EPOCH_S) * 1000
@@ -200,10 +220,6 @@ _LONGEST_MS = 2**31 - 1
 
 def _stored_s(ms: int) -> int:
     return ms // 1000 - EPOCH_S
-
-
-def _number(value: int | None) -> int:
-    return NONE if value is None else int(value)
 
 
 def _moment(second: int) -> datetime:

@@ -18,7 +18,7 @@ from pbx.funnel.stages import CallStage, StageEvent
 from pbx.journal.change import text
 from pbx.journal.database import told_as_ours
 from pbx.journal.tables import call_facts, calls, stage_events
-from pbx.reports.facts import milliseconds
+from pbx.reports.facts import Caller, milliseconds
 from routing.values import Outcome
 
 _AT_ONCE = 400
@@ -64,29 +64,18 @@ def key_of(stage: str, subject: str, at: datetime, agent: str) -> str:
     return f"auto-{hashlib.sha256(parts.encode()).hexdigest()[:32]}"
 
 
-def stage_events_of(
-    connection: Connection,
-    stages: Sequence[str],
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> list[StageEvent]:
+def stage_events_of(connection: Connection, stages: Sequence[str]) -> list[StageEvent]:
     """Events of these stages (without calls' own) in the order of time."""
     query = select(stage_events).where(stage_events.c.stage.in_(stages))
-    if since is not None:
-        query = query.where(stage_events.c.at >= since)
-    if until is not None:
-        query = query.where(stage_events.c.at < until)
     query = query.order_by(stage_events.c.at, stage_events.c.event_id)
     return [_event(row) for row in connection.execute(query).mappings()]
 
 
 def call_events(
-    connection: Connection,
-    talk: timedelta,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> list[StageEvent]:
-    """The stages that incoming calls passed by themselves, for calls that began in the period."""
+    connection: Connection, talk: timedelta, since: datetime
+) -> tuple[list[StageEvent], set[str]]:
+    """The stages that incoming calls passed by themselves, for calls that began then or later; and
+    the subjects that had called before."""
     fact = call_facts.c
     query = select(
         fact.call_id,
@@ -100,14 +89,18 @@ def call_events(
         fact.talk_ms,
         fact.agent,
         fact.source,
+        fact.caller,
     ).join_from(call_facts, calls, calls.c.call_id == fact.call_id)
-    if since is not None:
-        query = query.where(fact.began_ms >= milliseconds(since))
-    if until is not None:
-        query = query.where(fact.began_ms < milliseconds(until))
+    query = query.where(fact.began_ms >= milliseconds(since))
     least_ms = talk // timedelta(milliseconds=1)
     found: list[StageEvent] = []
+    seen: set[str] = set()
+    old: set[str] = set()
     for row in connection.execute(query.order_by(fact.began_ms, fact.call_id)):
+        if row.number not in seen:
+            seen.add(row.number)
+            if row.caller == Caller.RETURNING:
+                old.add(row.number)
         joined = max(0, row.ended_ms - row.began_ms - row.talk_ms)
         waiting = max(0, joined - row.wait_ms)
         passed = [(CallStage.CALLED, 0)]
@@ -131,7 +124,7 @@ def call_events(
                     via="engine",
                 )
             )
-    return found
+    return found, old
 
 
 def _fit(event: StageEvent) -> StageEvent:

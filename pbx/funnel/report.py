@@ -61,7 +61,12 @@ def funnel_report(log: Engine, query: FunnelQuery, now: datetime) -> FunnelRepor
         if name not in SLICES:
             raise FunnelError(f"no slice {name!r}: {', '.join(SLICES)}")
     with told_as_ours(log), log.connect() as connection:
-        events = events_of(connection, query.funnel)
+        if query.reading is Reading.EVENTS:
+            # Somewhat more than the period, for the times between stages.
+            since = query.period.since - query.funnel.undecided_for
+            events, _ = events_of(connection, query.funnel, since)
+        else:
+            events = newcomers(connection, query.funnel, query.period.since)
     groups: dict[str, list[StageEvent]] = {}
     if query.by:
         for event in _starting(query, events):
@@ -73,12 +78,22 @@ def funnel_report(log: Engine, query: FunnelQuery, now: datetime) -> FunnelRepor
     )
 
 
-def events_of(connection: Connection, funnel: Funnel) -> list[StageEvent]:
-    """All events of a funnel's stages, ever: who has entered before is not new."""
+def events_of(
+    connection: Connection, funnel: Funnel, since: datetime
+) -> tuple[list[StageEvent], set[str]]:
+    """Events of a funnel's stages, those that calls pass by themselves since then only; and the
+    subjects that had called before."""
     events = stage_events_of(connection, funnel.stages)
-    if CallStage.CALLED in funnel.stages:
-        events += call_events(connection, funnel.talk)
-    return events
+    if CallStage.CALLED not in funnel.stages:
+        return events, set()
+    passed, old = call_events(connection, funnel.talk, since)
+    return events + passed, old
+
+
+def newcomers(connection: Connection, funnel: Funnel, since: datetime) -> list[StageEvent]:
+    """The events of those who did not enter with a call before then."""
+    events, old = events_of(connection, funnel, since)
+    return [one for one in events if one.subject not in old] if old else events
 
 
 def _starting(query: FunnelQuery, events: Iterable[StageEvent]) -> list[StageEvent]:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from pbx.errors import FunnelError
 from pbx.funnel.count import Passage, entered
-from pbx.funnel.report import events_of
+from pbx.funnel.report import newcomers
 from pbx.funnel.sag import Judged, Trial, judge
 from pbx.funnel.stages import Funnel, StageEvent
 from pbx.journal.database import told_as_ours
@@ -31,6 +31,10 @@ class Look:
         whole = (now - self.settle - epoch) // self.window
         return epoch + whole * self.window
 
+    def first(self, until: datetime) -> datetime:
+        """The beginning of the first window that the one ending then is compared with."""
+        return until - (1 + self.before) * self.window
+
 
 @dataclass(frozen=True, slots=True)
 class Watch:
@@ -44,15 +48,16 @@ class Watch:
 def watch(log: Engine, wanted: Watch, epoch: datetime, now: datetime) -> list[Judged]:
     """One look, at the last settled window.  Raises JournalError."""
     with told_as_ours(log), log.connect() as connection:
-        events = events_of(connection, wanted.funnel)
-    return judge(trials(wanted, events, wanted.look.due(now, epoch)))
+        until = wanted.look.due(now, epoch)
+        events = newcomers(connection, wanted.funnel, wanted.look.first(until))
+    return judge(trials(wanted, events, until))
 
 
 def trials(wanted: Watch, events: Sequence[StageEvent], until: datetime) -> list[Trial]:
     """The counts of a look at the window that ends at ``until``: whole company, then slices."""
     look = wanted.look
     since = until - look.window
-    first = since - look.before * look.window
+    first = look.first(until)
     last = until + look.settle
     begins = min((one.at for one in events), default=first)
     ways = entered(wanted.funnel, events, begins, last, last)

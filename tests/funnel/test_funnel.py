@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from pbx.errors import FunnelError
-from pbx.funnel.book import Noted, key_of, note
+from pbx.funnel.book import Noted, call_events, key_of, note
 from pbx.funnel.count import Counted, Reading, cohort, in_period
 from pbx.funnel.importing import ImportRefused, Rules, read_events
 from pbx.funnel.report import FunnelQuery, funnel_report
@@ -134,6 +134,32 @@ def test_calls_pass_the_first_stages_by_themselves(log: Engine) -> None:
     assert set(found.groups) == {"radio", "site"}
     for place, count in enumerate(counts):
         assert sum(one.steps[place].count for one in found.groups.values()) == count
+
+
+def test_who_had_called_before_the_period_does_not_enter_in_it(log: Engine) -> None:
+    rng = random.Random(5)
+    keep(log, RandomLog(rng, SINCE, 20 * DAY, 60).entries, rng)
+    incoming = Funnel.of(PLAN, Way.INCOMING)
+    whole = FunnelQuery(incoming, Period(SINCE, UNTIL), Reading.COHORT)
+    later = FunnelQuery(incoming, Period(SINCE + 10 * DAY, UNTIL), Reading.COHORT)
+
+    withheld = funnel_report(log, later, UNTIL).total.steps[0].count
+    # Four numbers call, all of them in the first days; who shows none is new each time.
+    with log.connect() as connection:
+        events, old = call_events(connection, PLAN_TALK, SINCE + 10 * DAY)
+    called = {one.subject for one in events if one.stage == "called"}
+    assert old == {one for one in called if one.startswith("+")}
+    assert withheld == len(called) - len(old)
+    everybody = {one.subject for one in call_events_ever(log) if one.stage == "called"}
+    assert funnel_report(log, whole, UNTIL).total.steps[0].count == len(everybody)
+
+
+PLAN_TALK = timedelta(seconds=30)
+
+
+def call_events_ever(log: Engine) -> list[StageEvent]:
+    with log.connect() as connection:
+        return call_events(connection, PLAN_TALK, SINCE - DAY)[0]
 
 
 RULES = Rules(("cold-call", "meeting"), {"anna"}, "RU", UTC)

@@ -25,6 +25,7 @@ EVIL = st.one_of(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.lists(EVIL, min_size=2, max_size=2), max_size=5))
 def test_no_cell_of_a_csv_begins_like_a_formula(rows: list[list[str]]) -> None:
     read = list(csv.reader(io.StringIO(csv_text(["=a", "b"], rows))))
@@ -41,7 +42,7 @@ def test_a_number_below_zero_stays_a_number() -> None:
     assert csv_text(["a"], [[-1.5], [None], [3]]) == 'a\n-1.5\n""\n3\n'
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.lists(EVIL, min_size=2, max_size=2), min_size=1, max_size=4))
 def test_no_cell_of_a_sheet_is_a_formula_or_a_link(rows: list[list[str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pbx.reports.period import LocalTimes, Period
@@ -21,6 +21,7 @@ MOMENTS = st.integers(1_262_304_000, 1_798_761_600).map(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(ZONES, MOMENTS, st.integers(0, 500 * 86400), st.lists(st.integers(0, 500 * 86400)))
 def test_local_times_are_those_of_the_zone(
     zone: ZoneInfo, since: datetime, length: int, offsets: list[int]

@@ -14,6 +14,7 @@ _COMMANDS = {
     "check": "pbx.cli.check:check",
     "missed": "pbx.cli.missed:missed",
     "run": "pbx.cli.run:run",
+    "simulate": "pbx.cli.simulate:simulate",
     "version": "pbx.cli.version:version",
 }
 

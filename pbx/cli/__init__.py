@@ -15,6 +15,7 @@ _COMMANDS = {
     "missed": "pbx.cli.missed:missed",
     "run": "pbx.cli.run:run",
     "simulate": "pbx.cli.simulate:simulate",
+    "staff": "pbx.cli.staff:staff",
     "version": "pbx.cli.version:version",
 }
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from pbx.cli.output import as_json, shown
 from pbx.simulate.experiment import Result
 from pbx.simulate.intervals import Estimate
+from pbx.simulate.staff import Forecast, Need
 from pbx.simulate.tally import FIGURES, Figure
 
 
@@ -88,4 +89,30 @@ def results_json(results: Sequence[Result], *, seed: int) -> str:
                 for one in results
             ],
         }
+    )
+
+
+def render_needs(needs: Sequence[Need], forecast: Forecast, console: Console) -> None:
+    """A row for each half hour."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    for title in ("from", "calls", "at the phone", "on the roster", "in time", "ASA", "busy", "lost"):
+        table.add_column(title, justify="right")
+    for one in needs:
+        minutes = int(one.at_s // 60)
+        lost = "" if one.abandoned is None else f"{one.abandoned:.1%}"
+        table.add_row(
+            f"{minutes // 60:02}:{minutes % 60:02}",
+            f"{one.calls:.1f}",
+            str(one.managers),
+            str(one.rostered),
+            f"{one.service_level:.0%}",
+            f"{one.asa_s:.1f} s",
+            f"{one.occupancy:.0%}",
+            lost,
+        )
+    console.print(table)
+    console.print(
+        f"Erlang C, {forecast.handle_s:.0f} s a call with wrap-up; lost: Erlang A, for callers who "
+        "give up",
+        style="dim",
     )

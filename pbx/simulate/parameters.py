@@ -80,8 +80,8 @@ class _Reader:
 
     def read(self, root: Section) -> Setting:
         day = root.value("date", written.calendar_date, default_date(self._today))
-        self._begin_s = root.value("from", _clock, 9 * 3600.0)
-        end_s = root.value("until", _clock, 18 * 3600.0)
+        self._begin_s = root.value("from", clock, 9 * 3600.0)
+        end_s = root.value("until", clock, 18 * 3600.0)
         if end_s <= self._begin_s:
             node = root.find("until") or root.node
             root.wrong(node, "until: the day ends before it begins")
@@ -160,7 +160,7 @@ class _Reader:
         bursts = []
         for one in root.items("bursts"):
             target = self._target(one)
-            at_s = one.value("at", _clock, self._begin_s) - self._begin_s
+            at_s = one.value("at", clock, self._begin_s) - self._begin_s
             calls = one.value("calls", number, 100.0)
             bursts.append(Burst(target, at_s, calls, one.value("decay", written.duration, 600.0)))
             one.done()
@@ -239,9 +239,9 @@ class _Reader:
         one = Section(node, self._faults, key)
         drawn = default
         if "exponential" in one:
-            drawn = Exponential(one.value("exponential", _some_time, 1.0))
+            drawn = Exponential(one.value("exponential", some_time, 1.0))
         elif "log-normal" in one:
-            mean_s = one.value("log-normal", _some_time, 1.0)
+            mean_s = one.value("log-normal", some_time, 1.0)
             drawn = LogNormal(mean_s, one.value("sigma", number, 0.8))
         elif "seen" in one:
             drawn = self._seen(one)
@@ -267,14 +267,15 @@ class _Reader:
         return history.talk if key == "talk" else history.patience
 
 
-def _some_time(text: str) -> float:
+def some_time(text: str) -> float:
+    """A duration over 0."""
     seconds = written.duration(text)
     if seconds <= 0:
         raise Wrong("a mean time is more than 0")
     return seconds
 
 
-def _clock(text: str) -> float:
+def clock(text: str) -> float:
     """``09:30`` as seconds since midnight."""
     found = _CLOCK.fullmatch(text)
     if found is None or int(found[1]) * 60 + int(found[2]) > 24 * 60:
@@ -286,7 +287,7 @@ def _hours(text: str) -> tuple[float, float]:
     found = _HOURS.fullmatch(text)
     if found is None:
         raise Wrong(f'"{text}" is not a time range', "write 09:00-12:00")
-    begins_s, ends_s = _clock(found[1]), _clock(found[2])
+    begins_s, ends_s = clock(found[1]), clock(found[2])
     if ends_s <= begins_s:
         raise Wrong(f'"{text}" is empty')
     return begins_s, ends_s

@@ -95,7 +95,16 @@ def results_json(results: Sequence[Result], *, seed: int) -> str:
 def render_needs(needs: Sequence[Need], forecast: Forecast, console: Console) -> None:
     """A row for each half hour."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    for title in ("from", "calls", "at the phone", "on the roster", "in time", "ASA", "busy", "lost"):
+    for title in (
+        "from",
+        "calls",
+        "at the phone",
+        "on the roster",
+        "in time",
+        "ASA",
+        "busy",
+        "lost",
+    ):
         table.add_column(title, justify="right")
     for one in needs:
         minutes = int(one.at_s // 60)

@@ -12,7 +12,9 @@ from pbx.cli.times import FORMS
 
 @click.command()
 @click.argument("forecast", required=False, type=click.Path(path_type=Path), metavar="[FILE]")
-@click.option("--since", metavar="TIME", help=f"Of the log, only what began then or later: {FORMS}.")
+@click.option(
+    "--since", metavar="TIME", help=f"Of the log, only what began then or later: {FORMS}."
+)
 @click.option(
     "--share", type=click.FloatRange(1, 99.9), default=80.0, show_default=True, help="Of calls, %."
 )

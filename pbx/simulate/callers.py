@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pbx.simulate.draws import Draw, Exponential, For, share, stream
 from routing.values import QueueId, Seconds
 
+THREE_MINUTES = Exponential(180.0)
+FIVE_MINUTES = Exponential(300.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -51,7 +54,7 @@ class Redial:
     """Who hung up while waiting: the share that calls again, when, and how often at most."""
 
     share: float = 0.0
-    after: Draw = Exponential(300.0)
+    after: Draw = FIVE_MINUTES
     times: int = 1
 
 
@@ -61,8 +64,8 @@ class Demand:
 
     streams: tuple[Stream, ...]
     bursts: tuple[Burst, ...] = ()
-    patience: Draw = Exponential(180.0)
-    talk: Draw = Exponential(180.0)
+    patience: Draw = THREE_MINUTES
+    talk: Draw = THREE_MINUTES
     menu_s: Seconds = 0.0
     redial: Redial = Redial()
     clients: int = 0

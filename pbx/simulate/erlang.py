@@ -75,9 +75,7 @@ def erlang_a(rate: float, handle_s: Seconds, patience_s: Seconds, managers: int)
         queued += weight * max(count - managers, 0)
         waiting += weight if count >= managers else 0.0
         if total > _LARGE:
-            weight, busy, queued, waiting = (
-                one / total for one in (weight, busy, queued, waiting)
-            )
+            weight, busy, queued, waiting = (one / total for one in (weight, busy, queued, waiting))
             total = 1.0
     waited = queued / total
     return ErlangA(

@@ -34,7 +34,9 @@ def history(log: Engine) -> History:
     return History(talk=Empirical.of(talks), patience=kaplan_meier(waited))
 
 
-def forecast(log: Engine, *, since: datetime | None, zone: tzinfo | None, wrap_up_s: Seconds) -> Forecast:
+def forecast(
+    log: Engine, *, since: datetime | None, zone: tzinfo | None, wrap_up_s: Seconds
+) -> Forecast:
     """The mean day of the log: only days on which somebody called count."""
     query = select(waits.c.started_at).order_by(waits.c.started_at.desc()).limit(NEWEST)
     if since is not None:

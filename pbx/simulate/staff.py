@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pbx.plan import written
 from pbx.plan.faults import Fault, PlanError
 from pbx.plan.source import Faults, Mapping, NodeBudget, read_text
 from pbx.simulate.erlang import erlang_a, erlang_c

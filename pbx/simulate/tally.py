@@ -83,9 +83,7 @@ def figures(tally: Tally) -> dict[str, float]:
         "answered": answered,
         "lost": measures.share(lost, tally.offered),
         "abandoned": measures.share(tally.abandoned, tally.offered),
-        "service_level_of_offered": measures.service_level_of_offered(
-            tally.in_time, tally.offered
-        ),
+        "service_level_of_offered": measures.service_level_of_offered(tally.in_time, tally.offered),
         "service_level_of_answered": measures.service_level_of_answered(tally.in_time, answered),
         "asa_s": measures.asa_s(tally.waits_s),
         "longest_wait_s": tally.longest_wait_s,
@@ -115,9 +113,7 @@ def loads(tallies: list[Tally]) -> list[ManagerLoad]:
         ManagerLoad(
             agent_id,
             sum(_of(one.calls, agent_id) for one in tallies) / runs,
-            sum(
-                measures.occupancy(_of(one.busy_s, agent_id), one.present_s) for one in tallies
-            )
+            sum(measures.occupancy(_of(one.busy_s, agent_id), one.present_s) for one in tallies)
             / runs,
         )
         for agent_id in tallies[0].busy_s

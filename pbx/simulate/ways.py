@@ -77,7 +77,9 @@ class Ways:
         self._choices: dict[str, _Choice] = {}
         self._walks: dict[CallId, Walk] = {}
 
-    def lead(self, entry: str, number: Number, mine: int, at_s: Seconds) -> tuple[Way, tuple[str, ...]]:
+    def lead(
+        self, entry: str, number: Number, mine: int, at_s: Seconds
+    ) -> tuple[Way, tuple[str, ...]]:
         """Where a caller with the sub-stream ``mine`` gets to, and the keys they press."""
         state = self._state(at_s)
         keys: tuple[str, ...] = ()
@@ -166,11 +168,15 @@ class Ways:
     def _choice(self, menu: Menu) -> _Choice:
         known = self._choices.get(menu.node_id)
         if known is None:
-            weights = self._presses.get(menu.node_id) or {
-                key: 1.0
-                for key, target in menu.keys.items()
-                if target not in (REPEAT, BACK, MAIN)
-            } or {"": 1.0}
+            weights = (
+                self._presses.get(menu.node_id)
+                or {
+                    key: 1.0
+                    for key, target in menu.keys.items()
+                    if target not in (REPEAT, BACK, MAIN)
+                }
+                or {"": 1.0}
+            )
             total, upto = sum(weights.values()), 0.0
             keys = []
             for key, weight in weights.items():

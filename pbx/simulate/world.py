@@ -35,13 +35,15 @@ from routing.values import (
     Seconds,
 )
 
+AT_ONCE = Fixed(0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Manners:
     """How managers behave: from a phone's first ring to the answer, the share of rings that nobody
     answers, and when one who was paused for not answering is back."""
 
-    answer: Draw = Fixed(0.0)
+    answer: Draw = AT_ONCE
     no_answer: float = 0.0
     back_after_s: Seconds = 300.0
 
@@ -132,7 +134,8 @@ class World:
         self._dispatcher = Dispatcher(routing, strategies=registry, rng=random.Random(seed))
         self._ways = Ways(setting.plan, setting.presses, start=setting.start)
         self._answers_from = {
-            agent_id: stream(seed, For.ANSWERS, place) for place, agent_id in enumerate(self._agents)
+            agent_id: stream(seed, For.ANSWERS, place)
+            for place, agent_id in enumerate(self._agents)
         }
         self._calls: dict[CallId, _Call] = {}
         self._legs: dict[LegId, _Leg] = {}

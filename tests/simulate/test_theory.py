@@ -40,9 +40,7 @@ def test_published_values_of_erlang_c_come_out() -> None:
 def test_callers_who_never_give_up_meet_erlang_c() -> None:
     theory = erlang_c(96 / 3600, TALK_S, 4)
 
-    (found,) = run(
-        setting(4, 96, hours=30), ["plan"], registry=Registry.builtin(), runs=5, seed=11
-    )
+    (found,) = run(setting(4, 96, hours=30), ["plan"], registry=Registry.builtin(), runs=5, seed=11)
     figures = found.estimates()
 
     assert figures["asa_s"].holds(theory.asa_s)

@@ -113,6 +113,6 @@ class Section:
         for name, entry in self.node.entries.items():
             if name not in self._known:
                 message = f"{self._what} has no key {quoted(name)}"
-                notes = known_names(self._known)
+                notes = known_names(dict.fromkeys(self._known))
                 hint = did_you_mean(name, self._known)
                 self._faults.add(entry.key.mark.fault(message, hint, notes))

@@ -17,7 +17,7 @@ class Tally:
     answered after.  ``ended_in_menu``: never came so far.  ``skilled`` of ``skill_asked``: answered
     by someone skilled, of the answered.  ``same`` of ``known``: answered by the manager of the time
     before, of the answered who had talked before.  ``passed``: won for the next stage.
-    ``talk_s``, ``busy_s``: by manager, within the run's hours; ``wrung``: phones rung in vain.
+    ``busy_s``: talk and wrap-up by manager, within the run's hours; ``rung``: managers rung.
     """
 
     offered: int = 0

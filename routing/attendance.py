@@ -82,5 +82,5 @@ class Attendance:
             queue = self._floor.members[queue_id].queue
             if queue.leave_when_no_agents and not self._floor.somebody_on_duty(queue):
                 for call in self._waiting.in_queue(queue_id):
-                    if not call.picked_up:
+                    if not call.picked_up and not call.calls_back:
                         self._ringing.send_back(call, ReturnReason.NO_AGENTS)

@@ -97,6 +97,8 @@ class Choosing:
             return
         if call.offer is not None and not call.offer.all_free:
             return
+        if call.taken_by is not None:
+            return
         members = self._floor.members[call.queue_id]
         if call.ask_again is not None:
             call.ask_again.cancel()

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from pbx.plan.schema_callback import CallbackRuleShape
 from pbx.plan.schema_nodes import NodeShape, PromptShape, Say
 from pbx.plan.schema_recording import Record
 from pbx.plan.shape import (
@@ -316,6 +317,9 @@ class QueueShape(Shape):
     messages: MessagesShape | None = Field(None, description="Messages between the music.")
     record: Record | None = Field(
         None, description="Which talks are recorded; default: as the caller's number says."
+    )
+    callback: CallbackRuleShape | None = Field(
+        None, description="Clients are called back by themselves; default: by people."
     )
     keys: dict[Key, NodeShape] = Field(
         default_factory=dict,

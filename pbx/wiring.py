@@ -27,7 +27,7 @@ from pbx.errors import SettingsError, SwitchLost
 from pbx.http import start_http
 from pbx.journal.database import open_for_reading, open_for_writing
 from pbx.journal.port import Stamped
-from pbx.journal.recall import open_waits, recall, recall_outside
+from pbx.journal.recall import open_callbacks, open_waits, recall, recall_outside
 from pbx.journal.writer import SqlJournal
 from pbx.logs import set_up_logs
 from pbx.metrics import Metrics
@@ -113,6 +113,7 @@ class Service:
         plan, journal, clock = self._plan, self._journal, self._clock
         now = clock.utc(clock.now())
         waits = await asyncio.to_thread(open_waits, journal.engine)
+        callbacks = await asyncio.to_thread(open_callbacks, journal.engine)
         closed = await asyncio.to_thread(journal.close_open_calls, now)
         if closed:
             _log.warning("open_calls_closed", calls=closed)
@@ -150,6 +151,7 @@ class Service:
             watcher=self._metrics,
             id_prefix=self._prefix,
             open_waits=waits,
+            open_callbacks=callbacks,
         )
         # A restart gives nobody a new hour's worth of calls.
         engine.core.outside_calls.remember((at.timestamp(), agent_id) for at, agent_id in called)

@@ -34,6 +34,7 @@ class LegRow:
 @dataclass(frozen=True, slots=True)
 class CallRow:
     """A call in one line.  ``outcome`` and ``ended_at`` are None while it lasts.
+    ``callback_of``: we called, as the callback of this id.
 
     ``legs``: devices and outside numbers that were rung, in the order of time.
     """
@@ -58,6 +59,7 @@ class CallRow:
     agent: str | None
     menu_path: str
     reconstructed: bool
+    callback_of: str | None = None
     legs: tuple[LegRow, ...] = ()
 
 

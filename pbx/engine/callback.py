@@ -10,12 +10,11 @@ from pbx.engine.call import LiveCall, Stage
 from pbx.engine.recording import chosen
 from pbx.journal import port as journal
 from pbx.plan.model import Number, Plan
+from pbx.switch.port import CLIENT_PREFIX
 from routing import facts
 from routing.timers import Timer
 from routing.values import AgentId, CallId, LegId, QueueId, Seconds
 
-PREFIX = "callback-"
-"""Begins the ids of the calls that we make, and so the Uniqueids of clients' channels."""
 _NODE: NodeId = "callback"
 _END: NodeId = "callback/end"
 
@@ -64,9 +63,9 @@ class Callback:
 
 def id_of(call_id: CallId) -> str:
     """The callback of a call that we made, "" for other calls."""
-    if not call_id.startswith(PREFIX):
+    if not call_id.startswith(CLIENT_PREFIX):
         return ""
-    return call_id.removeprefix(PREFIX).partition(".")[0]
+    return call_id.removeprefix(CLIENT_PREFIX).partition(".")[0]
 
 
 def tree_for(plan: Plan, queue_id: QueueId) -> Tree:

@@ -17,7 +17,7 @@ from ivr.commands import HangUpCaller, PlayPrompts
 from ivr.nodes import Tree
 from ivr.schedule import ScheduleState
 from pbx.engine.call import LiveCall, LiveCalls, Place
-from pbx.engine.callback import PREFIX, Callback, call_for, id_of, tree_for
+from pbx.engine.callback import Callback, call_for, id_of, tree_for
 from pbx.engine.elsewhere import Elsewhere
 from pbx.journal import port as journal
 from pbx.numbers import may_call, normalise, premium
@@ -239,7 +239,7 @@ class Callbacks:
 
     def _stand(self, back: Callback, rule: CallbackRule, now: Seconds) -> None:
         self._made += 1
-        call_id = CallId(f"{PREFIX}{back.callback_id}.{self._id_prefix}{self._made}")
+        call_id = CallId(f"{switch.CLIENT_PREFIX}{back.callback_id}.{self._id_prefix}{self._made}")
         back.call = call_for(back, self._plan, self._tree(back.opened.queue_id), call_id, now)
         self._calls.add(back.call)
         self._unbegun.add(call_id)

@@ -37,6 +37,10 @@ UNSEEN = "not seen to its end"
 """The cause (or its end) of a call or leg whose end nobody saw: the switch's own records know."""
 
 
+CLIENT_PREFIX = "callback-"
+"""Begins the ids of the calls that we make (``CallClient``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallArrived:
     """A new caller.  ``number``, ``name`` and ``dialled`` as the switch gave them (raw)."""

@@ -178,10 +178,11 @@ class Totals:
 
     @classmethod
     def of(cls, rows: Iterable[CallRow]) -> Totals:
-        """Of calls in hand."""
+        """Of calls in hand, without those that we made."""
         groups = [
             TotalsGroup(row.outcome, 1, int(row.short), row.wait_s or 0.0, row.talk_s or 0.0)
             for row in rows
+            if not row.callback_of
         ]
         return cls.from_groups(groups)
 

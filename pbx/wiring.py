@@ -113,7 +113,7 @@ class Service:
         plan, journal, clock = self._plan, self._journal, self._clock
         now = clock.utc(clock.now())
         waits = await asyncio.to_thread(open_waits, journal.engine)
-        callbacks = await asyncio.to_thread(open_callbacks, journal.engine)
+        to_call_back = await asyncio.to_thread(open_callbacks, journal.engine)
         closed = await asyncio.to_thread(journal.close_open_calls, now)
         if closed:
             _log.warning("open_calls_closed", calls=closed)
@@ -151,7 +151,14 @@ class Service:
             watcher=self._metrics,
             id_prefix=self._prefix,
             open_waits=waits,
-            open_callbacks=callbacks,
+            open_callbacks=to_call_back,
+        )
+        callbacks = engine.core.callbacks
+        self._metrics.callbacks_source(
+            lambda: {
+                queue: (count, max(0.0, clock.now() - oldest))
+                for queue, (count, oldest) in callbacks.open_by_queue().items()
+            }
         )
         # A restart gives nobody a new hour's worth of calls.
         engine.core.outside_calls.remember((at.timestamp(), agent_id) for at, agent_id in called)

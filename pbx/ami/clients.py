@@ -92,7 +92,7 @@ class Clients:
                 self._hang_up(caller)
 
     def originate_response(self, event: Headers) -> bool:
-        """It did not come about; with a channel its Hangup tells.  False where it is no client's."""
+        """It did not come about; with a channel its Hangup tells.  False: it is no client's."""
         caller = self._callers.get(CallId(event.get("Uniqueid", "")))
         if caller is None:
             return False

@@ -10,6 +10,7 @@ from pbx.errors import PbxError
 
 _COMMANDS = {
     "call": "pbx.cli.call:call",
+    "callbacks": "pbx.cli.callbacks:callbacks",
     "calls": "pbx.cli.calls:calls",
     "check": "pbx.cli.check:check",
     "missed": "pbx.cli.missed:missed",

@@ -182,7 +182,7 @@ class EngineCore:
         before = self.plan
         self.plan = plan
         self._elsewhere.plan = plan
-        self.callbacks.replace_plan(plan)
+        self.callbacks.plan = plan
         self._devices = DeviceMap(plan.routing)
         self._numbers = _spellings(plan)
         self.rates.replace_plan(plan.routing, now)
@@ -247,9 +247,9 @@ class EngineCore:
                 else:
                     self.tell(event, now)
                     if isinstance(event, events.DeviceAnswered):
-                        self.callbacks.picked_up(leg_id, now)
+                        self.callbacks.attempts.picked_up(leg_id, now)
             case switch.ClientNotReached():
-                self.callbacks.not_reached(event, now)
+                self.callbacks.attempts.not_reached(event, now)
             case switch.ClientFound(call_id):
                 self.callbacks.found(call_id, now)
             case switch.AddressBusy(address, key):
@@ -288,7 +288,7 @@ class EngineCore:
     def _talk_began(self, call: LiveCall, now: float) -> None:
         """Somebody of us talks with the caller: nobody needs to call them any more."""
         if call.callback_of:
-            self.callbacks.joined(call, now)
+            self.callbacks.attempts.joined(call, now)
         elif call.caller_e164:
             self.callbacks.talked(call.caller_e164, now)
 
@@ -564,7 +564,7 @@ class EngineCore:
     # The distribution's answers ----------------------------------------------------------
 
     def _keep(self, fact: facts.Fact, now: float) -> None:
-        if not self.callbacks.keeps_back(fact, now):
+        if not self.callbacks.attempts.keeps_back(fact, now):
             self._note(fact, now)
         match fact:
             case facts.LegJoined(leg_id, call_id, agent_id):
@@ -574,7 +574,7 @@ class EngineCore:
                     self._elsewhere.talk_begins(call, leg_id, now)
             case facts.LegFinished(leg_id, call_id):
                 self.recordings.ended(leg_id)
-                self.callbacks.leg_ended(leg_id)
+                self.callbacks.attempts.leg_ended(leg_id)
                 call = self.calls.by_id.get(call_id)
                 if call is not None and call.talking_leg == leg_id:
                     call.talk_ends(now)
@@ -594,7 +594,7 @@ class EngineCore:
                         call.caller_shown if call else "",
                         call.caller_name if call else "",
                         self.recordings.name_for(call, leg_id, self._to_utc(now)),
-                        self.callbacks.greeting(call, leg_id, command.agent_id),
+                        self.callbacks.attempts.greeting(call, leg_id, command.agent_id),
                     )
                 )
             case commands.StopRinging(leg_id, disposition):
@@ -605,7 +605,7 @@ class EngineCore:
             case commands.ReturnCaller(call_id, reason):
                 call = self.calls.by_id.get(call_id)
                 if call is not None and call.callback_of and not call.talked:
-                    self.callbacks.returned(call, now)
+                    self.callbacks.attempts.returned(call, now)
                 elif call is not None:
                     self._give_back(call, reason, now)
             case commands.WakeAt(at):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Row, create_engine, select
 
-from ivr.nodes import AskCallback, ToQueue
+from ivr.nodes import AskCallback, HangUp, ToQueue
 from lab.asterisk import AsteriskLab
 from lab.engine import engine_on
 from lab.service import PbxProcess
@@ -41,7 +41,7 @@ def company(*agents: Agent, rule: CallbackRule = RULE) -> Plan:
     assert isinstance(waits, ToQueue)
     nodes["to-sales"] = replace(waits, keys={"2": "callback"})
     nodes["callback"] = AskCallback("callback", SALES, words("soon"), "bye")
-    nodes["bye"] = replace(nodes["bye"], prompts=())  # type: ignore[call-arg]
+    nodes["bye"] = HangUp("bye")
     who = agents or (ANNA,)
     where = plan(who, [sales(*who, ring_time_s=20.0, retry_delay_s=1.0)], nodes=nodes)
     return replace(where, callback_rules={SALES: rule})
@@ -77,7 +77,8 @@ async def test_the_manager_and_the_client_hear_each_other() -> None:
         assert (client.to_user, client.from_user) == (CLIENT, DID)
         manager = anna.calls()[-1]
         assert manager.from_user == CLIENT
-        assert client.invite_at and manager.answered_at
+        assert client.invite_at is not None
+        assert manager.answered_at is not None
         assert client.invite_at > manager.answered_at, "the manager first"
         (kept,) = story.of(journal.RecordingKept)
         said, heard = sides(file_of(lab.talks.host, kept.path))
@@ -161,6 +162,7 @@ PLAN = f"""
 settings:
   region: RU
   languages: [en]
+  time_zone: UTC
   trunk: PJSIP/{{number}}@trunk
   outside: ["+7916"]
   outside_per_hour: 10

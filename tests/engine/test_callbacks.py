@@ -1,4 +1,4 @@
-"""Callbacks: the place is kept, the manager first, the client once; closed by whatever talk comes."""
+"""Callbacks: the place is kept, the manager first, the client once; any talk closes them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def company(
     nodes["to-sales"] = replace(waits, keys={"2": "callback"})
     nodes["callback"] = AskCallback("callback", SALES, words("soon"), "bye", confirm=confirm)
     who = agents or (ANNA,)
-    where = plan(who, [sales(*who, **queue)], nodes=nodes)
+    where = plan(who, [sales(*who, **queue)], nodes=nodes)  # type: ignore[arg-type]
     return replace(where, callback_rules={SALES: rule})
 
 

@@ -281,7 +281,7 @@ async def test_killed_when_the_attempt_has_ended_without_us_it_is_not_made_again
 async def test_killed_while_the_managers_phone_rings_the_client_is_called_once(
     tmp_path: Path,
 ) -> None:
-    plans = (in_turn(NoAnswer(), NoAnswer(), Answer(300)), Answer(300, talk_ms=1000))
+    plans = (in_turn(NoAnswer(), NoAnswer(), Answer(300)), Answer(300, talk_ms=8000))
     async with house(tmp_path, *plans) as where:
         await where.ask()
         await until(lambda: len(where.anna.calls()) == 2)

@@ -42,7 +42,10 @@ PHONES = st.fixed_dictionaries(
     {
         "PJSIP/anna": st.lists(ACTS, min_size=1, max_size=6).map(tuple),
         "PJSIP/boris": st.lists(ACTS, min_size=1, max_size=4).map(tuple),
-        **{f"PJSIP/{one}@trunk": st.lists(ACTS, min_size=1, max_size=3).map(tuple) for one in NUMBERS},
+        **{
+            f"PJSIP/{one}@trunk": st.lists(ACTS, min_size=1, max_size=3).map(tuple)
+            for one in NUMBERS
+        },
     }
 )
 WHERE = replace(

@@ -158,9 +158,7 @@ class Distribution(RuleBasedStateMachine):
         self.called_back.add(call_id)
         since = self.now - waited_s
         self.tell(
-            events.CallbackQueued(
-                call_id, QueueId(queue), "+79163", (), priority, since, within_s
-            )
+            events.CallbackQueued(call_id, QueueId(queue), "+79163", (), priority, since, within_s)
         )
 
     @rule(which=st.integers(0, 3))

@@ -270,7 +270,7 @@ async def test_killed_when_the_attempt_has_ended_without_us_it_is_not_made_again
         await where.pbx.kill()
         where.outside.refuse()
         await where.outside.wait_for(lambda call: call.ended)
-        await where.lab.nothing_left()
+        await where.lab.nothing_left(20)  # the manager may wait 15 s
         await where.pbx.start()
 
         assert await where.closed() == "unknown"
@@ -289,4 +289,4 @@ async def test_killed_while_the_managers_phone_rings_the_client_is_called_once(
 
         assert await where.closed() == "talked"
         assert len(where.outside.calls()) == 1
-        await where.lab.nothing_left()
+        await where.lab.nothing_left(20)

@@ -30,7 +30,7 @@ class Callers:
         if old is not None and old.joined is None:
             self._floor.irregular("a caller queued who waits already")
             return
-        if members is None:
+        if members is None or not members.queue.members:
             self._floor.command(commands.ReturnCaller(event.call_id, ReturnReason.UNAVAILABLE))
             return
         queue = members.queue
@@ -46,12 +46,14 @@ class Callers:
         call.needs = event.needs
         call.priority = event.priority
         call.step_s = queue.priority_step_s
+        call.leaves_if_nobody = queue.leave_when_no_agents
         kept = self._old_places.take(event.queue_id, event.number, now, queue.returning_s)
         call.place_since = min(since, kept)
         ahead = self._waiting.come(call, queue.queue_id)
         if queue.max_wait_s is not None:
             call.max_wait = self._floor.timers.at(
-                since + queue.max_wait_s, lambda now: self._waited_too_long(call)
+                since + queue.max_wait_s,
+                lambda now: self._waits_in_vain(call, ReturnReason.MAX_WAIT),
             )
         self._floor.tell(
             facts.WaitStarted(call.call_id, queue.queue_id, ahead + 1, call.priority, since)
@@ -133,12 +135,19 @@ class Callers:
         self.set_needs(call)
         self._choosing.offer(call)
 
-    def _waited_too_long(self, call: Call) -> None:
+    def nobody_serves(self, queue_id: QueueId) -> None:
+        """The queue has no member any more: who waits in it goes on."""
+        for call in self._waiting.in_queue(queue_id):
+            if call.max_wait is not None:
+                call.max_wait.cancel()
+            self._waits_in_vain(call, ReturnReason.UNAVAILABLE)
+
+    def _waits_in_vain(self, call: Call, reason: ReturnReason) -> None:
         call.max_wait = None
         if call.picked_up:
             # Somebody has just picked up: the caller is as good as served.
             call.max_wait = self._floor.timers.at(
-                self._floor.now + JOIN_GRACE_S, lambda now: self._waited_too_long(call)
+                self._floor.now + JOIN_GRACE_S, lambda now: self._waits_in_vain(call, reason)
             )
             return
-        self._ringing.send_back(call, ReturnReason.MAX_WAIT)
+        self._ringing.send_back(call, reason)

@@ -47,6 +47,11 @@ class Waiting:
         """The calls of a queue, in order of their arrival in it."""
         return list(self._calls[queue_id].values())
 
+    def in_order(self) -> list[Call]:
+        """The calls of all queues, in order of service."""
+        calls = [call for line in self._calls.values() for call in line.values()]
+        return sorted(calls, key=lambda call: call.turn)
+
     def queues(self) -> list[QueueId]:
         """Queues that calls can wait in."""
         return list(self._calls)

@@ -10,7 +10,7 @@ between the two pure rooms is here: a walk ends in ``QueueCaller`` or ``CallAgen
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 from ivr import commands as ivr_commands
@@ -21,6 +21,7 @@ from pbx.engine.awaited import Awaited
 from pbx.engine.call import LiveCall, LiveCalls, Stage
 from pbx.engine.devices import DeviceMap
 from pbx.engine.elsewhere import Elsewhere
+from pbx.engine.older_plans import OlderPlans
 from pbx.engine.outcome import outcome_of
 from pbx.engine.outside import OutsideCalls
 from pbx.engine.recording import Recordings
@@ -103,6 +104,7 @@ class EngineCore:
             give_back=self._give_back,
             id_prefix=id_prefix,
         )
+        self._older = OlderPlans()
         self._devices = DeviceMap(plan.routing)
         self._numbers = _spellings(plan)
         # A reaction may bring a further event (a returned caller is queued again): it waits
@@ -159,17 +161,29 @@ class EngineCore:
         finally:
             self._busy = False
 
-    def replace_plan(self, plan: Plan, now: float) -> None:
-        """A new plan is in force for new calls; calls in progress walk on by their own."""
+    def replace_plan(
+        self, plan: Plan, now: float, unreachable: Collection[str] = frozenset()
+    ) -> None:
+        """A new plan is in force for new calls; calls in progress walk on by their own.
+
+        ``unreachable``: addresses that can't be rung now, as far as the switch knows.
+        """
         before = self.plan
-        self.plan = plan
-        self._elsewhere.plan = plan
-        self._devices = DeviceMap(plan.routing)
-        self._numbers = _spellings(plan)
-        self.rates.replace_plan(plan.routing, now)
-        self.tell(events.PlanReplaced(plan.routing), now)
-        for agent_id in sorted(plan.on_duty - before.on_duty):
-            self.tell(events.AgentLoggedIn(agent_id), now)
+        devices, numbers = DeviceMap(plan.routing), _spellings(plan)
+        distributed = self._older.routing(before, plan, len(self.calls.by_id))
+        self.plan, self._elsewhere.plan = plan, plan
+        self._devices, self._numbers = devices, numbers
+        self.rates.replace_plan(distributed, now)
+        cut_off = frozenset(one for address in unreachable for one in devices.devices_at(address))
+        arriving = plan.on_duty - before.on_duty
+        self.tell(events.PlanReplaced(distributed, arriving, cut_off), now)
+
+    def _left(self, call: LiveCall, now: float) -> None:
+        """The call is over; queues that only older plans have may not be needed any more."""
+        self.calls.remove(call)
+        if call.plan is not self.plan and self._older.call_over():
+            self.rates.replace_plan(self.plan.routing, now)
+            self.tell(events.PlanReplaced(self.plan.routing), now)
 
     def handle(self, event: switch.SwitchEvent, now: float) -> None:
         """Take an event of the switch and do what follows from it."""
@@ -518,7 +532,7 @@ class EngineCore:
             ),
             now,
         )
-        self.calls.remove(call)
+        self._left(call, now)
 
     # The distribution's answers ----------------------------------------------------------
 

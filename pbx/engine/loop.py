@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 import structlog
@@ -101,9 +101,9 @@ class EngineLoop:
         """Take an event for the distribution from elsewhere (a page, the command line)."""
         self._do(lambda now: self.core.tell(event, now))
 
-    def replace_plan(self, plan: Plan) -> None:
+    def replace_plan(self, plan: Plan, unreachable: Collection[str] = frozenset()) -> None:
         """Put a new plan in force."""
-        self._do(lambda now: self.core.replace_plan(plan, now))
+        self._do(lambda now: self.core.replace_plan(plan, now, unreachable))
 
     def _do(self, action: Callable[[float], None]) -> None:
         if len(self._pending) >= MAX_PENDING:

@@ -7,8 +7,8 @@ caller's own way, which is not decided here):
 - Who waits keeps the place in the line, the longest wait and the rule for "nobody at work" with
   which the wait began.  Who serves the queue, by which strategy and how long they are rung, is the
   new plan's at once; free agents are given to who waits in order of service.
-- A queue that the plan lacks, or that has no member any more, gives its callers back as unavailable,
-  but for one whom somebody has just picked up.
+- A queue that the plan lacks, or that has no member any more, gives its callers back as
+  unavailable, but for one whom somebody has just picked up.
 - An agent who is in both plans keeps state, pause and the day so far; one whom the plan lacks gets
   no further call, and is forgotten when they are in none.
 """
@@ -121,7 +121,5 @@ def _same_devices(old: Agent, new: Agent) -> set[DeviceId]:
     """The devices that are still what they were: what was known of the others says nothing."""
     before = {device.device_id: device.address for device in old.devices}
     return {
-        device.device_id
-        for device in new.devices
-        if before.get(device.device_id) == device.address
+        device.device_id for device in new.devices if before.get(device.device_id) == device.address
     }

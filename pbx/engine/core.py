@@ -10,7 +10,7 @@ between the two pure rooms is here: a walk ends in ``QueueCaller`` or ``CallAgen
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from ivr import commands as ivr_commands
@@ -48,6 +48,8 @@ TRANSFER_RING_S = 30.0
 """How long the target of an agent's transfer is rung, seconds."""
 DEFAULT_SHORT_ABANDON_S = 5.0
 """What counts as a short abandon where no queue says it, seconds."""
+
+NO_PHONES = switch.Phones()
 
 Send = Callable[[switch.SwitchCommand], None]
 Note = Callable[[journal.Entry, float], None]
@@ -161,22 +163,25 @@ class EngineCore:
         finally:
             self._busy = False
 
-    def replace_plan(
-        self, plan: Plan, now: float, unreachable: Collection[str] = frozenset()
-    ) -> None:
-        """A new plan is in force for new calls; calls in progress walk on by their own.
-
-        ``unreachable``: addresses that can't be rung now, as far as the switch knows.
-        """
-        before = self.plan
+    def replace_plan(self, plan: Plan, now: float, phones: switch.Phones = NO_PHONES) -> None:
+        """A new plan is in force for new calls; calls in progress walk on by their own."""
+        before, before_devices = self.plan, self._devices
         devices, numbers = DeviceMap(plan.routing), _spellings(plan)
         distributed = self._older.routing(before, plan, len(self.calls.by_id))
         self.plan, self._elsewhere.plan = plan, plan
         self._devices, self._numbers = devices, numbers
         self.rates.replace_plan(distributed, now)
-        cut_off = frozenset(one for address in unreachable for one in devices.devices_at(address))
+        cut_off = (one for address in phones.unreachable for one in devices.devices_at(address))
         arriving = plan.on_duty - before.on_duty
-        self.tell(events.PlanReplaced(distributed, arriving, cut_off), now)
+        self.tell(events.PlanReplaced(distributed, arriving, frozenset(cut_off)), now)
+        for key, address in phones.own_calls.items():
+            was, now_is = before_devices.agents_at(address), devices.agents_at(address)
+            for agent_id in now_is:
+                if agent_id not in was:
+                    self.tell(events.OwnCallStarted(agent_id, key), now)
+            for agent_id in was:
+                if agent_id not in now_is and agent_id in self.dispatcher.agents:
+                    self.tell(events.OwnCallEnded(agent_id, key), now)
 
     def _left(self, call: LiveCall, now: float) -> None:
         """The call is over; queues that only older plans have may not be needed any more."""

@@ -72,7 +72,7 @@ class Replacement:
         self._floor.members = members_of
         for queue_id, members in members_of.items():
             members.last_chosen = last.get(queue_id)
-            self._waiting.open_queue(queue_id)
+            self._waiting.open_queue(members.queue)
             for agent_id in members.places:
                 if member := self._floor.agents.get(agent_id):
                     member.queues.append(queue_id)

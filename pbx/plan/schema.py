@@ -306,6 +306,11 @@ class QueueShape(Shape):
         description="How much waiting one step of priority is worth: with `1m` and priority 5 a "
         "caller is served as if they had come five minutes earlier.  `7d`: before everyone else.",
     )
+    weight: Priority = Field(
+        0,
+        description="Steps by which its callers go before those of other queues, at a manager who "
+        "serves both; one is worth its `priority_step` of waiting.",
+    )
     returning: Duration | None = Field(
         None,
         description="Who hangs up while waiting and calls again within this time has the old place "

@@ -52,8 +52,7 @@ class Callers:
         ahead = self._waiting.come(call, queue.queue_id)
         if queue.max_wait_s is not None:
             call.max_wait = self._floor.timers.at(
-                since + queue.max_wait_s,
-                lambda now: self._waits_in_vain(call, ReturnReason.MAX_WAIT),
+                since + queue.max_wait_s, lambda now: self._waited_too_long(call)
             )
         self._floor.tell(
             facts.WaitStarted(call.call_id, queue.queue_id, ahead + 1, call.priority, since)
@@ -135,19 +134,12 @@ class Callers:
         self.set_needs(call)
         self._choosing.offer(call)
 
-    def nobody_serves(self, queue_id: QueueId) -> None:
-        """The queue has no member any more: who waits in it goes on."""
-        for call in self._waiting.in_queue(queue_id):
-            if call.max_wait is not None:
-                call.max_wait.cancel()
-            self._waits_in_vain(call, ReturnReason.UNAVAILABLE)
-
-    def _waits_in_vain(self, call: Call, reason: ReturnReason) -> None:
+    def _waited_too_long(self, call: Call) -> None:
         call.max_wait = None
         if call.picked_up:
             # Somebody has just picked up: the caller is as good as served.
             call.max_wait = self._floor.timers.at(
-                self._floor.now + JOIN_GRACE_S, lambda now: self._waits_in_vain(call, reason)
+                self._floor.now + JOIN_GRACE_S, lambda now: self._waited_too_long(call)
             )
             return
-        self._ringing.send_back(call, reason)
+        self._ringing.send_back(call, ReturnReason.MAX_WAIT)

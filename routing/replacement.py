@@ -7,8 +7,8 @@ caller's own way, which is not decided here):
 - Who waits keeps the place in the line, the longest wait and the rule for "nobody at work" with
   which the wait began.  Who serves the queue, by which strategy and how long they are rung, is the
   new plan's at once; free agents are given to who waits in order of service.
-- A queue that the plan lacks, or that has no member any more, gives its callers back as
-  unavailable, but for one whom somebody has just picked up.
+- A queue that has no member any more gives its callers back as unavailable, those who are rung for
+  when that is over; a queue that the plan lacks gives back all of them at once.
 - An agent who is in both plans keeps state, pause and the day so far; one whom the plan lacks gets
   no further call, and is forgotten when they are in none.
 """
@@ -98,10 +98,7 @@ class Replacement:
                 del self._floor.agents[agent_id]
                 self._floor.freed.pop(agent_id, None)
         for queue_id in self._waiting.queues():
-            if self._floor.members[queue_id].queue.members:
-                self._attendance.leave_if_nobody(queue_id)
-            else:
-                self._callers.nobody_serves(queue_id)
+            self._attendance.leave_if_nobody(queue_id)
         for call in self._waiting.in_order():
             if not call.gone:
                 self._callers.set_needs(call)

@@ -82,7 +82,7 @@ def positions_are_those_of_the_order_of_service(dispatcher: Dispatcher) -> None:
 def nobody_waits_where_nobody_is_at_work(dispatcher: Dispatcher) -> None:
     """Where callers are to go on when nobody is at work, or nobody is left to serve them."""
     for call in dispatcher.calls.values():
-        if call.joined is not None or call.queue_id is None or call.picked_up:
+        if call.joined is not None or call.queue_id is None or call.offer is not None:
             continue
         serving = [one for one in dispatcher.agents.values() if call.queue_id in one.queues]
         assert serving, f"{call.call_id} waits in a queue without members"

@@ -121,13 +121,14 @@ class TreeBuilder:
 
     def in_hours(self, step: nodes.ToQueue, path: Path) -> Node:
         """The step into a queue, behind the queue's own hours where it has some."""
+        ways = dict(step.overflow)
+        closed = ways.pop(CLOSED, step.on_overflow)
         shape = self.context.shape.queues.get(step.queue_id)
         schedule = self.hours.get(shape.hours) if shape and shape.hours else None
         if schedule is None:
-            return step
-        inside = replace(step, node_id=f"{step.node_id}/open")
+            return replace(step, overflow=ways)
+        inside = replace(step, node_id=f"{step.node_id}/open", overflow=ways)
         self.put(inside, path)
-        closed = step.overflow.get(CLOSED, step.on_overflow)
         return nodes.Hours(step.node_id, schedule, inside.node_id, closed, closed)
 
     def ways_of(self, queue: str) -> tuple[NodeId, dict[str, NodeId]]:

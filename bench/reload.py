@@ -99,11 +99,12 @@ class House:
         self.file = folder / "plan.yaml"
         self.file.write_text(plan_text(20))
         store = VersionStore(folder / "plans")
-        began = first_plan(self.file, store)
+        strategies = Registry.builtin()
+        began = first_plan(self.file, store, strategies)
         plan = began.loaded.plan
         quiet = Quiet()
         self.switch = AtOnce()
-        dispatcher = Dispatcher(plan.routing, strategies=Registry.builtin(), rng=random.Random(1))
+        dispatcher = Dispatcher(plan.routing, strategies=strategies, rng=random.Random(1))
         self.engine = EngineLoop(
             plan, dispatcher, self.switch, quiet, SystemClock(), watcher=quiet, id_prefix="b"
         )
@@ -114,6 +115,7 @@ class House:
             began,
             prepare=lambda plan: [],
             put=self._put,
+            strategies=strategies,
             utc_now=lambda: datetime.now(UTC),
             watcher=self,
         )

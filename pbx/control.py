@@ -49,6 +49,7 @@ class ControlServer:
         self._folder = folder
         self._answer = answer
         self._server: asyncio.Server | None = None
+        self._inode = 0
         self._open = 0
 
     async def start(self) -> None:
@@ -64,6 +65,7 @@ class ControlServer:
                         raise OSError(f"{self._folder / NAME} is in the way")
                     os.unlink(path)
                 listening.bind(path)
+                self._inode = os.lstat(path).st_ino
             self._server = await asyncio.start_unix_server(
                 self._serve, sock=listening, limit=MAX_REQUEST
             )
@@ -75,9 +77,11 @@ class ControlServer:
         """Nobody is let in any more; what is under way ends with the process."""
         if self._server is not None:
             self._server.close()
-            with contextlib.suppress(OSError):
-                os.unlink(self._folder / NAME)
             self._server = None
+            with contextlib.suppress(OSError), _short(self._folder) as folder:
+                path = os.path.join(folder, NAME)
+                if os.lstat(path).st_ino == self._inode:  # else of an engine after us
+                    os.unlink(path)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1

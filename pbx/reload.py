@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -23,11 +24,13 @@ from pbx.control import Request, user_name
 from pbx.engine.tuning import without_collections
 from pbx.errors import ControlError, VersionError
 from pbx.plan.changes import Change, differences, render
-from pbx.plan.faults import PlanError
+from pbx.plan.faults import Fault, PlanError
 from pbx.plan.load import Loaded, Sources, build, read
 from pbx.plan.model import Plan
 from pbx.plan.prompts import PromptProblem
 from pbx.plan.versions import How, Version, VersionStore
+from routing.replacement import strategy_of
+from routing.strategy import Registry
 
 _log = structlog.get_logger(__name__)
 
@@ -49,7 +52,7 @@ class Began:
     refused: PlanError | None = None
 
 
-def first_plan(path: Path, versions: VersionStore) -> Began:
+def first_plan(path: Path, versions: VersionStore, strategies: Registry) -> Began:
     """What is to be in force at a start: the files at ``path``, but
 
     - the version that was rolled back to, as long as these files are those it passed over;
@@ -61,14 +64,29 @@ def first_plan(path: Path, versions: VersionStore) -> Began:
     rolled_back = last is not None and last.how is How.ROLLBACK
     if last is not None and rolled_back and last.passed_over == sources.digest:
         with contextlib.suppress(VersionError, PlanError):
-            return Began(build(versions.sources(last, sources.folder)), last)
+            return Began(_built(versions.sources(last, sources.folder), strategies), last)
     try:
-        return Began(build(sources))
+        return Began(_built(sources, strategies))
     except PlanError as error:
         if last is not None:
             with contextlib.suppress(VersionError, PlanError):
-                return Began(build(versions.sources(last, sources.folder)), last, error)
+                kept = versions.sources(last, sources.folder)
+                return Began(_built(kept, strategies), last, error)
         raise
+
+
+def _built(sources: Sources, strategies: Registry) -> Loaded:
+    """The plan, its strategies tried: one from outside may fail when it is made.
+
+    Raises PlanError."""
+    loaded = build(sources, registry=strategies)
+    try:
+        for queue in loaded.plan.routing.queues.values():
+            strategy_of(queue, queue.strategy, strategies, random.Random(0))
+    except Exception as error:
+        message = f"a strategy can't be made: {error!r}"
+        raise PlanError([Fault(sources.path, 0, 0, message)]) from error
+    return loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +111,7 @@ class LivePlan:
     """``path``: the plan's own place.  ``prepare``: speaks a plan's prompts, in a thread.
 
     ``put``: puts a plan everywhere in force; called in the event loop, between two events.
+    ``strategies``: those that the engine at work has.
     """
 
     def __init__(
@@ -103,6 +122,7 @@ class LivePlan:
         *,
         prepare: Callable[[Plan], Sequence[PromptProblem]],
         put: Callable[[Plan], None],
+        strategies: Registry,
         utc_now: Callable[[], datetime],
         watcher: Watcher,
     ) -> None:
@@ -111,6 +131,7 @@ class LivePlan:
         self._began = began
         self._prepare_prompts = prepare
         self._put = put
+        self._strategies = strategies
         self._utc_now = utc_now
         self._watcher = watcher
         self._loaded = began.loaded
@@ -129,15 +150,20 @@ class LivePlan:
         """A standby begins to lead: the plan is the one of now, not of when it was started."""
         async with self._lock:
             try:
-                began = await asyncio.to_thread(first_plan, self._path, self._versions)
+                began = await asyncio.to_thread(
+                    first_plan, self._path, self._versions, self._strategies
+                )
             except PlanError as error:
                 self._refused(error)
                 return
+            news = began.refused is not None and self._began.refused is None
             if began.loaded.plan.digest != self.plan.digest:
                 prepared = await asyncio.to_thread(self._compare, began.loaded)
                 self._take(prepared)
-                self._told(began)
+                news = True
             self._began = began
+            if news:
+                self._told(began)
 
     async def in_force(self) -> None:
         """The engine leads and works with the plan it began with: that is a version, too."""
@@ -212,7 +238,7 @@ class LivePlan:
         return Done(prepared.changes, text, version, problems)
 
     def _prepare(self, sources: Sources) -> _Prepared:
-        return self._compare(build(sources))
+        return self._compare(_built(sources, self._strategies))
 
     def _compare(self, loaded: Loaded) -> _Prepared:
         problems = [f"warning: {one.render()}" for one in loaded.plan.warnings]

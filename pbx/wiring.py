@@ -44,6 +44,7 @@ from pbx.records.absence import Absence, CdrFile
 from pbx.reload import Began, LivePlan, first_plan
 from pbx.settings import Settings
 from routing.dispatcher import Dispatcher
+from routing.strategy import Registry
 
 _log = structlog.get_logger(__name__)
 
@@ -61,6 +62,7 @@ class Service:
         settings: Settings,
         began: Began,
         versions: VersionStore,
+        strategies: Registry,
         switch: AsteriskSwitch,
         journal: SqlJournal,
         metrics: Metrics,
@@ -72,6 +74,7 @@ class Service:
         book: MissedBook,
     ) -> None:
         self._settings = settings
+        self._strategies = strategies
         self._switch = switch
         self._journal = journal
         self._metrics = metrics
@@ -91,6 +94,7 @@ class Service:
             began,
             prepare=prompts.prepare,
             put=self._put_in_force,
+            strategies=strategies,
             utc_now=lambda: clock.utc(clock.now()),
             watcher=metrics,
         )
@@ -179,7 +183,7 @@ class Service:
         )
         dispatcher = Dispatcher(
             plan.routing,
-            strategies=installed_strategies(),
+            strategies=self._strategies,
             rng=random.Random(int.from_bytes(os.urandom(8))),
             memory=memory,
             id_prefix=self._prefix,
@@ -299,7 +303,8 @@ async def build(settings: Settings) -> Service:
     """
     set_up_logs(settings.log_format, settings.log_level)
     versions = VersionStore(settings.state_dir / "plans")
-    began = await asyncio.to_thread(first_plan, settings.plan, versions)
+    strategies = installed_strategies()
+    began = await asyncio.to_thread(first_plan, settings.plan, versions, strategies)
     plan = began.loaded.plan
     settings.messages.here.mkdir(parents=True, exist_ok=True)
     registry = CollectorRegistry()
@@ -347,6 +352,7 @@ async def build(settings: Settings) -> Service:
         settings,
         began,
         versions,
+        strategies,
         switch,
         journal,
         metrics,

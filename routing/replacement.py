@@ -55,7 +55,9 @@ class Replacement:
         """These are the agents and queues now; who is known keeps what holds of them."""
         # First what a strategy from outside could fail at: then nothing has changed yet.
         members_of = {
-            queue_id: Members(queue, self._strategy(queue, queue.strategy))
+            queue_id: Members(
+                queue, strategy_of(queue, queue.strategy, self._strategies, self._rng)
+            )
             for queue_id, queue in plan.queues.items()
         }
         for agent_id, spec in plan.agents.items():
@@ -69,6 +71,8 @@ class Replacement:
         for agent in self._floor.agents.values():
             agent.queues = []
         last = {queue_id: one.last_chosen for queue_id, one in self._floor.members.items()}
+        for before in self._floor.members.values():
+            before.retire()
         self._floor.members = members_of
         for queue_id, members in members_of.items():
             members.last_chosen = last.get(queue_id)
@@ -107,11 +111,13 @@ class Replacement:
     def _has_legs(self, agent_id: AgentId) -> bool:
         return any(leg.part.agent_id == agent_id for leg in self._floor.legs.values())
 
-    def _strategy(self, queue: Queue, choice: StrategyChoice) -> Strategy:
-        fallback = self._strategy(queue, choice.fallback) if choice.fallback else None
-        return self._strategies.make(
-            choice.name, choice.params, fallback, rng=self._rng, weights=queue.weights
-        )
+
+def strategy_of(
+    queue: Queue, choice: StrategyChoice, strategies: Registry, rng: random.Random
+) -> Strategy:
+    """A strategy of a queue, with its fallbacks.  Raises what one from outside raises."""
+    fallback = strategy_of(queue, choice.fallback, strategies, rng) if choice.fallback else None
+    return strategies.make(choice.name, choice.params, fallback, rng=rng, weights=queue.weights)
 
 
 def _same_devices(old: Agent, new: Agent) -> set[DeviceId]:

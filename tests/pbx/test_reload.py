@@ -14,6 +14,8 @@ from pbx.plan.model import Plan
 from pbx.plan.prompts import PromptProblem
 from pbx.plan.versions import How, VersionStore
 from pbx.reload import LivePlan, first_plan
+from routing.strategies.longest_idle import LongestIdle
+from routing.strategy import Registry
 
 AT = datetime(2026, 11, 24, 6, 14, tzinfo=UTC)
 GOOD = """
@@ -32,6 +34,7 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.file = folder / "plan.yaml"
         self.store = VersionStore(folder / "state")
+        self.strategies = Registry.builtin()
         self.done: list[str] = []
         self.loads: list[tuple[bool, str]] = []
 
@@ -42,9 +45,10 @@ class House:
         live = LivePlan(
             self.file,
             self.store,
-            first_plan(self.file, self.store),
+            first_plan(self.file, self.store, self.strategies),
             prepare=self._prepare,
             put=self._put,
+            strategies=self.strategies,
             utc_now=lambda: AT,
             watcher=self,
         )
@@ -125,7 +129,7 @@ async def test_rollback_holds_over_restarts_until_the_files_change(house: House)
 
 async def test_a_start_with_broken_files_serves_calls_by_the_last_plan(house: House) -> None:
     with pytest.raises(PlanError):
-        first_plan(house.file.with_name("none.yaml"), house.store)
+        first_plan(house.file.with_name("none.yaml"), house.store, house.strategies)
     await house.begin()
     house.write(BROKEN)
 
@@ -133,6 +137,27 @@ async def test_a_start_with_broken_files_serves_calls_by_the_last_plan(house: Ho
 
     assert strategy(live.plan) == "linear"
     assert house.loads[-1] == (False, live.plan.digest)
+
+
+class Fragile(LongestIdle):
+    """From a package that somebody has just put in."""
+
+    name = "fragile"
+
+    def __init__(self, *given: object, **more: object) -> None:
+        raise RuntimeError("no licence")
+
+
+async def test_a_strategy_that_can_not_be_made_stops_the_plan_beforehand(house: House) -> None:
+    house.strategies = Registry.builtin().with_plugins({"fragile": Fragile})
+    live = await house.begin()
+    house.write(GOOD.replace("linear", "fragile"))
+
+    with pytest.raises(ControlError, match="no licence"):
+        await live.reload("ivan")
+
+    assert strategy(live.plan) == "linear"
+    assert house.done == []
 
 
 async def test_two_who_reload_at_once_do_it_one_after_the_other(house: House) -> None:

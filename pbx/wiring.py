@@ -39,6 +39,7 @@ from pbx.plan.model import Plan
 from pbx.plan.prompts import PromptStore
 from pbx.plan.strategies import installed_strategies
 from pbx.recordings.keeper import Keeper
+from pbx.recordings.retention import keep_no_longer
 from pbx.records.absence import Absence, CdrFile
 from pbx.settings import Settings
 from routing.dispatcher import Dispatcher
@@ -78,7 +79,7 @@ class Service:
         self._clock = clock
         self._missed = missed
         self._engine: EngineLoop | None = None
-        self._absence: asyncio.Task[None] | None = None
+        self._house: list[asyncio.Task[None]] = []
         self._http: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -99,7 +100,17 @@ class Service:
         # The callers who are still there have been found; now the log is to know it, too.
         await asyncio.to_thread(self._journal.flush, CLOSE_S)
         self._missed.start()
-        self._absence = await self._look_back(engine)
+        self._house = [
+            await self._look_back(engine),
+            asyncio.create_task(
+                keep_no_longer(
+                    self._journal.engine,
+                    self._settings.recordings.here,
+                    lambda: self._clock.utc(self._clock.now()),
+                ),
+                name="recordings",
+            ),
+        ]
         _log.info(
             "engine_started",
             numbers=len(self._plan.numbers),
@@ -222,9 +233,9 @@ class Service:
         _log.info(
             "engine_stopping", calls=len(self._engine.core.calls.by_id if self._engine else ())
         )
-        if self._absence is not None:
-            self._absence.cancel()
-            await asyncio.gather(self._absence, return_exceptions=True)
+        for task in self._house:
+            task.cancel()
+        await asyncio.gather(*self._house, return_exceptions=True)
         with contextlib.suppress(Exception):
             if self._engine is not None:
                 await self._engine.drain()

@@ -40,6 +40,7 @@ from pbx.plan.prompts import PromptStore
 from pbx.plan.strategies import installed_strategies
 from pbx.plan.versions import VersionStore
 from pbx.recordings.keeper import Keeper
+from pbx.recordings.retention import keep_no_longer
 from pbx.records.absence import Absence, CdrFile
 from pbx.reload import Began, LivePlan, first_plan
 from pbx.settings import Settings
@@ -86,7 +87,7 @@ class Service:
         self._book = book
         self._engine: EngineLoop | None = None
         self._absence: Absence | None = None
-        self._looks_back: asyncio.Task[None] | None = None
+        self._house: list[asyncio.Task[None]] = []
         self._reloads: set[asyncio.Task[None]] = set()
         self.live = LivePlan(
             settings.plan,
@@ -120,7 +121,17 @@ class Service:
         # The callers who are still there have been found; now the log is to know it, too.
         await asyncio.to_thread(self._journal.flush, CLOSE_S)
         self._missed.start()
-        await self._look_back(engine)
+        self._house = [
+            await self._look_back(engine),
+            asyncio.create_task(
+                keep_no_longer(
+                    self._journal.engine,
+                    self._settings.recordings.here,
+                    lambda: self._clock.utc(self._clock.now()),
+                ),
+                name="recordings",
+            ),
+        ]
         await self.live.in_force()
         try:
             await self._control.start()
@@ -211,7 +222,7 @@ class Service:
         engine.core.outside_calls.remember((at.timestamp(), agent_id) for at, agent_id in called)
         return engine
 
-    async def _look_back(self, engine: EngineLoop) -> None:
+    async def _look_back(self, engine: EngineLoop) -> asyncio.Task[None]:
         """Begin to complete the log from Asterisk's own records."""
         settings, journal = self._settings, self._journal
         file = CdrFile(settings.cdr_file, settings.state_dir / "switch-records.mark")
@@ -236,7 +247,7 @@ class Service:
             messages=settings.messages.here,
             now=lambda: self._clock.utc(self._clock.now()),
         )
-        self._looks_back = asyncio.create_task(self._absence.run(), name="absence")
+        return asyncio.create_task(self._absence.run(), name="absence")
 
     @property
     def failures(self) -> int:
@@ -279,7 +290,7 @@ class Service:
             "engine_stopping", calls=len(self._engine.core.calls.by_id if self._engine else ())
         )
         await self._control.stop()
-        ending = [one for one in (self._looks_back, *self._reloads) if one is not None]
+        ending = [*self._house, *self._reloads]
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)

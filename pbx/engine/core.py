@@ -378,8 +378,8 @@ class EngineCore:
             )
 
     def _do(self, call: LiveCall, command: ivr_commands.Command, now: float) -> None:
-        if self.recordings.tells_first(call, command):
-            return
+        if (notice := self.recordings.notice_before(call, command)) is not None:
+            command = notice
         match command:
             case ivr_commands.QueueCaller(queue_id, priority, needs):
                 self._to_queue(call, queue_id, now, priority=priority, needs=needs)

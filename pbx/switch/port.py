@@ -254,6 +254,7 @@ class ForCaller:
     """Do this for the caller; its result comes back as ``CallerDid``.
 
     A caller who waits (``Hold``) is fetched back first; one who is not yet answered is answered.
+    Given before the one before is answered, it takes that one's place.
     """
 
     call_id: CallId

@@ -30,7 +30,7 @@ class Callers:
         if old is not None and old.joined is None:
             self._floor.irregular("a caller queued who waits already")
             return
-        if members is None:
+        if members is None or not members.queue.members:
             self._floor.command(commands.ReturnCaller(event.call_id, ReturnReason.UNAVAILABLE))
             return
         queue = members.queue
@@ -46,6 +46,7 @@ class Callers:
         call.needs = event.needs
         call.priority = event.priority
         call.step_s = queue.priority_step_s
+        call.leaves_if_nobody = queue.leave_when_no_agents
         kept = self._old_places.take(event.queue_id, event.number, now, queue.returning_s)
         call.place_since = min(since, kept)
         ahead = self._waiting.come(call, queue.queue_id)

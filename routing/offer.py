@@ -83,6 +83,7 @@ class Call:
     """A caller in the distribution: waiting, or talking with ``joined``.
 
     ``place_since`` and ``step_s``: what the place in the line is made of (waiting_line.turn_of).
+    ``leaves_if_nobody``: the wait ends when the last agent at work goes.
     """
 
     call_id: CallId
@@ -95,6 +96,7 @@ class Call:
     last_talk: LastTalk | None
     place_since: Seconds = 0.0
     step_s: Seconds = 0.0
+    leaves_if_nobody: bool = False
     needs_now: Needs = ()
     in_line: bool = False
     offer: Offer | None = None

@@ -174,3 +174,9 @@ class Plan:
     outside_devices: Mapping[str, str] = field(default_factory=dict)
     queue_records: Mapping[QueueId, Recording] = field(default_factory=dict)
     warnings: tuple[Fault, ...] = ()
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Dial strings of all managers' devices."""
+        agents = self.routing.agents.values()
+        return frozenset(device.address for agent in agents for device in agent.devices)

@@ -20,8 +20,8 @@ The legs' events are routing's own (``DeviceRinging``, ``DeviceAnswered``, ``Joi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ivr import events as ivr_events
@@ -196,6 +196,17 @@ class CallerFound:
     number: str
     name: str
     started_at: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Phones:
+    """What the switch knows of all phones, for a plan that names others than before.
+
+    ``unreachable``: their addresses; ``own_calls``: key to address of each call that is not ours.
+    """
+
+    unreachable: frozenset[str] = frozenset()
+    own_calls: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

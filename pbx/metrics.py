@@ -211,6 +211,8 @@ class Metrics:
         self._plan_at = gauge(
             "plan_last_load_success_timestamp_seconds", "When a load last succeeded."
         )
+        self._plan_failed = counter("plan_failed_loads", "Plans that could not be loaded.")
+        self._plan = Info("voronka_plan", "The plan in force.", registry=registry)
         Info("voronka_build", "The program.", registry=registry).info({"version": version()})
         self._live = _Live()
         registry.register(self._live)
@@ -338,11 +340,18 @@ class Metrics:
         """The connection's state."""
         self._connected.set(connected)
 
-    def plan_loaded(self, at: float, ok: bool) -> None:
-        """A plan was loaded, or refused, at this time (seconds since the epoch)."""
+    def plan_loaded(self, at: float, ok: bool, digest: str = "") -> None:
+        """A plan was loaded, or refused, at this time (seconds since the epoch).
+
+        ``digest``: of the plan in force, where it is another one now.
+        """
         self._plan_ok.set(ok)
         if ok:
             self._plan_at.set(at)
+        else:
+            self._plan_failed.inc()
+        if digest:
+            self._plan.info({"digest": digest})
 
 
 _WAIT = ("queue", "ended")

@@ -31,7 +31,7 @@ class Callers:
         if old is not None and old.joined is None:
             self._floor.irregular("a caller queued who waits already")
             return
-        if members is None:
+        if members is None or not members.queue.members:
             self._floor.command(commands.ReturnCaller(event.call_id, ReturnReason.UNAVAILABLE))
             return
         queue = members.queue
@@ -44,6 +44,7 @@ class Callers:
         now = self._floor.now
         since = now if event.waiting_since is None else min(event.waiting_since, now)
         call = self._new_call(event.call_id, event.queue_id, event.number, since)
+        call.leaves_if_nobody = queue.leave_when_no_agents
         kept = self._old_places.take(event.queue_id, event.number, now, queue.returning_s)
         call.place_since = min(since, kept)
         if queue.max_wait_s is not None:

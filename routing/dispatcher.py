@@ -63,7 +63,9 @@ class Dispatcher:
         self._ringing = choosing.ringing
         self._callers = Callers(floor, waiting, choosing)
         self._attendance = Attendance(floor, waiting, choosing.ringing)
-        self._plans = Replacement(floor, waiting, choosing, self._callers, strategies, rng)
+        self._plans = Replacement(
+            floor, waiting, choosing, self._callers, self._attendance, strategies, rng
+        )
         self._plans.take(plan)
         for agent_id, record in memory.records.items():
             if agent := floor.agents.get(agent_id):
@@ -167,8 +169,8 @@ class Dispatcher:
                 self._ringing.joined(leg_id)
             case events.LegEnded(leg_id, disposition, cause):
                 self._ringing.leg_ended(leg_id, disposition, cause)
-            case events.PlanReplaced(plan):
-                self._plans.replace(plan)
+            case events.PlanReplaced():
+                self._plans.replace(event)
             case events.DeviceReachable(device_id) | events.DeviceUnreachable(device_id):
                 self._attendance.reachability(device_id, isinstance(event, events.DeviceReachable))
             case _:

@@ -171,9 +171,14 @@ class DeviceUnreachable:
 
 @dataclass(frozen=True, slots=True)
 class PlanReplaced:
-    """A new plan is in force.  Calls being offered or talked go on."""
+    """A new plan is in force; what that means for calls in progress: replacement.py.
+
+    ``on_duty``: agents who come to work with it; ``unreachable``: of its devices, as far as known.
+    """
 
     plan: RoutingPlan
+    on_duty: frozenset[AgentId] = frozenset()
+    unreachable: frozenset[DeviceId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

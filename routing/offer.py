@@ -85,6 +85,7 @@ class Call:
     ``place_since`` and ``step_s``: what the place in the line is made of (waiting_line.turn_of).
     ``join_within_s``: of a callback, with nobody on the line yet; None for a caller.
     ``taken_by``: the leg that was picked up for it.
+    ``leaves_if_nobody``: the wait ends when the last agent at work goes.
     """
 
     call_id: CallId
@@ -97,6 +98,7 @@ class Call:
     last_talk: LastTalk | None
     place_since: Seconds = 0.0
     step_s: Seconds = 0.0
+    leaves_if_nobody: bool = False
     needs_now: Needs = ()
     in_line: bool = False
     offer: Offer | None = None

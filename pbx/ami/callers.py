@@ -69,7 +69,7 @@ class Callers:
             self._give(caller, hold)
 
     def lead(self, command: port.ForCaller) -> None:
-        """Do something for the caller, after what was asked for before."""
+        """Do something for the caller, in place of what has not been answered."""
         caller = self.by_id.get(command.call_id)
         if caller is None:
             return

@@ -6,7 +6,7 @@ Asterisk is the truth.  What happened without us is told as the events that we m
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pbx.ami.channels import (
     ALONE_CONTEXT,
@@ -56,6 +56,17 @@ async def after_login(connection: AmiConnection, channels: Channels) -> None:
             resume(channels, caller, one)
     channels.renew_limits()  # they may be about to run out
     channels.tell_up()
+
+
+async def new_phones(
+    connection: AmiConnection, channels: Channels, addresses: Collection[str]
+) -> None:
+    """Phones that a new plan names: whose are in a call of their own?  Raises ActionFailed."""
+    for one in await connection.listing("CoreShowChannels"):
+        unique_id, channel = one.get("Uniqueid", ""), one.get("Channel", "")
+        ours = unique_id.startswith(LEG_PREFIX) or CallId(unique_id) in channels.callers
+        if not ours and channel.rpartition("-")[0] in addresses:
+            channels.busy(unique_id, channel, one.get("Exten", ""))
 
 
 def take_up_recordings(channels: Channels, left: frozenset[str], found: list[Headers]) -> None:

@@ -35,6 +35,9 @@ __all__ = ["Channels", "MessageFolder"]
 
 _log = structlog.get_logger(__name__)
 
+MAX_DEVICES = 100_000
+"""Devices remembered to be unreachable."""
+
 
 class Channels:
     """All channels of ours in one Asterisk.
@@ -75,6 +78,8 @@ class Channels:
         )
         self.clients = Clients(act=act, tell=tell, resolve=resolve, callers=self.leading.by_id)
         self.own_calls: dict[str, str] = {}
+        self.unreachable: set[str] = set()
+        """Devices of Asterisk's, in the plan or not: a new plan may name them."""
         self._dialled: dict[str, str] = {}
         self._bridges: dict[str, set[str]] = {}
         self.malformed = 0
@@ -293,8 +298,12 @@ class Channels:
 
     def _device_state(self, event: Headers) -> None:
         address = event["Device"]
+        reachable = event["State"] not in ("UNAVAILABLE", "INVALID")
+        if reachable:
+            self.unreachable.discard(address)
+        elif len(self.unreachable) < MAX_DEVICES:
+            self.unreachable.add(address)
         if address in self.addresses:
-            reachable = event["State"] not in ("UNAVAILABLE", "INVALID")
             self._tell(port.AddressReachable(address, reachable))
 
     # After a time without a line -----------------------------------------------------------

@@ -13,10 +13,14 @@ _COMMANDS = {
     "callbacks": "pbx.cli.callbacks:callbacks",
     "calls": "pbx.cli.calls:calls",
     "check": "pbx.cli.check:check",
+    "diff": "pbx.cli.diff:diff",
     "missed": "pbx.cli.missed:missed",
     "recordings": "pbx.cli.recordings:recordings",
+    "reload": "pbx.cli.reload:reload",
+    "rollback": "pbx.cli.reload:rollback",
     "run": "pbx.cli.run:run",
     "version": "pbx.cli.version:version",
+    "versions": "pbx.cli.diff:versions",
 }
 
 

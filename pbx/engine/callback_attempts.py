@@ -75,6 +75,7 @@ class Attempts:
         send: Callable[[switch.SwitchCommand], None],
         note: Callable[[journal.Entry, Seconds], None],
         tell: Callable[[events.Event, Seconds], None],
+        left: Callable[[LiveCall, Seconds], None],
         to_utc: Callable[[Seconds], datetime],
         id_prefix: str,
     ) -> None:
@@ -86,6 +87,7 @@ class Attempts:
         self._send = send
         self._note = note
         self._tell = tell
+        self._left = left
         self._to_utc = to_utc
         self._id_prefix = id_prefix
         self._made = 0
@@ -305,8 +307,8 @@ class Attempts:
             self._dial_ended(back, Disposition.CANCELLED, why, now)
         wait_s = now - (call.waiting_since if call.waiting_since is not None else now)
         back.rests()
-        self._calls.remove(call)
         self._tell(events.CallbackWithdrawn(call.call_id, why.replace(" ", "_")), now)
+        self._left(call, now)
         if begun:
             self._note(
                 journal.CallEnded(

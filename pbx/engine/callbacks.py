@@ -45,6 +45,7 @@ class Callbacks:
         send: Callable[[switch.SwitchCommand], None],
         note: Callable[[journal.Entry, Seconds], None],
         tell: Callable[[events.Event, Seconds], None],
+        left: Callable[[LiveCall, Seconds], None],
         to_utc: Callable[[Seconds], datetime],
         id_prefix: str,
     ) -> None:
@@ -69,6 +70,7 @@ class Callbacks:
             send=send,
             note=note,
             tell=tell,
+            left=left,
             to_utc=to_utc,
             id_prefix=id_prefix,
         )

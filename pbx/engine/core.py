@@ -22,6 +22,7 @@ from pbx.engine.call import LiveCall, LiveCalls, Place, Stage
 from pbx.engine.callbacks import Callbacks
 from pbx.engine.devices import DeviceMap
 from pbx.engine.elsewhere import Elsewhere
+from pbx.engine.older_plans import OlderPlans
 from pbx.engine.outcome import outcome_of
 from pbx.engine.outside import OutsideCalls
 from pbx.engine.recording import Recordings
@@ -48,6 +49,8 @@ TRANSFER_RING_S = 30.0
 """How long the target of an agent's transfer is rung, seconds."""
 DEFAULT_SHORT_ABANDON_S = 5.0
 """What counts as a short abandon where no queue says it, seconds."""
+
+NO_PHONES = switch.Phones()
 
 Send = Callable[[switch.SwitchCommand], None]
 Note = Callable[[journal.Entry, float], None]
@@ -115,10 +118,12 @@ class EngineCore:
             send=send,
             note=note,
             tell=self.tell,
+            left=self._left,
             to_utc=to_utc,
             id_prefix=id_prefix,
         )
         self.callbacks.restore(open_callbacks)
+        self._older = OlderPlans()
         self._devices = DeviceMap(plan.routing)
         self._numbers = _spellings(plan)
         # A reaction may bring a further event (a returned caller is queued again): it waits
@@ -177,18 +182,32 @@ class EngineCore:
         finally:
             self._busy = False
 
-    def replace_plan(self, plan: Plan, now: float) -> None:
+    def replace_plan(self, plan: Plan, now: float, phones: switch.Phones = NO_PHONES) -> None:
         """A new plan is in force for new calls; calls in progress walk on by their own."""
-        before = self.plan
-        self.plan = plan
-        self._elsewhere.plan = plan
-        self.callbacks.plan = plan
-        self._devices = DeviceMap(plan.routing)
-        self._numbers = _spellings(plan)
-        self.rates.replace_plan(plan.routing, now)
-        self.tell(events.PlanReplaced(plan.routing), now)
-        for agent_id in sorted(plan.on_duty - before.on_duty):
-            self.tell(events.AgentLoggedIn(agent_id), now)
+        before, before_devices = self.plan, self._devices
+        devices, numbers = DeviceMap(plan.routing), _spellings(plan)
+        distributed = self._older.routing(before, plan, len(self.calls.by_id))
+        self.plan, self._elsewhere.plan, self.callbacks.plan = plan, plan, plan
+        self._devices, self._numbers = devices, numbers
+        self.rates.replace_plan(distributed, now)
+        cut_off = (one for address in phones.unreachable for one in devices.devices_at(address))
+        arriving = plan.on_duty - before.on_duty
+        self.tell(events.PlanReplaced(distributed, arriving, frozenset(cut_off)), now)
+        for key, address in phones.own_calls.items():
+            was, now_is = before_devices.agents_at(address), devices.agents_at(address)
+            for agent_id in now_is:
+                if agent_id not in was:
+                    self.tell(events.OwnCallStarted(agent_id, key), now)
+            for agent_id in was:
+                if agent_id not in now_is and agent_id in self.dispatcher.agents:
+                    self.tell(events.OwnCallEnded(agent_id, key), now)
+
+    def _left(self, call: LiveCall, now: float) -> None:
+        """The call is over; queues that only older plans have may not be needed any more."""
+        self.calls.remove(call)
+        if call.plan is not self.plan and self._older.call_over():
+            self.rates.replace_plan(self.plan.routing, now)
+            self.tell(events.PlanReplaced(self.plan.routing), now)
 
     def handle(self, event: switch.SwitchEvent, now: float) -> None:
         """Take an event of the switch and do what follows from it."""
@@ -394,8 +413,8 @@ class EngineCore:
             )
 
     def _do(self, call: LiveCall, command: ivr_commands.Command, now: float) -> None:
-        if self.recordings.tells_first(call, command):
-            return
+        if (notice := self.recordings.notice_before(call, command)) is not None:
+            command = notice
         match command:
             case ivr_commands.QueueCaller(queue_id, priority, needs):
                 self._to_queue(call, queue_id, now, priority=priority, needs=needs)
@@ -558,7 +577,7 @@ class EngineCore:
             ),
             now,
         )
-        self.calls.remove(call)
+        self._left(call, now)
         self.callbacks.caller_went(call.caller_e164, now)
 
     # The distribution's answers ----------------------------------------------------------

@@ -15,7 +15,7 @@ from pbx.engine.core import EngineCore
 from pbx.engine.stamps import Stamps
 from pbx.journal.port import Entry, Journal, OpenCallback, OpenWait, Stamped
 from pbx.plan.model import Plan
-from pbx.switch.port import Switch, SwitchCommand, SwitchEvent
+from pbx.switch.port import Phones, Switch, SwitchCommand, SwitchEvent
 from routing import events
 from routing.dispatcher import Dispatcher
 from routing.values import CallId
@@ -103,9 +103,10 @@ class EngineLoop:
         """Take an event for the distribution from elsewhere (a page, the command line)."""
         self._do(lambda now: self.core.tell(event, now))
 
-    def replace_plan(self, plan: Plan) -> None:
-        """Put a new plan in force."""
-        self._do(lambda now: self.core.replace_plan(plan, now))
+    def replace_plan(self, plan: Plan, phones: Phones) -> bool:
+        """Put a new plan in force; False when that failed."""
+        self._do(lambda now: self.core.replace_plan(plan, now, phones))
+        return self.core.plan is plan
 
     def _do(self, action: Callable[[float], None]) -> None:
         if len(self._pending) >= MAX_PENDING:

@@ -190,3 +190,9 @@ class Plan:
     queue_records: Mapping[QueueId, Recording] = field(default_factory=dict)
     callback_rules: Mapping[QueueId, CallbackRule] = field(default_factory=dict)
     warnings: tuple[Fault, ...] = ()
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Dial strings of all managers' devices."""
+        agents = self.routing.agents.values()
+        return frozenset(device.address for agent in agents for device in agent.devices)

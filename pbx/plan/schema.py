@@ -295,12 +295,22 @@ class QueueShape(Shape):
     retry: Duration = Field(
         5.0, description="Before a manager who refused or did not answer is asked again."
     )
+    hours: Name | None = Field(
+        None,
+        description="The schedule in which callers are taken in; default: always.  Who waits when "
+        "it closes is still served.",
+    )
     max_wait: Duration | None = Field(None, description="Longest wait; default: no limit.")
     max_length: AtOnce | None = Field(None, description="Most callers waiting; default: no limit.")
     priority_step: PriorityStep = Field(
         60.0,
         description="How much waiting one step of priority is worth: with `1m` and priority 5 a "
         "caller is served as if they had come five minutes earlier.  `7d`: before everyone else.",
+    )
+    weight: Priority = Field(
+        0,
+        description="Steps by which its callers go before those of other queues, at a manager who "
+        "serves both; one is worth its `priority_step` of waiting.",
     )
     returning: Duration | None = Field(
         None,
@@ -333,6 +343,7 @@ class QueueShape(Shape):
     on_overflow: NodeShape | None = Field(
         None, description="Where callers go who are not served; default: the call ends."
     )
+    on_closed: NodeShape | None = Field(None, description="Instead, outside `hours`.")
     on_max_wait: NodeShape | None = Field(None, description="Instead, after `max_wait`.")
     on_full: NodeShape | None = Field(None, description="Instead, above `max_length`.")
     on_no_managers: NodeShape | None = Field(None, description="Instead, when nobody is at work.")

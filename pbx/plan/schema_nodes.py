@@ -177,6 +177,7 @@ class QueueStepShape(Shape):
     on_overflow: NodeShape | None = Field(
         None, description="When nobody took the call; replaces all ways of the queue itself."
     )
+    on_closed: NodeShape | None = Field(None, description="Instead, when the queue is closed.")
     on_max_wait: NodeShape | None = Field(None, description="Instead, after the longest wait.")
     on_full: NodeShape | None = Field(None, description="Instead, when the queue is full.")
     on_no_managers: NodeShape | None = Field(None, description="Instead, when nobody is at work.")

@@ -22,8 +22,8 @@ The legs' events are routing's own (``DeviceRinging``, ``DeviceAnswered``, ``Joi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ivr import events as ivr_events
@@ -225,6 +225,17 @@ class ClientFound:
 
 
 @dataclass(frozen=True, slots=True)
+class Phones:
+    """What the switch knows of all phones, for a plan that names others than before.
+
+    ``unreachable``: their addresses; ``own_calls``: key to address of each call that is not ours.
+    """
+
+    unreachable: frozenset[str] = frozenset()
+    own_calls: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchUp:
     """Connected and re-read: what is not known to the switch any more has been told gone."""
 
@@ -271,6 +282,7 @@ class ForCaller:
     """Do this for the caller; its result comes back as ``CallerDid``.
 
     A caller who waits (``Hold``) is fetched back first; one who is not yet answered is answered.
+    Given before the one before is answered, it takes that one's place.
     """
 
     call_id: CallId

@@ -88,10 +88,10 @@ async def test_both_sides_are_recorded_apart_from_the_first_word_on() -> None:
         assert len(manager) == len(caller) == round(kept.length_s * RATE)
         assert pitch(manager) == pytest.approx(ANNA_HZ, rel=0.05)
         assert pitch(caller) == pytest.approx(CALLER_HZ, rel=0.05)
-        # A packet or two of the caller's are on their way when the phone is joined with them.
-        assert silent_s(manager) <= 0.04
-        assert silent_s(caller) <= 0.1
-        assert kept.length_s == pytest.approx(talk_s(story), abs=0.3)
+        # A few packets of the caller's are on their way when the phone is joined with them.
+        assert silent_s(manager) <= 0.1
+        assert silent_s(caller) <= 0.25
+        assert kept.length_s == pytest.approx(talk_s(story), abs=0.5)
         assert list((lab.talks.host / "incoming").iterdir()) == []
         assert lab.log_errors() == []
 
@@ -140,7 +140,7 @@ async def test_nobody_is_on_the_recording_while_the_manager_has_paused_it() -> N
         assert silent_s(heard) == pytest.approx(paused_s, abs=0.2)
         # A phone that sends a key sends no sound.
         assert paused_s - 0.2 < silent_s(manager) < paused_s + 1.2
-        assert kept.length_s == pytest.approx(talk_s(story), abs=0.3)
+        assert kept.length_s == pytest.approx(talk_s(story), abs=0.5)
 
 
 async def test_the_notice_comes_before_any_phone_rings() -> None:

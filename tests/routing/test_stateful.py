@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
@@ -35,7 +36,9 @@ NAMES = ("anna", "boris", "vera", "gleb")
 STRATEGIES = Registry.builtin().names()
 
 
-def make_plan(strategy: str, other: str, size: int, wrap_up_s: float, limit: int) -> RoutingPlan:
+def make_plan(
+    strategy: str, other: str, size: int, wrap_up_s: float, limit: int, leaves: bool = False
+) -> RoutingPlan:
     agents = {
         AgentId(name): Agent(
             AgentId(name),
@@ -68,6 +71,7 @@ def make_plan(strategy: str, other: str, size: int, wrap_up_s: float, limit: int
                 weights={members[0]: 5},
                 priority_step_s=10.0,
                 returning_s=30.0,
+                leave_when_no_agents=leaves,
             ),
         },
     )
@@ -281,13 +285,28 @@ class Distribution(RuleBasedStateMachine):
         strategy=st.sampled_from(STRATEGIES),
         other=st.sampled_from(STRATEGIES),
         size=st.integers(1, 4),
+        leaves=st.booleans(),
+        b=st.sampled_from(["there", "gone", "without members"]),
+        cut_off=st.booleans(),
     )
-    def the_plan_is_replaced(self, strategy: str, other: str, size: int) -> None:
+    def the_plan_is_replaced(
+        self, strategy: str, other: str, size: int, leaves: bool, b: str, cut_off: bool
+    ) -> None:
         before = set(self.plan.agents)
-        self.plan = make_plan(strategy, other, size, 5.0, 2)
-        self.tell(events.PlanReplaced(self.plan))
-        for agent_id in set(self.plan.agents) - before:
-            self.tell(events.AgentLoggedIn(agent_id))
+        self.plan = made = make_plan(strategy, other, size, 5.0, 2, leaves)
+        queues = dict(made.queues)
+        if b == "gone":
+            del queues[QueueId("b")]
+        elif b == "without members":
+            queues[QueueId("b")] = replace(queues[QueueId("b")], members=(), weights={})
+        unreachable = {DeviceId("anna/1"), DeviceId("gleb/2")} if cut_off else set()
+        self.tell(
+            events.PlanReplaced(
+                RoutingPlan(made.agents, queues),
+                frozenset(set(made.agents) - before),
+                frozenset(unreachable),
+            )
+        )
         self.own = {one: n for one, n in self.own.items() if one in self.dispatcher.agents}
 
     @rule(exact=st.booleans())

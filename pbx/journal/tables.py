@@ -91,6 +91,8 @@ calls = Table(
     Column("agent", Text),
     Column("menu_path", Text, nullable=False),
     Column("reconstructed", Boolean, nullable=False),
+    # Of a call that we made: the callback.
+    Column("callback_of", Text),
     Index("ix_calls_started_at", "started_at"),
     Index("ix_calls_number_started_at", "number", "started_at"),
     Index("ix_calls_ended_at", "ended_at"),
@@ -197,6 +199,35 @@ callbacks = Table(
     Index("ix_callbacks_at", "at"),
 )
 
+# Callbacks that the engine makes by itself.
+callback_tasks = Table(
+    "callback_tasks",
+    metadata,
+    Column("callback_id", Text, primary_key=True),
+    Column("call_id", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("did", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("needs", Json, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("missed", Boolean, nullable=False),
+    Column("opened_at", UtcTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # Of the attempt under way: set before the client is called.
+    Column("dialled_at", UtcTime),
+    Column("dialled_call", Text),
+    Column("next_at", UtcTime),
+    Column("reason", Text),
+    Column("closed_at", UtcTime),
+    Column("result", Text),
+    Index("ix_callback_tasks_closed_at", "closed_at"),
+    Index("ix_callback_tasks_call_id", "call_id"),
+    Index("ix_callback_tasks_number", "number"),
+)
+
 messages = Table(
     "messages",
     metadata,
@@ -208,6 +239,24 @@ messages = Table(
     Column("length_s", Float, nullable=False),
     Index("ix_messages_call_id", "call_id"),
     Index("ix_messages_at", "at"),
+)
+
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("leg_id", Text, primary_key=True),
+    # Null: the engine that knew was gone when the talk began; the leg may still tell.
+    Column("call_id", Text),
+    Column("path", Text, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    # Null: not finished, or failed.
+    Column("length_s", Float),
+    Column("problem", Text),
+    Column("keep_until", UtcTime, nullable=False),
+    Column("removed_at", UtcTime),
+    Index("ix_recordings_call_id", "call_id"),
+    Index("ix_recordings_started_at", "started_at"),
+    Index("ix_recordings_keep_until", "keep_until"),
 )
 
 irregulars = Table(

@@ -26,6 +26,7 @@ from pbx.plan.schema import (
     VipShape,
 )
 from pbx.plan.schema_nodes import NODE_SHAPES, TAG, PromptShape, kinds_in
+from pbx.plan.schema_recording import RecordShape
 from pbx.plan.shape import Shape, kind_of
 from pbx.plan.source import Faults, Listing, Mapping, Mark, Node, Scalar
 from pbx.plan.written import Wrong
@@ -54,6 +55,7 @@ _INNER: dict[str, type[Shape]] = {
     "announce": AnnounceShape,
     "vip": VipShape,
     "messages": MessagesShape,
+    "record": RecordShape,
     "speech": SpeechShape,
     TAG + "prompt": PromptShape,
     **{TAG + kind: shape for kind, shape in NODE_SHAPES.items()},

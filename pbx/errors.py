@@ -4,6 +4,8 @@
 
     PbxError
     ├── PlanError          the dial plan can't be loaded (pbx/plan/faults.py)
+    ├── VersionError       a version of the plan that was live is not there (any more)
+    ├── ControlError       the running engine can't be reached, or did not do what it was asked
     ├── SettingsError      an environment variable or a secret file is missing or wrong
     ├── SwitchError        the telephone switch
     │   ├── SwitchLost     the connection broke, or was never there
@@ -20,6 +22,14 @@ from __future__ import annotations
 
 class PbxError(Exception):
     """The root of all errors of ours."""
+
+
+class VersionError(PbxError):
+    """A version of the plan that was live is not there, or can't be read."""
+
+
+class ControlError(PbxError):
+    """The running engine can't be reached, or did not do what it was asked."""
 
 
 class SettingsError(PbxError):

@@ -58,7 +58,7 @@ class Settings:
 
 def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
     """Settings from ``VORONKA_*``.  Raises SettingsError naming the variable."""
-    state = Path(env.get("VORONKA_STATE_DIR", "var"))
+    state = state_dir(env)
     sounds = Path(env.get("VORONKA_SOUNDS_DIR", str(state / "sounds"))).absolute()
     messages = Path(env.get("VORONKA_MESSAGES_DIR", str(state / "messages"))).absolute()
     recordings = recordings_dir(env)
@@ -88,6 +88,11 @@ def recordings_dir(env: Mapping[str, str] = os.environ) -> Path:
     """Where recordings of talks are kept."""
     state = env.get("VORONKA_STATE_DIR", "var")
     return Path(env.get("VORONKA_RECORDINGS_DIR", f"{state}/recordings")).absolute()
+
+
+def state_dir(env: Mapping[str, str] = os.environ) -> Path:
+    """What the engine keeps on disk besides the log."""
+    return Path(env.get("VORONKA_STATE_DIR", "var"))
 
 
 def plan_path(env: Mapping[str, str] = os.environ) -> Path:

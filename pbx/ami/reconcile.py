@@ -6,7 +6,7 @@ Asterisk is the truth.  What happened without us is told as the events that we m
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pbx.ami.channels import (
     ALONE_CONTEXT,
@@ -23,7 +23,7 @@ from pbx.ami.connection import AmiConnection
 from pbx.ami.protocol import Headers
 from pbx.ami.translate import Channels
 from pbx.recordings.names import leg_of
-from pbx.switch.port import UNSEEN
+from pbx.switch.port import CLIENT_PREFIX, UNSEEN
 from routing.values import CallId
 
 RESTARTED = "Asterisk was restarted"
@@ -56,6 +56,17 @@ async def after_login(connection: AmiConnection, channels: Channels) -> None:
             resume(channels, caller, one)
     channels.renew_limits()  # they may be about to run out
     channels.tell_up()
+
+
+async def new_phones(
+    connection: AmiConnection, channels: Channels, addresses: Collection[str]
+) -> None:
+    """Phones that a new plan names: whose are in a call of their own?  Raises ActionFailed."""
+    for one in await connection.listing("CoreShowChannels"):
+        unique_id, channel = one.get("Uniqueid", ""), one.get("Channel", "")
+        ours = unique_id.startswith(LEG_PREFIX) or CallId(unique_id) in channels.callers
+        if not ours and channel.rpartition("-")[0] in addresses:
+            channels.busy(unique_id, channel, one.get("Exten", ""))
 
 
 def take_up_recordings(channels: Channels, left: frozenset[str], found: list[Headers]) -> None:
@@ -96,6 +107,8 @@ def see(channels: Channels, one: Headers, technology: str) -> None:
     elif CallId(unique_id) not in channels.callers:
         if one.get("Context") == CALL_CONTEXT:
             _adopt(channels, one, technology)
+        elif unique_id.startswith(CLIENT_PREFIX):
+            channels.clients.found(one)
         else:
             channels.busy(unique_id, channel, one.get("Exten", ""))
 

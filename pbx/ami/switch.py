@@ -21,7 +21,7 @@ from pbx.ami.protocol import Headers
 from pbx.ami.translate import Channels, MessageFolder
 from pbx.errors import SwitchError, UnsafeValue
 from pbx.plan.model import Rescue
-from pbx.switch.port import PromptResolver, SwitchCommand, SwitchDown, SwitchEvent
+from pbx.switch.port import Phones, PromptResolver, SwitchCommand, SwitchDown, SwitchEvent
 
 _log = structlog.get_logger(__name__)
 
@@ -131,11 +131,23 @@ class AsteriskSwitch:
         await self.connection.shut()
         self._on_event = _nobody
 
+    def phones(self) -> Phones:
+        """What is known of all phones, those that no plan names too."""
+        return Phones(frozenset(self.channels.unreachable), dict(self.channels.own_calls))
+
     def watch(self, addresses: Iterable[str], rescue: Rescue) -> None:
         """A new plan: other devices are to be watched, others serve without us."""
-        self.channels.addresses = frozenset(addresses)
+        before, self.channels.addresses = self.channels.addresses, frozenset(addresses)
         self._rescue = rescue
-        self._keep_rescue()
+        if self.connection.up:
+            self._keep_rescue()
+            if fresh := self.channels.addresses - before:
+                self._house.append(asyncio.create_task(self._look_at(fresh), name="ami-phones"))
+
+    async def _look_at(self, addresses: frozenset[str]) -> None:
+        with contextlib.suppress(SwitchError):  # the line is lost: all is read again after it
+            await reconcile.new_phones(self.connection, self.channels, addresses)
+        self._house = [task for task in self._house if not task.done()]
 
     def _keep_rescue(self) -> None:
         if self._rescue is None:

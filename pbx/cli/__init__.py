@@ -10,15 +10,22 @@ from pbx.errors import PbxError
 
 _COMMANDS = {
     "call": "pbx.cli.call:call",
+    "callbacks": "pbx.cli.callbacks:callbacks",
     "calls": "pbx.cli.calls:calls",
     "check": "pbx.cli.check:check",
+    "diff": "pbx.cli.diff:diff",
     "funnel": "pbx.cli.funnel:funnel",
     "missed": "pbx.cli.missed:missed",
     "recordings": "pbx.cli.recordings:recordings",
+    "reload": "pbx.cli.reload:reload",
     "report": "pbx.cli.report:report",
     "reports": "pbx.cli.report:reports",
+    "rollback": "pbx.cli.reload:rollback",
     "run": "pbx.cli.run:run",
+    "simulate": "pbx.cli.simulate:simulate",
+    "staff": "pbx.cli.staff:staff",
     "version": "pbx.cli.version:version",
+    "versions": "pbx.cli.diff:versions",
 }
 
 

@@ -65,8 +65,9 @@ def recordings(
 ) -> None:
     """List the recordings of talks, the newest last; or remove old ones.
 
-    How long one is kept the plan said when it was made (record: keep). Without --prune nothing is
-    ever removed: let cron do it each night. What is removed stays in the log, without its file.
+    How long one is kept the plan said when it was made (record: keep). The engine removes it then;
+    --prune does it at once, for where none runs. What is removed stays in the log, without its
+    file.
 
     Example: pbx recordings --manager ivanov --since today
 

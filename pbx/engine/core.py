@@ -10,7 +10,7 @@ between the two pure rooms is here: a walk ends in ``QueueCaller`` or ``CallAgen
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from ivr import commands as ivr_commands
@@ -18,9 +18,11 @@ from ivr import events as ivr_events
 from ivr.nodes import ToQueue
 from ivr.walk import Walk
 from pbx.engine.awaited import Awaited
-from pbx.engine.call import LiveCall, LiveCalls, Stage
+from pbx.engine.call import LiveCall, LiveCalls, Place, Stage
+from pbx.engine.callbacks import Callbacks
 from pbx.engine.devices import DeviceMap
 from pbx.engine.elsewhere import Elsewhere
+from pbx.engine.older_plans import OlderPlans
 from pbx.engine.outcome import outcome_of
 from pbx.engine.outside import OutsideCalls
 from pbx.engine.recording import Recordings
@@ -48,6 +50,8 @@ TRANSFER_RING_S = 30.0
 DEFAULT_SHORT_ABANDON_S = 5.0
 """What counts as a short abandon where no queue says it, seconds."""
 
+NO_PHONES = switch.Phones()
+
 Send = Callable[[switch.SwitchCommand], None]
 Note = Callable[[journal.Entry, float], None]
 ToUtc = Callable[[float], datetime]
@@ -59,7 +63,8 @@ class EngineCore:
     ``handed_off`` is set when an agent became free and was rung again at once; the shell, which
     has a clock, takes it and measures.
 
-    ``open_waits``: of the engine before this one, taken up when their callers are found.
+    ``open_waits`` and ``open_callbacks``: of the engine before this one, taken up when their
+    callers are found, and when the switch was looked at.
     ``handle`` takes a switch event, ``tell`` an event for the distribution from elsewhere (an
     agent's pause, a new plan), ``woke`` the time that ``wake_at`` asked for.
     """
@@ -74,6 +79,7 @@ class EngineCore:
         to_utc: ToUtc,
         id_prefix: str,
         open_waits: Mapping[CallId, journal.OpenWait] = {},
+        open_callbacks: Iterable[journal.OpenCallback] = (),
     ) -> None:
         self.plan = plan
         self.dispatcher = dispatcher
@@ -101,8 +107,23 @@ class EngineCore:
             note=note,
             to_utc=to_utc,
             give_back=self._give_back,
+            on_talk=self._talk_began,
             id_prefix=id_prefix,
         )
+        self.callbacks = Callbacks(
+            plan,
+            self.calls,
+            self._elsewhere,
+            dispatcher,
+            send=send,
+            note=note,
+            tell=self.tell,
+            left=self._left,
+            to_utc=to_utc,
+            id_prefix=id_prefix,
+        )
+        self.callbacks.restore(open_callbacks)
+        self._older = OlderPlans()
         self._devices = DeviceMap(plan.routing)
         self._numbers = _spellings(plan)
         # A reaction may bring a further event (a returned caller is queued again): it waits
@@ -125,6 +146,7 @@ class EngineCore:
             self._waiting.next_at,
             self._awaited.next_at,
             self._elsewhere.next_at,
+            self.callbacks.next_at,
         )
         return min((at for at in times if at is not None), default=None)
 
@@ -140,6 +162,7 @@ class EngineCore:
         self.tell(events.Woke(), now)
         self._waiting.woke(now)
         self._awaited.woke(now)
+        self.callbacks.woke(now)
 
     def tell(self, event: events.Event, now: float) -> None:
         """Give the distribution an event and do what follows from it."""
@@ -159,17 +182,32 @@ class EngineCore:
         finally:
             self._busy = False
 
-    def replace_plan(self, plan: Plan, now: float) -> None:
+    def replace_plan(self, plan: Plan, now: float, phones: switch.Phones = NO_PHONES) -> None:
         """A new plan is in force for new calls; calls in progress walk on by their own."""
-        before = self.plan
-        self.plan = plan
-        self._elsewhere.plan = plan
-        self._devices = DeviceMap(plan.routing)
-        self._numbers = _spellings(plan)
-        self.rates.replace_plan(plan.routing, now)
-        self.tell(events.PlanReplaced(plan.routing), now)
-        for agent_id in sorted(plan.on_duty - before.on_duty):
-            self.tell(events.AgentLoggedIn(agent_id), now)
+        before, before_devices = self.plan, self._devices
+        devices, numbers = DeviceMap(plan.routing), _spellings(plan)
+        distributed = self._older.routing(before, plan, len(self.calls.by_id))
+        self.plan, self._elsewhere.plan, self.callbacks.plan = plan, plan, plan
+        self._devices, self._numbers = devices, numbers
+        self.rates.replace_plan(distributed, now)
+        cut_off = (one for address in phones.unreachable for one in devices.devices_at(address))
+        arriving = plan.on_duty - before.on_duty
+        self.tell(events.PlanReplaced(distributed, arriving, frozenset(cut_off)), now)
+        for key, address in phones.own_calls.items():
+            was, now_is = before_devices.agents_at(address), devices.agents_at(address)
+            for agent_id in now_is:
+                if agent_id not in was:
+                    self.tell(events.OwnCallStarted(agent_id, key), now)
+            for agent_id in was:
+                if agent_id not in now_is and agent_id in self.dispatcher.agents:
+                    self.tell(events.OwnCallEnded(agent_id, key), now)
+
+    def _left(self, call: LiveCall, now: float) -> None:
+        """The call is over; queues that only older plans have may not be needed any more."""
+        self.calls.remove(call)
+        if call.plan is not self.plan and self._older.call_over():
+            self.rates.replace_plan(self.plan.routing, now)
+            self.tell(events.PlanReplaced(self.plan.routing), now)
 
     def handle(self, event: switch.SwitchEvent, now: float) -> None:
         """Take an event of the switch and do what follows from it."""
@@ -227,6 +265,12 @@ class EngineCore:
                     self._elsewhere.heard(call, event, now)
                 else:
                     self.tell(event, now)
+                    if isinstance(event, events.DeviceAnswered):
+                        self.callbacks.attempts.picked_up(leg_id, now)
+            case switch.ClientNotReached():
+                self.callbacks.attempts.not_reached(event, now)
+            case switch.ClientFound(call_id):
+                self.callbacks.found(call_id, now)
             case switch.AddressBusy(address, key):
                 for agent_id in self._devices.agents_at(address):
                     self.tell(events.OwnCallStarted(agent_id, key), now)
@@ -246,6 +290,7 @@ class EngineCore:
             case switch.SwitchUp():
                 self.switch_up = True
                 self._awaited.switch_up(now)
+                self.callbacks.switch_up(now)
             case switch.SwitchDown():
                 self.switch_up = False
                 self._awaited.switch_down()
@@ -257,6 +302,14 @@ class EngineCore:
         if number and agents:
             agent_id = agents[0] if len(agents) == 1 else None
             self._note(journal.OwnTalkStarted(agent_id, number), now)
+            self.callbacks.talked(number, now)
+
+    def _talk_began(self, call: LiveCall, now: float) -> None:
+        """Somebody of us talks with the caller: nobody needs to call them any more."""
+        if call.callback_of:
+            self.callbacks.attempts.joined(call, now)
+        elif call.caller_e164:
+            self.callbacks.talked(call.caller_e164, now)
 
     @property
     def outside_calls(self) -> OutsideCalls:
@@ -309,6 +362,7 @@ class EngineCore:
             told_of_recording=resumed,
         )
         self.calls.add(call)
+        self.callbacks.caller_came(call.caller_e164, now)
         self._note(
             journal.CallStarted(
                 call_id=call.call_id,
@@ -359,8 +413,8 @@ class EngineCore:
             )
 
     def _do(self, call: LiveCall, command: ivr_commands.Command, now: float) -> None:
-        if self.recordings.tells_first(call, command):
-            return
+        if (notice := self.recordings.notice_before(call, command)) is not None:
+            command = notice
         match command:
             case ivr_commands.QueueCaller(queue_id, priority, needs):
                 self._to_queue(call, queue_id, now, priority=priority, needs=needs)
@@ -368,9 +422,11 @@ class EngineCore:
                 self._to_agent(call, agent_id, ring_time_s, now)
             case ivr_commands.CallOutside():
                 self._elsewhere.ring(call, command, now)
-            case ivr_commands.KeepCallback(queue_id):
+            case ivr_commands.KeepCallback(queue_id, number):
                 call.overflowed = True  # nobody for now, but not turned away
-                self._note(journal.CallbackAsked(call.call_id, call.caller_e164, queue_id), now)
+                self.callbacks.asked(call, queue_id, number or call.caller_e164, now)
+            case ivr_commands.CheckNumber(queue_id, digits):
+                self._walk_on(call, self.callbacks.check(call, queue_id, digits), now)
             case ivr_commands.HangUpCaller(outcome):
                 call.stage = Stage.ENDING
                 call.hung_up_by_us = True
@@ -399,6 +455,7 @@ class EngineCore:
         call.waiting_since = now if since is None else since
         number = call.caller_e164
         priority += call.number.priority + call.plan.vip.priority_of(number)
+        call.place = Place(queue_id, call.waiting_since, priority, needs)
         # Ring first, music second: the phone's ring is what the caller waits for.
         self.tell(
             events.CallerQueued(
@@ -506,6 +563,8 @@ class EngineCore:
         queue = call.plan.routing.queues.get(call.queue_id) if call.queue_id else None
         short_s = queue.short_abandon_s if queue else DEFAULT_SHORT_ABANDON_S
         outcome = outcome_of(call, stage)
+        if outcome in (Outcome.ABANDONED_WAITING, Outcome.OVERFLOW, Outcome.FAILED):
+            self.callbacks.missed(call, now)
         self._note(
             journal.CallEnded(
                 call_id=call.call_id,
@@ -518,12 +577,14 @@ class EngineCore:
             ),
             now,
         )
-        self.calls.remove(call)
+        self._left(call, now)
+        self.callbacks.caller_went(call.caller_e164, now)
 
     # The distribution's answers ----------------------------------------------------------
 
     def _keep(self, fact: facts.Fact, now: float) -> None:
-        self._note(fact, now)
+        if not self.callbacks.attempts.keeps_back(fact, now):
+            self._note(fact, now)
         match fact:
             case facts.LegJoined(leg_id, call_id, agent_id):
                 if call := self.calls.by_id.get(call_id):
@@ -532,6 +593,7 @@ class EngineCore:
                     self._elsewhere.talk_begins(call, leg_id, now)
             case facts.LegFinished(leg_id, call_id):
                 self.recordings.ended(leg_id)
+                self.callbacks.attempts.leg_ended(leg_id)
                 call = self.calls.by_id.get(call_id)
                 if call is not None and call.talking_leg == leg_id:
                     call.talk_ends(now)
@@ -551,6 +613,7 @@ class EngineCore:
                         call.caller_shown if call else "",
                         call.caller_name if call else "",
                         self.recordings.name_for(call, leg_id, self._to_utc(now)),
+                        self.callbacks.attempts.greeting(call, leg_id, command.agent_id),
                     )
                 )
             case commands.StopRinging(leg_id, disposition):
@@ -559,7 +622,10 @@ class EngineCore:
                 else:
                     self.tell(end, now)
             case commands.ReturnCaller(call_id, reason):
-                if call := self.calls.by_id.get(call_id):
+                call = self.calls.by_id.get(call_id)
+                if call is not None and call.callback_of and not call.talked:
+                    self.callbacks.attempts.returned(call, now)
+                elif call is not None:
                     self._give_back(call, reason, now)
             case commands.WakeAt(at):
                 self._dispatcher_wakes_at = at

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ivr.commands import CallAgent, CallOutside, Command, PlayPrompts, QueueCaller
-from pbx.engine.call import LiveCall, Stage
+from pbx.engine.call import LiveCall
 from pbx.journal import port as journal
 from pbx.plan.model import Recording
 from pbx.recordings.names import leg_of, path_of, recording_name
@@ -61,25 +61,22 @@ class Recordings:
         """Legs that are recorded, or would be."""
         return len(self._legs)
 
-    def tells_first(self, call: LiveCall, command: Command) -> bool:
+    def notice_before(self, call: LiveCall, command: Command) -> PlayPrompts | None:
         """The caller is about to be given to people: they hear of the recording first, once.
 
-        True when they do now; ``call.after_notice`` is what was to be done.
+        What they hear, when they do now; ``call.after_notice`` is what was to be done.
         """
         if not isinstance(command, HandOver):
-            return False
+            return None
         rule = call.number.record
         if isinstance(command, QueueCaller):
             rule = call.plan.queue_records.get(command.queue_id, rule)
         call.recording = rule if rule is not None and chosen(call.call_id, rule.share) else None
         if call.recording is None or not call.recording.notice or call.told_of_recording:
-            return False
+            return None
         call.told_of_recording = True
         call.after_notice = command
-        call.stage = Stage.MENU
-        notice = PlayPrompts(call.recording.notice, call.walk.language)
-        self._send(switch.ForCaller(call.call_id, notice))
-        return True
+        return PlayPrompts(call.recording.notice, call.walk.language)
 
     def name_for(self, call: LiveCall | None, leg_id: LegId, at: datetime) -> str:
         """What the talk on this leg, which is about to ring, is recorded as; "" for not at all."""

@@ -92,6 +92,8 @@ calls = Table(
     Column("agent", Text),
     Column("menu_path", Text, nullable=False),
     Column("reconstructed", Boolean, nullable=False),
+    # Of a call that we made: the callback.
+    Column("callback_of", Text),
     Index("ix_calls_started_at", "started_at"),
     Index("ix_calls_number_started_at", "number", "started_at"),
     Index("ix_calls_ended_at", "ended_at"),
@@ -198,6 +200,35 @@ callbacks = Table(
     Column("queue", Text),
     Index("ix_callbacks_call_id", "call_id"),
     Index("ix_callbacks_at", "at"),
+)
+
+# Callbacks that the engine makes by itself.
+callback_tasks = Table(
+    "callback_tasks",
+    metadata,
+    Column("callback_id", Text, primary_key=True),
+    Column("call_id", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("did", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("needs", Json, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("missed", Boolean, nullable=False),
+    Column("opened_at", UtcTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # Of the attempt under way: set before the client is called.
+    Column("dialled_at", UtcTime),
+    Column("dialled_call", Text),
+    Column("next_at", UtcTime),
+    Column("reason", Text),
+    Column("closed_at", UtcTime),
+    Column("result", Text),
+    Index("ix_callback_tasks_closed_at", "closed_at"),
+    Index("ix_callback_tasks_call_id", "call_id"),
+    Index("ix_callback_tasks_number", "number"),
 )
 
 messages = Table(

@@ -143,6 +143,20 @@ class FunnelPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackRule:
+    """How a queue calls clients back: so often, with such a pause between, in these ``hours``
+    (None: always), until ``expires_s`` after it was asked for.  ``missed``: also who was missed and
+    did not ask."""
+
+    attempts: int = 3
+    pause_s: Seconds = 600.0
+    ring_time_s: Seconds = 30.0
+    hours: Schedule | None = None
+    expires_s: Seconds = 86_400.0
+    missed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything under config/.
 
@@ -153,7 +167,8 @@ class Plan:
     ``{number}``.  ``allowed_prefixes``: E.164 prefixes that may be called outside, within
     ``outside_limits``.  ``outside_devices``: dial strings of managers' mobiles and home phones,
     with the E.164 number behind each.  ``queue_records``: which talks are recorded, for queues that
-    say it, whatever the number says.  ``digest``: sha256 of the sources.  ``time_zone``: of
+    say it, whatever the number says.  ``callback_rules``: of queues that call clients back by
+    themselves.  ``digest``: sha256 of the sources.  ``time_zone``: of
     schedules and reports that name none.  ``funnel``: None only where a
     plan is not from YAML.  ``warnings``: what works, but hardly as meant.
     """
@@ -185,4 +200,11 @@ class Plan:
     outside_devices: Mapping[str, str] = field(default_factory=dict)
     queue_records: Mapping[QueueId, Recording] = field(default_factory=dict)
     funnel: FunnelPlan | None = None
+    callback_rules: Mapping[QueueId, CallbackRule] = field(default_factory=dict)
     warnings: tuple[Fault, ...] = ()
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Dial strings of all managers' devices."""
+        agents = self.routing.agents.values()
+        return frozenset(device.address for agent in agents for device in agent.devices)

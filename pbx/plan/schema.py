@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from pbx.plan.schema_callback import CallbackRuleShape
 from pbx.plan.schema_funnel import FunnelShape
 from pbx.plan.schema_nodes import NodeShape, PromptShape, Say
 from pbx.plan.schema_recording import Record
@@ -299,12 +300,22 @@ class QueueShape(Shape):
     retry: Duration = Field(
         5.0, description="Before a manager who refused or did not answer is asked again."
     )
+    hours: Name | None = Field(
+        None,
+        description="The schedule in which callers are taken in; default: always.  Who waits when "
+        "it closes is still served.",
+    )
     max_wait: Duration | None = Field(None, description="Longest wait; default: no limit.")
     max_length: AtOnce | None = Field(None, description="Most callers waiting; default: no limit.")
     priority_step: PriorityStep = Field(
         60.0,
         description="How much waiting one step of priority is worth: with `1m` and priority 5 a "
         "caller is served as if they had come five minutes earlier.  `7d`: before everyone else.",
+    )
+    weight: Priority = Field(
+        0,
+        description="Steps by which its callers go before those of other queues, at a manager who "
+        "serves both; one is worth its `priority_step` of waiting.",
     )
     returning: Duration | None = Field(
         None,
@@ -322,6 +333,9 @@ class QueueShape(Shape):
     record: Record | None = Field(
         None, description="Which talks are recorded; default: as the caller's number says."
     )
+    callback: CallbackRuleShape | None = Field(
+        None, description="Clients are called back by themselves; default: by people."
+    )
     keys: dict[Key, NodeShape] = Field(
         default_factory=dict,
         description="What a waiting caller may press to leave the line, and the step it leads to; "
@@ -334,6 +348,7 @@ class QueueShape(Shape):
     on_overflow: NodeShape | None = Field(
         None, description="Where callers go who are not served; default: the call ends."
     )
+    on_closed: NodeShape | None = Field(None, description="Instead, outside `hours`.")
     on_max_wait: NodeShape | None = Field(None, description="Instead, after `max_wait`.")
     on_full: NodeShape | None = Field(None, description="Instead, above `max_length`.")
     on_no_managers: NodeShape | None = Field(None, description="Instead, when nobody is at work.")

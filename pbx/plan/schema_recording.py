@@ -22,7 +22,8 @@ class RecordShape(Shape):
         description="Said once, before the caller is given to people, in calls that are recorded.",
     )
     keep: KeptTime | None = Field(
-        None, description="How long a recording is kept (`pbx recordings --prune`); default: `90d`."
+        None,
+        description="How long a recording is kept, then the engine removes it; default: `90d`.",
     )
     pause: PauseCode | None = Field(
         None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +20,7 @@ from pbx.journal.writer import SqlJournal
 from pbx.plan.model import KEEP_S, Recording
 from pbx.recordings.listing import list_recordings, prune, to_prune
 from pbx.recordings.names import file_of
+from pbx.recordings.retention import keep_no_longer
 from pbx.switch.script import CallerScript, PhoneAct, Reaction
 from routing.values import CallId, LegId
 from tests.world import DID, SALES, START, Story, agent, plan, play, sales
@@ -156,3 +159,28 @@ def test_what_was_kept_long_enough_is_removed_and_nothing_else(
     ]
     assert all(file_of(folder, path).exists() for path in left if path != hostile)
     assert to_prune(asked, now).paths == (hostile,)
+
+
+async def test_the_engine_removes_them_and_waits_for_a_disk_that_is_not_there(
+    log: SqlJournal, asked: Engine, url: str, tmp_path: Path
+) -> None:
+    path = "2026-01-01/2026-01-01-x-l1.wav"
+    leg = LegId("x-l1")
+    keep(log, [at(journal.RecordingStarted(CallId("old"), leg, path, BEGAN))])
+    keep(log, [at(journal.RecordingKept(leg, path, 3600.0))])
+    folder, writing = tmp_path / "recordings", open_for_writing(url)
+    keeping = asyncio.create_task(
+        keep_no_longer(writing, folder, lambda: BEGAN + DAY, first_s=0.0, every_s=0.01)
+    )
+    await asyncio.sleep(0.1)
+    assert to_prune(asked, BEGAN + DAY).paths == (path,)
+    file_of(folder, path).parent.mkdir(parents=True)
+    file_of(folder, path).write_text("sound")
+    async with asyncio.timeout(10):
+        while to_prune(asked, BEGAN + DAY).paths:  # noqa: ASYNC110 (a thread's work in a database)
+            await asyncio.sleep(0.01)
+    assert not file_of(folder, path).exists()
+    keeping.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await keeping
+    writing.dispose()

@@ -1,6 +1,6 @@
 """Reports and the funnel: facts of calls that have ended, and stages that contacts passed.
 
-Revision ID: 0010
+Revision ID: 0005
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from pbx.journal.tables import UtcTime
 
-revision = "0010"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from bench import against_queue, ami, core, memory, plan
+from bench import against_queue, ami, core, memory, plan, reload
 
 
 def main() -> None:
@@ -27,6 +27,8 @@ def main() -> None:
     print(plan.table())
     print("\n## Memory\n")
     print(memory.table())
+    print("\n## Reload\n")
+    print(asyncio.run(reload.run(min(options.seconds, 20.0))))
     print("\n## Beside app_queue\n")
     print(asyncio.run(against_queue.run(options.seconds, rates)))
 

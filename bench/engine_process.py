@@ -16,6 +16,7 @@ from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
 from pbx.engine.tuning import tune
 from pbx.journal.writer import SqlJournal
+from pbx.recordings.keeper import Keeper
 from routing.dispatcher import Dispatcher
 from routing.strategy import Registry
 from tests.world import agent, plan, sales
@@ -40,6 +41,7 @@ async def serve(options: dict[str, object]) -> None:
             ),
             beep,
             messages=MessageFolder(Path(folder), folder),
+            recorder=Keeper(Path(folder), folder),
             rng=random.Random(1),
             addresses={one.devices[0].address for one in team},
             watcher=quiet,

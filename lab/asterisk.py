@@ -275,6 +275,11 @@ class AsteriskLab:
         return self.folder / "recordings"
 
     @property
+    def talks(self) -> Shared:
+        """Of recorded talks."""
+        return self.folder / "talks"
+
+    @property
     def pid(self) -> int:
         if self._process is None:
             raise LabError("Asterisk is not running")
@@ -357,6 +362,7 @@ class AsteriskLab:
             "keys/keys",
             "sounds",
             "recordings",
+            "talks/incoming",
             "spool/tmp",
             "spool/monitor",
             "spool/recording",

@@ -14,6 +14,7 @@ from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
 from pbx.journal.port import Journal, Stamped
 from pbx.plan.model import Plan
+from pbx.recordings.keeper import Keeper
 from pbx.switch.port import PromptResolver
 from routing.dispatcher import Dispatcher
 from routing.strategy import Registry
@@ -76,6 +77,7 @@ async def engine_on(
         AmiSettings(lab.ami_host, lab.ami_port, lab.ami_user, lab.ami_secret),
         resolve,
         messages=MessageFolder(messages.host, messages.asterisk),
+        recorder=Keeper(lab.talks.host, lab.talks.asterisk, look_every_s=0.1),
         rng=random.Random(1),
         addresses={d.address for a in plan.routing.agents.values() for d in a.devices},
         watcher=quiet,

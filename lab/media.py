@@ -18,6 +18,8 @@ _ALAW = 8
 _EVENT = 101
 #: A-law silence.
 _SILENCE = b"\xd5" * _SAMPLES
+#: A-law of +4224 and -4224: loud, and far from full scale.
+_HIGH, _LOW = b"\x85", b"\x05"
 #: A digit's length; Asterisk's own minimum is 80 ms.
 DIGIT_MS = 100
 #: Between two digits of one string.
@@ -79,8 +81,18 @@ def _captured(at: float, rtp: bytes) -> bytes:
     )
 
 
-def capture(digits: Sequence[tuple[int, str]], length_ms: int) -> bytes:
-    """A capture of ``length_ms``: silence, and each ``(at_ms, "12#")`` pressed from then on."""
+def _sound(tone_hz: int) -> bytes:
+    """A frame of a square wave, which begins anew in each; 0 is silence."""
+    if not tone_hz:
+        return _SILENCE
+    half = 4000 // tone_hz
+    return ((_HIGH * half + _LOW * half) * _SAMPLES)[:_SAMPLES]
+
+
+def capture(digits: Sequence[tuple[int, str]], length_ms: int, tone_hz: int = 0) -> bytes:
+    """A capture of ``length_ms``: silence or a tone, and each ``(at_ms, "12#")`` pressed from then
+    on."""
+    sound = _sound(tone_hz)
     starts: list[tuple[int, int]] = []
     for at_ms, string in digits:
         for index, digit in enumerate(string):
@@ -103,7 +115,7 @@ def capture(digits: Sequence[tuple[int, str]], length_ms: int) -> bytes:
             frame += packets
             marker = True
             continue
-        rtp = _rtp(_ALAW, sequence, frame * _SAMPLES, _SILENCE, marker=marker)
+        rtp = _rtp(_ALAW, sequence, frame * _SAMPLES, sound, marker=marker)
         parts.append(_captured(1.0 + frame * _FRAME_S, rtp))
         marker = False
         sequence += 1
@@ -111,18 +123,21 @@ def capture(digits: Sequence[tuple[int, str]], length_ms: int) -> bytes:
     return b"".join(parts)
 
 
-def capture_file(folder: Path, digits: Sequence[tuple[int, str]], length_ms: int) -> Path:
+def capture_file(
+    folder: Path, digits: Sequence[tuple[int, str]], length_ms: int, tone_hz: int = 0
+) -> Path:
     """The capture as a file in ``folder``, made once for each content."""
-    key = hashlib.sha256(repr((list(digits), length_ms, "v3")).encode()).hexdigest()[:16]
+    key = hashlib.sha256(repr((list(digits), length_ms, tone_hz, "v3")).encode()).hexdigest()[:16]
     path = folder / f"media-{key}.pcap"
-    _write_once(path, lambda: capture(digits, length_ms))
+    _write_once(path, lambda: capture(digits, length_ms, tone_hz))
     return path
 
 
-def tone_file(folder: Path) -> Path:
-    """Two seconds of A-law silence for ``rtp_stream``, which repeats it without end."""
-    path = folder / "media-silence.alaw"
-    _write_once(path, lambda: _SILENCE * 100)
+def tone_file(folder: Path, tone_hz: int = 0) -> Path:
+    """Two seconds of A-law silence, or of a tone, for ``rtp_stream``, which repeats it without
+    end."""
+    path = folder / f"media-tone-{tone_hz}.alaw"
+    _write_once(path, lambda: _sound(tone_hz) * 100)
     return path
 
 

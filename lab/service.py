@@ -16,6 +16,7 @@ import aiohttp
 
 from lab.asterisk import HOST, AsteriskLab, LabError
 
+_PBX = str(Path(sys.executable).with_name("pbx"))
 READY_S = 60.0
 """How long it may take to start, seconds: the first time it speaks all prompts."""
 
@@ -36,6 +37,7 @@ class PbxProcess:
         self.database = database or f"sqlite:///{folder / 'voronka.db'}"
         self.process: asyncio.subprocess.Process | None = None
         self.url = ""
+        self._env: dict[str, str] = {}
 
     @property
     def log(self) -> Path:
@@ -60,7 +62,7 @@ class PbxProcess:
             probe.bind((HOST, 0))
             port = probe.getsockname()[1]
         lab = self._lab
-        env = {
+        env = self._env = {
             **os.environ,
             "VORONKA_PLAN": str(self._plan),
             "VORONKA_DB": self.database,
@@ -78,7 +80,7 @@ class PbxProcess:
         }
         with self.log.open("ab") as out:
             self.process = await asyncio.create_subprocess_exec(
-                str(Path(sys.executable).with_name("pbx")), "run", env=env, stdout=out, stderr=out
+                _PBX, "run", env=env, stdout=out, stderr=out
             )
         self.url = f"http://{HOST}:{port}"
         if wait:
@@ -97,6 +99,24 @@ class PbxProcess:
                     await asyncio.sleep(0.05)
         words = (await asyncio.to_thread(self.log.read_text, "utf-8", "replace"))[-3000:]
         raise LabError(f"the engine did not start:\n{words}")
+
+    async def command(self, *words: str) -> tuple[int, str]:
+        """``pbx`` with these words, in the same surroundings: its exit code, and what it said."""
+        process = await asyncio.create_subprocess_exec(
+            _PBX,
+            *words,
+            env=self._env,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, said.decode()
+
+    def hang_up(self) -> None:
+        """SIGHUP."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGHUP)
 
     async def metrics(self) -> str:
         """What Prometheus would read."""

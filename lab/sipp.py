@@ -383,6 +383,8 @@ class Dialling:
     cancel_ms: int | None = None
     #: Send audio at all: without, Asterisk reads commands only every 100 ms (ASTERISK.md).
     audio: bool = True
+    #: What that audio is: a tone of this frequency, Hz; 0 is silence.
+    tone_hz: int = 0
     #: Further headers, each line as it is to be sent.
     headers: Sequence[str] = ()
 
@@ -439,9 +441,9 @@ def _calling_side(dialling: Dialling, folder: Path, *, load: bool, length_ms: in
 
     text += request("ACK", 1)
     if stream:
-        text += _stream(tone_file(folder))
+        text += _stream(tone_file(folder, dialling.tone_hz))
     elif dialling.audio:
-        text += _play(capture_file(folder, dialling.digits, length_ms))
+        text += _play(capture_file(folder, dialling.digits, length_ms, dialling.tone_hz))
     hang_up = ""
     if dialling.talk_ms is not None:
         hang_up = f' timeout="{dialling.talk_ms}" ontimeout="hang_up"'
@@ -507,6 +509,8 @@ class _Sipp:
         self._trace: Trace | None = None
         self._last_calls: list[CallSeen] = []
         self._commands = 0
+        self._presses = 0
+        self._pressing: asyncio.Task[None] | None = None
 
     async def _launch(self, scenario: Callable[[Path], str], *options: str, short: bool) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -637,6 +641,33 @@ class _Sipp:
                 return call
         raise LabError("there is no call")
 
+    def press(self, digit: str) -> asyncio.Task[None]:
+        """Presses one key now (RFC 4733); awaiting it waits until the key is released."""
+        if len(digit) != 1 or digit not in _PRESSABLE:
+            raise ValueError(f"one of {_PRESSABLE}, not {digit!r}")
+        ours = their = 0
+        for message in self._last_open().messages:
+            found = re.search(r"^m=audio (\d+) ", message.text, re.MULTILINE)
+            if found and message.sent:
+                ours = int(found[1])
+            elif found:
+                their = int(found[1])
+        if not their:
+            raise LabError("there is nobody to hear the digit yet")
+        self._presses += 1
+        packets = digit_packets(digit, ours, their, self._presses)
+        task = asyncio.get_running_loop().create_task(self._send_paced(packets))
+        self._pressing = task
+        return task
+
+    async def _send_paced(self, packets: Sequence[bytes]) -> None:
+        # SIPp crashes when a capture replaces a running one: so the digit is put beside its audio.
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
+            raw.bind((self.host, 0))
+            for packet in packets:
+                raw.sendto(packet, (self._lab.sip_host, 0))
+                await asyncio.sleep(0.02)
+
     async def __aexit__(
         self,
         kind: type[BaseException] | None,
@@ -676,12 +707,13 @@ class _Called(_Sipp):
     _plans: Mapping[str, Plan] | Plan
     _audio: bool
     _short: bool
+    _tone_hz: int = 0
 
     async def start(self) -> None:
         await self._launch(
-            lambda media: _CalledSide(tone_file(media) if self._audio else None).scenario(
-                self._plans
-            ),
+            lambda media: _CalledSide(
+                tone_file(media, self._tone_hz) if self._audio else None
+            ).scenario(self._plans),
             short=self._short,
         )  # fmt: skip
         await self._listening()
@@ -727,6 +759,7 @@ class Phone(_Called):
     """A manager's desk phone: ``Phone(lab, "anna", Answer(after_ms=300))``.
 
     One that is unreachable is one that is not started.  ``load``: keeps only times (cheaper).
+    ``tone_hz``: what it sends is a tone instead of silence.
     """
 
     def __init__(
@@ -737,11 +770,13 @@ class Phone(_Called):
         *,
         audio: bool = True,
         load: bool = False,
+        tone_hz: int = 0,
     ) -> None:
         super().__init__(lab, HOST, lab.phones[name].port)
         self.name = name
         self._plans = plan
         self._audio = audio
+        self._tone_hz = tone_hz
         self._short = load
 
 
@@ -752,11 +787,18 @@ class TrunkPhones(_Called):
     """
 
     def __init__(
-        self, lab: AsteriskLab, plans: Mapping[str, Plan], *, audio: bool = True, load: bool = False
+        self,
+        lab: AsteriskLab,
+        plans: Mapping[str, Plan],
+        *,
+        audio: bool = True,
+        load: bool = False,
+        tone_hz: int = 0,
     ) -> None:
         super().__init__(lab, lab.trunk_host, lab.trunk_port)
         self._plans = dict(plans)
         self._audio = audio
+        self._tone_hz = tone_hz
         self._short = load
 
     def calls_to(self, number: str) -> list[CallSeen]:
@@ -773,8 +815,6 @@ class Caller(_Sipp):
     def __init__(self, lab: AsteriskLab, dialling: Dialling, *, host: str = "") -> None:
         super().__init__(lab, host or lab.trunk_host)
         self.dialling = dialling
-        self._presses = 0
-        self._pressing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self._launch(
@@ -822,33 +862,6 @@ class Caller(_Sipp):
             return await self.ended(deadline_s)
         finally:
             await self.stop()
-
-    def press(self, digit: str) -> asyncio.Task[None]:
-        """Presses one key now (RFC 4733); awaiting it waits until the key is released."""
-        if len(digit) != 1 or digit not in _PRESSABLE:
-            raise ValueError(f"one of {_PRESSABLE}, not {digit!r}")
-        ours = their = 0
-        for message in self.seen.messages:
-            found = re.search(r"^m=audio (\d+) ", message.text, re.MULTILINE)
-            if found and message.sent:
-                ours = int(found[1])
-            elif found:
-                their = int(found[1])
-        if not their:
-            raise LabError("there is nobody to hear the digit yet")
-        self._presses += 1
-        packets = digit_packets(digit, ours, their, self._presses)
-        task = asyncio.get_running_loop().create_task(self._send_paced(packets))
-        self._pressing = task
-        return task
-
-    async def _send_paced(self, packets: Sequence[bytes]) -> None:
-        # SIPp crashes when a capture replaces a running one: so the digit is put beside its audio.
-        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
-            raw.bind((self.host, 0))
-            for packet in packets:
-                raw.sendto(packet, (self._lab.sip_host, 0))
-                await asyncio.sleep(0.02)
 
     def hang_up(self) -> None:
         """Hangs up now: BYE after the answer, CANCEL before."""

@@ -1,9 +1,11 @@
 """``./run soak``: mixed calls for minutes or hours while parts fail, and every call accounted for.
 
-The engine (``pbx run``) is killed, stopped, frozen, cut off from Asterisk, and its database locked,
-one after another by chance.  At the end each call that SIPp made must be in the log, once, closed,
-and 'answered' exactly where a manager's phone talked with that caller; Asterisk's own records must
-count the same calls; nothing may be left in Asterisk, and every manager free.
+The engine (``pbx run``) is killed, stopped, frozen, cut off from Asterisk, its database locked, and
+Asterisk itself killed, one after another by chance.  At the end each call that SIPp made must be
+in the log, once, closed, and 'answered' exactly where a manager's phone talked with that caller;
+Asterisk's own records must count the same calls (but for those that Asterisk took with it when it
+was killed: the log must have them all the same); nothing may be left in Asterisk, and every manager
+free.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -38,6 +41,12 @@ STRETCH_S = 60
 """Callers come in stretches of so many seconds, each with SIPps of its own."""
 SETTLE_S = 90
 """How long the log may take to be complete after the last call, seconds."""
+UNTOLD_S = 1.0
+"""A call that reaches Asterisk so shortly before a kill may never have been told to us, seconds."""
+RESTART_S = 20.0
+"""After a kill of Asterisk the engine knows by then which calls are gone, seconds."""
+UNRECORDED_S = 2.0
+"""Asterisk writes its records once a second: a kill loses those of that time, seconds."""
 
 SALES, DEAF, MENU = "78005550001", "78005550002", "78005550003"
 PLAN = """
@@ -75,9 +84,17 @@ class Soak:
     rng: random.Random
     began: float = field(default_factory=time.monotonic)
     faults: Counter[str] = field(default_factory=Counter)
-    made: dict[str, bool] = field(default_factory=dict)
-    """Each caller's number, and whether SIPp's call was answered."""
+    made: dict[str, datetime] = field(default_factory=dict)
+    """Each caller's number, and when it called, UTC."""
     memory: list[int] = field(default_factory=list)
+    crashes: list[datetime] = field(default_factory=list)
+    """When Asterisk was killed, UTC."""
+
+    def never_came(self, number: str) -> bool:
+        """Asterisk took this INVITE with it before anyone could be told of a call."""
+        return any(
+            abs(crash - self.made[number]).total_seconds() < UNTOLD_S for crash in self.crashes
+        )
 
     def say(self, text: str) -> None:
         self.console.print(f"{time.monotonic() - self.began:6.0f} s  {text}", highlight=False)
@@ -107,6 +124,13 @@ class Soak:
         await asyncio.sleep(self.rng.uniform(0.5, 5))
         self.wire.mend()
 
+    async def asterisk_killed(self) -> None:
+        """kill -9 of the switch, with all its calls, and a start."""
+        self.crashes.append(datetime.now(UTC))
+        await self.lab.kill()
+        await asyncio.sleep(self.rng.uniform(0, 3))
+        await self.lab.restart()
+
     async def database_locked(self) -> None:
         """Another process holds the log's database."""
         path = self.pbx.database.removeprefix("sqlite:///")
@@ -127,6 +151,7 @@ class Soak:
             ("engine frozen", self.frozen),
             ("AMI cut", self.cut_off),
             ("database locked", self.database_locked),
+            ("Asterisk killed", self.asterisk_killed),
         ]
         while True:
             await asyncio.sleep(self.rng.uniform(10, 20))
@@ -145,15 +170,15 @@ class Soak:
         beginning = f"+7{stretch % 1000:03}{kind}"
         dialling = Dialling(number, from_number=f"{beginning}[call_number]", **how)  # type: ignore[arg-type]
         load = Load(self.lab, dialling, rate=rate, calls=round(rate * STRETCH_S))
-        result = await load.run(STRETCH_S + 180)
+        result = await load.run(STRETCH_S + 120)
         for call in result.calls:
             counted = call.call_id.rpartition("-")[2]
-            self.made[f"{beginning}{counted}"] = call.answered_at is not None
+            self.made[f"{beginning}{counted}"] = datetime.fromtimestamp(call.invite_at, UTC)
 
     async def stretch(self, count: int) -> None:
         async with asyncio.TaskGroup() as group:
             # Patient ones; ones who give up while a phone rings; ones who say nothing in a menu.
-            group.create_task(self.callers(count, 1, SALES, RATE * 0.7, talk_ms=120_000))
+            group.create_task(self.callers(count, 1, SALES, RATE * 0.7, talk_ms=60_000))
             group.create_task(self.callers(count, 2, DEAF, RATE * 0.2, talk_ms=2500))
             group.create_task(self.callers(count, 3, MENU, RATE * 0.1, talk_ms=1500))
 
@@ -213,7 +238,7 @@ async def _account(soak: Soak, talked: set[str], records: list[str]) -> bool:
     end = time.monotonic() + SETTLE_S
     while True:
         logged = _logged(soak.pbx.database)
-        wrong = _differences(soak.made, talked, logged)
+        wrong = _differences(soak, talked, logged, set(recorded))
         if not wrong or time.monotonic() > end:
             break
         await asyncio.sleep(1)
@@ -225,18 +250,23 @@ async def _account(soak: Soak, talked: set[str], records: list[str]) -> bool:
     ]
     table = Table("counted", "by SIPp", "by Asterisk", "by us", "difference")
     ours = len(logged)
+    taken = sum(one.number not in recorded and one.went_with(soak) for one in _all(logged))
+    untold = sum(soak.never_came(one) for one in soak.made.keys() - logged.keys())
     table.add_row(
         "calls",
         str(len(soak.made)),
         str(len(recorded)),
         str(ours),
-        str(max(abs(len(soak.made) - ours), abs(len(recorded) - ours))),
+        str(max(abs(len(soak.made) - untold - ours), abs(len(recorded) + taken - ours))),
     )
-    answered = sum(outcomes == ["answered"] for outcomes in logged.values())
+    answered = sum(one.outcome == "answered" for one in _all(logged))
     here = len(talked & soak.made.keys())
     table.add_row("talks", str(here), "", str(answered), str(abs(here - answered)))
     soak.console.print(table)
-    counted = Counter(outcome for outcomes in logged.values() for outcome in outcomes)
+    if soak.crashes:
+        soak.console.print(f"Asterisk took {taken} calls with it, all in the log")
+        soak.console.print(f"and {untold} INVITEs of its last second, before it told of them")
+    counted = Counter(one.outcome for one in _all(logged))
     soak.console.print("outcomes:", dict(counted))
     soak.console.print("faults:", dict(soak.faults))
     if soak.memory:
@@ -246,41 +276,68 @@ async def _account(soak: Soak, talked: set[str], records: list[str]) -> bool:
         soak.console.print(f"[red]{number}: {what}[/red]")
     for line in stuck:
         soak.console.print(f"[red]not free: {line}[/red]")
-    well = not wrong and not stuck and free and len(recorded) == ours
+    well = not wrong and not stuck and free and len(recorded) + taken == ours
     soak.console.print("every call is accounted for" if well else f"[red]{len(wrong)} wrong[/red]")
     return well
 
 
-def _logged(database: str) -> dict[str, list[str | None]]:
-    """Outcomes by the caller's number."""
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A call as the log has it; ``ended``: UTC."""
+
+    number: str
+    outcome: str | None
+    ended: datetime | None
+
+    def went_with(self, soak: Soak) -> bool:
+        """It was up, or its record not yet written, when Asterisk was killed."""
+        return self.ended is not None and any(
+            abs(self.ended - crash).total_seconds() < UNRECORDED_S
+            or crash < self.ended < crash + timedelta(seconds=RESTART_S)
+            for crash in soak.crashes
+        )
+
+
+def _all(logged: dict[str, list[Logged]]) -> list[Logged]:
+    return [one for calls in logged.values() for one in calls]
+
+
+def _logged(database: str) -> dict[str, list[Logged]]:
+    """Calls by the caller's number."""
     engine = create_engine(database)
-    found: dict[str, list[str | None]] = {}
+    calls = tables.calls.c
+    found: dict[str, list[Logged]] = {}
     try:
         with engine.connect() as connection:
-            query = select(tables.calls.c.number_raw, tables.calls.c.outcome)
-            for number, outcome in connection.execute(query):
-                found.setdefault(number, []).append(outcome)
+            query = select(calls.number_raw, calls.outcome, calls.ended_at)
+            for number, outcome, ended in connection.execute(query):
+                found.setdefault(number, []).append(Logged(number, outcome, ended))
     finally:
         engine.dispose()
     return found
 
 
 def _differences(
-    made: dict[str, bool], talked: set[str], logged: dict[str, list[str | None]]
+    soak: Soak, talked: set[str], logged: dict[str, list[Logged]], recorded: set[str]
 ) -> dict[str, str]:
     """What is wrong, by the caller's number."""
     wrong: dict[str, str] = {}
-    for number in made.keys() | logged.keys():
-        outcomes = logged.get(number, [])
-        if number not in made:
-            wrong[number] = f"in the log ({outcomes}), not called"
-        elif len(outcomes) != 1:
-            wrong[number] = f"{len(outcomes)} times in the log"
-        elif outcomes[0] is None:
+    for number in soak.made.keys() | logged.keys():
+        calls = logged.get(number, [])
+        outcome = calls[0].outcome if calls else None
+        if number not in soak.made:
+            wrong[number] = f"in the log ({outcome}), not called"
+        elif not calls and soak.never_came(number):
+            continue
+        elif len(calls) != 1:
+            wrong[number] = f"{len(calls)} times in the log"
+        elif outcome is None:
             wrong[number] = "never closed"
-        elif (outcomes[0] == "answered") != (number in talked):
+        elif (outcome == "answered") != (number in talked):
             spoke = "talked" if number in talked else "did not talk"
-            wrong[number] = f"{outcomes[0]}, but {spoke}"
+            wrong[number] = f"{outcome}, but {spoke}"
+        elif number not in recorded and not calls[0].went_with(soak):
+            wrong[number] = "not in Asterisk's records"
     return wrong
 
 

@@ -44,7 +44,11 @@ class Wire:
         if not self._whole:
             writer.transport.abort()
             return
-        far_reader, far = await asyncio.open_connection(self._lab.ami_host, self._lab.ami_port)
+        try:
+            far_reader, far = await asyncio.open_connection(self._lab.ami_host, self._lab.ami_port)
+        except OSError:  # Asterisk is down: so is the cable
+            writer.transport.abort()
+            return
         self._ends |= {writer, far}
         await asyncio.gather(_pump(reader, far), _pump(far_reader, writer))
         self._ends -= {writer, far}

@@ -4,13 +4,17 @@
 
     PbxError
     ├── PlanError          the dial plan can't be loaded (pbx/plan/faults.py)
+    ├── VersionError       a version of the plan that was live is not there (any more)
+    ├── ControlError       the running engine can't be reached, or did not do what it was asked
     ├── SettingsError      an environment variable or a secret file is missing or wrong
     ├── SwitchError        the telephone switch
     │   ├── SwitchLost     the connection broke, or was never there
     │   ├── LoginRefused   the switch said no: trying again does not help
     │   └── ActionFailed   one action was refused, or not answered in time
     ├── UnsafeValue        a value that must not reach the switch (control characters)
-    └── JournalError       the log's database
+    ├── JournalError       the log's database
+    ├── ReportError        a question that can't be answered: no such slice, no such measure
+    └── FunnelError        an event or a file of events that can't be taken
 """
 
 from __future__ import annotations
@@ -18,6 +22,14 @@ from __future__ import annotations
 
 class PbxError(Exception):
     """The root of all errors of ours."""
+
+
+class VersionError(PbxError):
+    """A version of the plan that was live is not there, or can't be read."""
+
+
+class ControlError(PbxError):
+    """The running engine can't be reached, or did not do what it was asked."""
 
 
 class SettingsError(PbxError):
@@ -46,3 +58,11 @@ class UnsafeValue(PbxError):
 
 class JournalError(PbxError):
     """The log's database failed."""
+
+
+class ReportError(PbxError):
+    """A report was asked for that has no sense."""
+
+
+class FunnelError(PbxError):
+    """An event of the funnel can't be taken."""

@@ -44,6 +44,7 @@ class Settings:
     http_port: int
     sounds: Folder
     messages: Folder
+    recordings: Folder
     cdr_file: Path
     state_dir: Path
     log_format: str
@@ -57,9 +58,10 @@ class Settings:
 
 def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
     """Settings from ``VORONKA_*``.  Raises SettingsError naming the variable."""
-    state = Path(env.get("VORONKA_STATE_DIR", "var"))
+    state = state_dir(env)
     sounds = Path(env.get("VORONKA_SOUNDS_DIR", str(state / "sounds"))).absolute()
     messages = Path(env.get("VORONKA_MESSAGES_DIR", str(state / "messages"))).absolute()
+    recordings = recordings_dir(env)
     ami_tls_ca = Path(env["VORONKA_AMI_TLS_CA"]) if env.get("VORONKA_AMI_TLS_CA") else None
     return Settings(
         plan=plan_path(env),
@@ -73,12 +75,24 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         http_port=_port(env, "VORONKA_HTTP_PORT", 9180),
         sounds=Folder(sounds, env.get("VORONKA_SOUNDS_DIR_ON_SWITCH", str(sounds))),
         messages=Folder(messages, env.get("VORONKA_MESSAGES_DIR_ON_SWITCH", str(messages))),
+        recordings=Folder(recordings, env.get("VORONKA_RECORDINGS_DIR_ON_SWITCH", str(recordings))),
         cdr_file=Path(env.get("VORONKA_CDR_FILE", "/var/log/asterisk/cdr-custom/voronka.csv")),
         state_dir=state,
         log_format=_one_of(env, "VORONKA_LOG", ("json", "console"), "json"),
         log_level=_one_of(env, "VORONKA_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"),
         missed_webhook=_webhook(env, "VORONKA_MISSED_WEBHOOK"),
     )
+
+
+def recordings_dir(env: Mapping[str, str] = os.environ) -> Path:
+    """Where recordings of talks are kept."""
+    state = env.get("VORONKA_STATE_DIR", "var")
+    return Path(env.get("VORONKA_RECORDINGS_DIR", f"{state}/recordings")).absolute()
+
+
+def state_dir(env: Mapping[str, str] = os.environ) -> Path:
+    """What the engine keeps on disk besides the log."""
+    return Path(env.get("VORONKA_STATE_DIR", "var"))
 
 
 def plan_path(env: Mapping[str, str] = os.environ) -> Path:

@@ -19,28 +19,34 @@ from prometheus_client import CollectorRegistry
 
 from pbx.ami.switch import AmiSettings, AsteriskSwitch
 from pbx.ami.translate import MessageFolder
+from pbx.control import ControlServer
 from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
 from pbx.engine.outside import HOUR_S
 from pbx.engine.tuning import tune
-from pbx.errors import SettingsError, SwitchLost
+from pbx.errors import ControlError, SettingsError, SwitchLost
 from pbx.http import start_http
 from pbx.journal.database import open_for_reading, open_for_writing
 from pbx.journal.port import Stamped
-from pbx.journal.recall import open_waits, recall, recall_outside
+from pbx.journal.recall import open_callbacks, open_waits, recall, recall_outside
 from pbx.journal.writer import SqlJournal
 from pbx.logs import set_up_logs
 from pbx.metrics import Metrics
 from pbx.missed.book import MissedBook
 from pbx.missed.owners import owner_rule
 from pbx.missed.service import MissedService
-from pbx.plan.load import load
 from pbx.plan.model import Plan
 from pbx.plan.prompts import PromptStore
 from pbx.plan.strategies import installed_strategies
+from pbx.plan.versions import VersionStore
+from pbx.recordings.keeper import Keeper
+from pbx.recordings.retention import keep_no_longer
 from pbx.records.absence import Absence, CdrFile
+from pbx.reload import Began, LivePlan, first_plan
+from pbx.reports.book import FactBook
 from pbx.settings import Settings
 from routing.dispatcher import Dispatcher
+from routing.strategy import Registry
 
 _log = structlog.get_logger(__name__)
 
@@ -56,7 +62,9 @@ class Service:
     def __init__(
         self,
         settings: Settings,
-        plan: Plan,
+        began: Began,
+        versions: VersionStore,
+        strategies: Registry,
         switch: AsteriskSwitch,
         journal: SqlJournal,
         metrics: Metrics,
@@ -65,9 +73,10 @@ class Service:
         prefix: str,
         clock: SystemClock,
         missed: MissedService,
+        book: MissedBook,
     ) -> None:
         self._settings = settings
-        self._plan = plan
+        self._strategies = strategies
         self._switch = switch
         self._journal = journal
         self._metrics = metrics
@@ -76,8 +85,22 @@ class Service:
         self._prefix = prefix
         self._clock = clock
         self._missed = missed
+        self._book = book
         self._engine: EngineLoop | None = None
-        self._absence: asyncio.Task[None] | None = None
+        self._absence: Absence | None = None
+        self._house: list[asyncio.Task[None]] = []
+        self._reloads: set[asyncio.Task[None]] = set()
+        self.live = LivePlan(
+            settings.plan,
+            versions,
+            began,
+            prepare=prompts.prepare,
+            put=self._put_in_force,
+            strategies=strategies,
+            utc_now=lambda: clock.utc(clock.now()),
+            watcher=metrics,
+        )
+        self._control = ControlServer(settings.state_dir, self.live.answer)
         self._http: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -91,6 +114,7 @@ class Service:
         )
         await self._switch.lead()
         # From here on the log is ours alone.
+        await self.live.look_again()
         engine = await self._make_engine()
         tune()
         await engine.start()
@@ -98,23 +122,70 @@ class Service:
         # The callers who are still there have been found; now the log is to know it, too.
         await asyncio.to_thread(self._journal.flush, CLOSE_S)
         self._missed.start()
-        self._absence = await self._look_back(engine)
+        self._house = [
+            await self._look_back(engine),
+            asyncio.create_task(
+                keep_no_longer(
+                    self._journal.engine,
+                    self._settings.recordings.here,
+                    lambda: self._clock.utc(self._clock.now()),
+                ),
+                name="recordings",
+            ),
+        ]
+        await self.live.in_force()
+        try:
+            await self._control.start()
+        except OSError as error:
+            _log.error("control_socket_failed", reason=str(error))
+        plan = self.live.plan
         _log.info(
             "engine_started",
-            numbers=len(self._plan.numbers),
-            agents=len(self._plan.routing.agents),
-            queues=len(self._plan.routing.queues),
-            plan=self._plan.digest[:12],
+            numbers=len(plan.numbers),
+            agents=len(plan.routing.agents),
+            queues=len(plan.routing.queues),
+            plan=plan.digest[:12],
         )
+
+    def _put_in_force(self, plan: Plan) -> None:
+        """The plan is the one of everything that asks one, from the next event on."""
+        self._prompts.replace(plan)
+        if self._engine is not None:
+            if not self._engine.replace_plan(plan, self._switch.phones()):
+                raise ControlError("the engine could not take the plan: see its log")
+            self._watch_queues(self._engine.core.dispatcher, plan)
+        self._switch.watch(plan.addresses, plan.rescue)
+        self._metrics.known_numbers(plan.numbers)
+        self._book.rule = owner_rule(plan.routing)
+        if self._absence is not None:
+            self._absence.replace_plan(plan)
+
+    def _watch_queues(self, dispatcher: Dispatcher, plan: Plan) -> None:
+        self._metrics.distribution_source(dispatcher, tuple(plan.routing.queues))
+
+    def reload_soon(self) -> None:
+        """Load the plan anew, as for a SIGHUP: what comes of it is told in the log."""
+        if self._engine is None:
+            _log.info("standby_reloads_when_it_leads")
+            return
+        task = asyncio.create_task(self._reload(), name="reload")
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
+    async def _reload(self) -> None:
+        with contextlib.suppress(ControlError):  # has been told
+            await self.live.reload("SIGHUP")
 
     async def _make_engine(self) -> EngineLoop:
         """The engine, with what the log tells of the time before."""
-        plan, journal, clock = self._plan, self._journal, self._clock
+        plan, journal, clock = self.live.plan, self._journal, self._clock
         now = clock.utc(clock.now())
         waits = await asyncio.to_thread(open_waits, journal.engine)
+        to_call_back = await asyncio.to_thread(open_callbacks, journal.engine)
         closed = await asyncio.to_thread(journal.close_open_calls, now)
         if closed:
             _log.warning("open_calls_closed", calls=closed)
+        await asyncio.to_thread(FactBook().catch_up, journal.engine, now)
         memory = await asyncio.to_thread(
             partial(
                 recall,
@@ -126,12 +197,12 @@ class Service:
         )
         dispatcher = Dispatcher(
             plan.routing,
-            strategies=installed_strategies(),
+            strategies=self._strategies,
             rng=random.Random(int.from_bytes(os.urandom(8))),
             memory=memory,
             id_prefix=self._prefix,
         )
-        self._metrics.distribution_source(dispatcher, tuple(plan.routing.queues))
+        self._watch_queues(dispatcher, plan)
         called = await asyncio.to_thread(
             partial(
                 recall_outside,
@@ -149,6 +220,14 @@ class Service:
             watcher=self._metrics,
             id_prefix=self._prefix,
             open_waits=waits,
+            open_callbacks=to_call_back,
+        )
+        callbacks = engine.core.callbacks
+        self._metrics.callbacks_source(
+            lambda: {
+                queue: (count, max(0.0, clock.now() - oldest))
+                for queue, (count, oldest) in callbacks.open_by_queue().items()
+            }
         )
         # A restart gives nobody a new hour's worth of calls.
         engine.core.outside_calls.remember((at.timestamp(), agent_id) for at, agent_id in called)
@@ -169,17 +248,17 @@ class Service:
 
         with contextlib.suppress(OSError):  # told when it is looked at
             await asyncio.to_thread(file.begin_at_end)
-        absence = Absence(
+        self._absence = Absence(
             file,
             journal.engine,
-            self._plan,
+            self.live.plan,
             write=write,
             settled=settled,
             live=lambda: engine.core.calls.by_id.keys(),
             messages=settings.messages.here,
             now=lambda: self._clock.utc(self._clock.now()),
         )
-        return asyncio.create_task(absence.run(), name="absence")
+        return asyncio.create_task(self._absence.run(), name="absence")
 
     @property
     def failures(self) -> int:
@@ -221,9 +300,11 @@ class Service:
         _log.info(
             "engine_stopping", calls=len(self._engine.core.calls.by_id if self._engine else ())
         )
-        if self._absence is not None:
-            self._absence.cancel()
-            await asyncio.gather(self._absence, return_exceptions=True)
+        await self._control.stop()
+        ending = [*self._house, *self._reloads]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
         with contextlib.suppress(Exception):
             if self._engine is not None:
                 await self._engine.drain()
@@ -243,16 +324,18 @@ async def build(settings: Settings) -> Service:
     Raises PlanError, JournalError, SettingsError.
     """
     set_up_logs(settings.log_format, settings.log_level)
-    plan = load(settings.plan)
+    versions = VersionStore(settings.state_dir / "plans")
+    strategies = installed_strategies()
+    began = await asyncio.to_thread(first_plan, settings.plan, versions, strategies)
+    plan = began.loaded.plan
     settings.messages.here.mkdir(parents=True, exist_ok=True)
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     metrics.known_numbers(plan.numbers)
-    metrics.plan_loaded(time.time(), ok=True)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     book = MissedBook(owner_rule(plan.routing), tell=settings.missed_webhook is not None)
     journal = SqlJournal(
-        settings.database, spool=settings.state_dir / "spool.jsonl", followers=[book]
+        settings.database, spool=settings.state_dir / "spool.jsonl", followers=[book, FactBook()]
     )
     await asyncio.to_thread(journal.start)
     metrics.journal_source(journal)
@@ -280,16 +363,27 @@ async def build(settings: Settings) -> Service:
         ),
         prompts.resolver(),
         messages=MessageFolder(settings.messages.here, settings.messages.on_switch),
+        recorder=Keeper(settings.recordings.here, settings.recordings.on_switch),
         rng=random.Random(int.from_bytes(os.urandom(8))),
-        addresses={
-            device.address for agent in plan.routing.agents.values() for device in agent.devices
-        },
+        addresses=plan.addresses,
         watcher=metrics,
         command_prefix=prefix,
         rescue=plan.rescue,
     )
     service = Service(
-        settings, plan, switch, journal, metrics, registry, prompts, prefix, clock, missed
+        settings,
+        began,
+        versions,
+        strategies,
+        switch,
+        journal,
+        metrics,
+        registry,
+        prompts,
+        prefix,
+        clock,
+        missed,
+        book,
     )
     keeping = switch.housekeeping
     metrics.failures_source(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from routing import events
-from routing.agents import WorkingAgent
 from routing.floor import Floor
 from routing.ringing import Ringing
-from routing.values import ReturnReason
+from routing.values import QueueId, ReturnReason
 from routing.waiting import Waiting
 
 
@@ -40,7 +39,8 @@ class Attendance:
                 agent.logged_in = False
                 self._ringing.withdraw_queue_part(agent)
                 self._floor.settle(agent, "logged_out")
-                self._nobody_left(agent)
+                for queue_id in agent.queues:
+                    self.leave_if_nobody(queue_id)
             case events.AgentPaused(_, reason):
                 agent.pause_reason = reason
                 self._ringing.withdraw_queue_part(agent)
@@ -76,11 +76,10 @@ class Attendance:
                 return
         self._floor.irregular("reachability of an unknown device")
 
-    def _nobody_left(self, agent: WorkingAgent) -> None:
-        """Callers of queues that want no wait without agents leave when the last one goes."""
-        for queue_id in agent.queues:
-            queue = self._floor.members[queue_id].queue
-            if queue.leave_when_no_agents and not self._floor.somebody_on_duty(queue):
-                for call in self._waiting.in_queue(queue_id):
-                    if not call.picked_up:
-                        self._ringing.send_back(call, ReturnReason.NO_AGENTS)
+    def leave_if_nobody(self, queue_id: QueueId) -> None:
+        """Callers who are to have no wait without agents leave when the last one has gone."""
+        if self._floor.somebody_on_duty(self._floor.members[queue_id].queue):
+            return
+        for call in self._waiting.in_queue(queue_id):
+            if call.leaves_if_nobody and not call.picked_up:
+                self._ringing.send_back(call, ReturnReason.NO_AGENTS)

@@ -13,7 +13,7 @@ from routing.members import FreeFor, Members
 from routing.offer import Call
 from routing.ringing import Ringing
 from routing.strategy import Choice
-from routing.values import AgentId, AgentState, CallId, Seconds
+from routing.values import AgentId, AgentState, CallId, ReturnReason, Seconds
 from routing.waiting import Waiting
 
 ASK_AGAIN_S = 1.0
@@ -97,7 +97,12 @@ class Choosing:
             return
         if call.offer is not None and not call.offer.all_free:
             return
+        if call.taken_by is not None:
+            return
         members = self._floor.members[call.queue_id]
+        if call.offer is None and (reason := self._waits_in_vain(call, members)):
+            self.ringing.send_back(call, reason)
+            return
         if call.ask_again is not None:
             call.ask_again.cancel()
             call.ask_again = None
@@ -137,6 +142,16 @@ class Choosing:
         members.last_chosen = ids[-1]
         for agent in chosen:
             self.ringing.add_part(offer, agent, members.queue.ring_time_s)
+
+    def _waits_in_vain(self, call: Call, members: Members) -> ReturnReason | None:
+        """Why the caller is not to wait any longer: who would have served them has left meanwhile,
+        maybe while a phone rang."""
+        if not members.queue.members:
+            return ReturnReason.UNAVAILABLE
+        if call.leaves_if_nobody and not members.free_count:
+            at_work = self._floor.somebody_on_duty(members.queue)
+            return None if at_work else ReturnReason.NO_AGENTS
+        return None
 
     def _wait_on(self, call: Call, members: Members, choice: Choice) -> None:
         """Nobody for now: see to it that the call is asked about again."""

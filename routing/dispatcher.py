@@ -63,7 +63,9 @@ class Dispatcher:
         self._ringing = choosing.ringing
         self._callers = Callers(floor, waiting, choosing)
         self._attendance = Attendance(floor, waiting, choosing.ringing)
-        self._plans = Replacement(floor, waiting, choosing, self._callers, strategies, rng)
+        self._plans = Replacement(
+            floor, waiting, choosing, self._callers, self._attendance, strategies, rng
+        )
         self._plans.take(plan)
         for agent_id, record in memory.records.items():
             if agent := floor.agents.get(agent_id):
@@ -75,7 +77,7 @@ class Dispatcher:
     # Questions ---------------------------------------------------------------------------
 
     def waiting(self, queue_id: QueueId) -> int:
-        """Callers waiting in a queue, those being offered included."""
+        """Callers waiting in a queue, those being offered included, callbacks not."""
         return self._waiting.count(queue_id)
 
     def oldest_wait_s(self, queue_id: QueueId, now: Seconds) -> Seconds:
@@ -151,6 +153,10 @@ class Dispatcher:
                     self._choosing.serve_freed()
             case events.CallerQueued():
                 self._callers.queued(event)
+            case events.CallbackQueued():
+                self._callers.callback_queued(event)
+            case events.CallbackWithdrawn(call_id, reason):
+                self._callers.callback_withdrawn(call_id, reason)
             case events.CallerForAgent():
                 self._callers.for_agent(event)
             case events.CallerLeft(call_id, by_key):
@@ -158,13 +164,13 @@ class Dispatcher:
             case events.DeviceRinging(leg_id):
                 self._ringing.devices.ringing(leg_id)
             case events.DeviceAnswered(leg_id):
-                self._ringing.devices.answered(leg_id)
+                self._ringing.answered(leg_id)
             case events.Joined(leg_id):
                 self._ringing.joined(leg_id)
             case events.LegEnded(leg_id, disposition, cause):
                 self._ringing.leg_ended(leg_id, disposition, cause)
-            case events.PlanReplaced(plan):
-                self._plans.replace(plan)
+            case events.PlanReplaced():
+                self._plans.replace(event)
             case events.DeviceReachable(device_id) | events.DeviceUnreachable(device_id):
                 self._attendance.reachability(device_id, isinstance(event, events.DeviceReachable))
             case _:

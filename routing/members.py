@@ -28,6 +28,11 @@ class Members:
         self._all = self._pool(())
         self._pools: dict[Needs, Pool] = {}
 
+    def retire(self) -> None:
+        """Others follow; nothing is asked of these any more.  They would otherwise hold each other,
+        and what the collector has set aside (pbx/engine/tuning.py) it never looks for."""
+        del self._all, self._pools
+
     def _pool(self, needs: Needs) -> Pool:
         return Pool(needs, self._key, self.places, self.queue.weights)
 

@@ -63,8 +63,10 @@ class Queue:
     ``max_wait_s`` and ``max_length`` None: no limit.  ``weights`` are for strategy weighted.
     ``leave_when_no_agents``: callers go to the overflow at once when nobody is logged in.
     ``short_abandon_s``: who hangs up within this time is counted as a short abandon.
-    ``priority_step_s``: how much waiting a step of priority is worth.  ``returning_s``: who hangs
-    up while waiting and calls again within this time has the old place back; None: never.
+    ``priority_step_s``: how much waiting a step of priority is worth.  ``weight``: steps by which
+    all its callers go before those of other queues, at an agent who serves both.
+    ``returning_s``: who hangs up while waiting and calls again within this time has the old place
+    back; None: never.
     """
 
     queue_id: QueueId
@@ -79,6 +81,7 @@ class Queue:
     priority_step_s: Seconds = 60.0
     returning_s: Seconds | None = None
     weights: Mapping[AgentId, int] = field(default_factory=dict)
+    weight: int = 0
 
 
 @dataclass(frozen=True, slots=True)

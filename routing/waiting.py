@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from routing import facts
 from routing.floor import Floor
 from routing.offer import Call
+from routing.plan import Queue
 from routing.values import AgentId, CallId, QueueId, Seconds
-from routing.waiting_line import Needs, Turn, WaitingLine
+from routing.waiting_line import Needs, Turn, WaitingLine, among_queues
 
 
 class Waiting:
@@ -24,18 +25,18 @@ class Waiting:
         self._lines: dict[QueueId, WaitingLine] = {}
         self._calls: dict[QueueId, dict[CallId, Call]] = {}
         self._order: dict[QueueId, list[Turn]] = {}
+        self._callbacks: dict[QueueId, int] = {}
+        self._head_starts: dict[QueueId, Seconds] = {}
         self._waiting_for: dict[AgentId, dict[CallId, Call]] = {}
 
     def count(self, queue_id: QueueId) -> int:
-        """Callers waiting in a queue, those being offered included."""
-        return len(self._calls.get(queue_id, ()))
+        """Callers waiting in a queue, those being offered included, callbacks not."""
+        return len(self._calls.get(queue_id, ())) - self._callbacks.get(queue_id, 0)
 
     def oldest_wait_s(self, queue_id: QueueId, now: Seconds) -> Seconds:
         """The longest wait of those waiting now, seconds; 0 when nobody waits."""
-        line = self._calls.get(queue_id)
-        return (
-            max((now - call.waiting_since for call in line.values()), default=0.0) if line else 0.0
-        )
+        line = self._calls.get(queue_id, {}).values()
+        return max((now - call.waiting_since for call in line if not call.calls_back), default=0.0)
 
     def position(self, call: Call) -> int | None:
         """The place in the line, 1 is next; None for who is in none.  O(log n)."""
@@ -47,12 +48,19 @@ class Waiting:
         """The calls of a queue, in order of their arrival in it."""
         return list(self._calls[queue_id].values())
 
+    def in_order(self) -> list[Call]:
+        """The calls of all queues, in order of service."""
+        calls = [call for line in self._calls.values() for call in line.values()]
+        return sorted(calls, key=self._turn_among_queues)
+
     def queues(self) -> list[QueueId]:
         """Queues that calls can wait in."""
         return list(self._calls)
 
-    def open_queue(self, queue_id: QueueId) -> None:
+    def open_queue(self, queue: Queue) -> None:
         """Calls may wait in this queue; those who do stay."""
+        queue_id = queue.queue_id
+        self._head_starts[queue_id] = queue.weight * queue.priority_step_s
         self._lines.setdefault(queue_id, WaitingLine())
         self._calls.setdefault(queue_id, {})
         self._order.setdefault(queue_id, [])
@@ -60,10 +68,13 @@ class Waiting:
     def close_queue(self, queue_id: QueueId) -> None:
         """The queue is no more; nobody is left in it."""
         del self._calls[queue_id], self._lines[queue_id], self._order[queue_id]
+        self._callbacks.pop(queue_id, None)
+        del self._head_starts[queue_id]
 
     def come(self, call: Call, queue_id: QueueId) -> int:
         """The wait begins; returns how many are served before."""
         self._calls[queue_id][call.call_id] = call
+        self._callbacks[queue_id] = self._callbacks.get(queue_id, 0) + call.calls_back
         order = self._order[queue_id]
         ahead = bisect_left(order, call.turn)
         order.insert(ahead, call.turn)
@@ -96,6 +107,7 @@ class Waiting:
         self.wait_for_nobody(call)
         if call.queue_id is not None and call.call_id in self._calls[call.queue_id]:
             del self._calls[call.queue_id][call.call_id]
+            self._callbacks[call.queue_id] -= call.calls_back
             order = self._order[call.queue_id]
             del order[bisect_left(order, call.turn)]
             waited_s = self._floor.now - call.waiting_since
@@ -121,11 +133,16 @@ class Waiting:
         """The first ``look`` calls of each line that an agent could take, and those who wait for
         them, in order of service."""
         turns = [
-            turn
+            among_queues(turn, self._head_starts[queue_id])
             for queue_id in queues
             for line in self._lines[queue_id].for_agent(skills)
             for turn in line[:look]
         ]
-        turns.extend(call.turn for call in self._waiting_for.get(agent_id, {}).values())
+        waiting_for = self._waiting_for.get(agent_id, {}).values()
+        turns.extend(map(self._turn_among_queues, waiting_for))
         turns.sort()
         return turns
+
+    def _turn_among_queues(self, call: Call) -> Turn:
+        head_start_s = self._head_starts[call.queue_id] if call.queue_id is not None else 0.0
+        return among_queues(call.turn, head_start_s)

@@ -6,6 +6,11 @@ comes later than a caller's priority is worth is served after them, whatever the
 below that.  As all of them age alike, their order never changes while they wait, and a sorted list
 is all that it takes.
 
+Between queues a queue's weight is such a start, too, of all its callers: it is added where their
+heads are compared for an agent who serves both, so it never touches the order within a queue, and
+another weight holds at once for who waits already.  The same bound holds: who comes later than
+the difference of the starts never passes.
+
 A line is kept per queue and per set of needs that holds now, so that who serves a caller is found
 without looking at callers whom the agent can't help.
 """
@@ -40,6 +45,11 @@ def turn_of(
     it really did: they differ for who had dropped out and came back.
     """
     return (place_since - priority * step_s, waiting_since, order, call_id)
+
+
+def among_queues(turn: Turn, head_start_s: Seconds) -> Turn:
+    """The turn as it compares with those of other queues."""
+    return (turn[0] - head_start_s, *turn[1:])
 
 
 def meets(skills: Mapping[str, int], needs: Needs) -> bool:

@@ -79,6 +79,27 @@ def positions_are_those_of_the_order_of_service(dispatcher: Dispatcher) -> None:
         assert told == list(range(1, len(in_order) + 1))
 
 
+def who_picked_up_a_callback_has_it(dispatcher: Dispatcher) -> None:
+    """Nobody else is rung for it any more, and there is one leg to call the client for."""
+    for leg in dispatcher.legs.values():
+        offer = leg.part.offer
+        taken_by = offer.call.taken_by
+        if taken_by is not None and offer.call.offer is offer:
+            assert taken_by in dispatcher.legs
+            assert leg.leg_id == taken_by or leg.stopped
+
+
+def nobody_waits_where_nobody_is_at_work(dispatcher: Dispatcher) -> None:
+    """Where callers are to go on when nobody is at work, or nobody is left to serve them."""
+    for call in dispatcher.calls.values():
+        if call.joined is not None or call.queue_id is None or call.offer is not None:
+            continue
+        serving = [one for one in dispatcher.agents.values() if call.queue_id in one.queues]
+        assert serving, f"{call.call_id} waits in a queue without members"
+        if call.leaves_if_nobody:
+            assert any(one.logged_in for one in serving), f"{call.call_id} waits for nobody"
+
+
 def every_timer_has_an_owner(dispatcher: Dispatcher) -> None:
     """Deadlines that count belong to a call, a leg, a part or an agent that exists."""
     owned = 0
@@ -106,5 +127,7 @@ ALL = (
     who_is_free_is_known,
     no_call_forgotten,
     positions_are_those_of_the_order_of_service,
+    who_picked_up_a_callback_has_it,
+    nobody_waits_where_nobody_is_at_work,
     every_timer_has_an_owner,
 )

@@ -98,6 +98,15 @@ def test_a_refused_outside_number_is_counted_by_reason() -> None:
     assert registry.get_sample_value("voronka_outside_refused_total", labels) == 1
 
 
+def test_recordings_are_counted_by_what_came_of_them() -> None:
+    metrics, registry = told()
+    metrics.observe(Stamped(NOW, journal.RecordingKept(LegId("l"), "x", 3.0)))
+    metrics.observe(Stamped(NOW, journal.RecordingFailed(LegId("l"), "x", "disk full")))
+
+    for result in ("kept", "failed"):
+        assert registry.get_sample_value("voronka_recordings_total", {"result": result}) == 1
+
+
 def test_100_000_callers_leave_the_number_of_series_unchanged() -> None:
     metrics, registry = told()
 

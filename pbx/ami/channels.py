@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -49,6 +49,15 @@ class MessageFolder:
 
 
 @dataclass(slots=True)
+class ClientCall:
+    """A client who is called back and has not talked.  ``there``: the channel was seen."""
+
+    there: bool = False
+    stopped: bool = False
+    reason: str = ""
+
+
+@dataclass(slots=True)
 class CallerChannel:
     """A caller's channel.
 
@@ -60,6 +69,7 @@ class CallerChannel:
     ``own_key``: the next # is ours, pressed to end a question of a time before us.
     ``waits``: the last command, where it was to wait.
     ``stranger``: talks since a time before us, and the engine does not know the call.
+    ``client``: of whom we call, until they talk.
     """
 
     call_id: CallId
@@ -87,11 +97,39 @@ class CallerChannel:
     own_key: bool = False
     waits: port.Hold | None = None
     stranger: bool = False
+    client: ClientCall | None = None
+
+    @property
+    def being_made(self) -> bool:
+        """Asterisk may just be making it."""
+        return self.client is not None and not self.client.there
+
+
+class Recorder(Protocol):
+    """Who makes files of what Asterisk records."""
+
+    def start(self, tell: Callable[[port.RecordingEnded], None]) -> None:
+        """Begin; ``tell`` is called in the running event loop."""
+
+    def stop(self) -> None:
+        """Leave what is not finished to the next engine."""
+
+    def path(self, name: str) -> str:
+        """Where Asterisk is to record to, without suffix."""
+
+    def over(self, name: str, *, talked: bool) -> None:
+        """The leg that was to be recorded is over; what becomes of it is told later."""
+
+    def unfinished(self) -> frozenset[str]:
+        """Names of what lay there a moment ago and is no finished file yet."""
+
+    def take_up(self, names: Iterable[str]) -> None:
+        """Nobody records these any more: make files of them."""
 
 
 @dataclass(slots=True)
 class LegChannel:
-    """A leg that we ring."""
+    """A leg that we ring.  ``record_as``: its talk is recorded under this name."""
 
     leg_id: LegId
     call_id: CallId
@@ -101,6 +139,7 @@ class LegChannel:
     joined: bool = False
     stopped: Disposition | None = None
     reason: str = ""
+    record_as: str = ""
 
 
 def known(text: str) -> str:

@@ -44,10 +44,12 @@ class HouseKeeping:
         channels = self._channels
         # What began after the question was asked is not in the answer, and is left alone.
         settled, known = channels.settled(), channels.known()
+        left = channels.recorder.unfinished()
         bridges = await self._lists.listing("BridgeList")
         found = await self._lists.listing("CoreShowChannels")
         there = {one.get("Uniqueid", "") for one in found}
         reconcile.served_without_us(channels, found)
+        reconcile.take_up_recordings(channels, left, found)
         making = {(unique_id, "missing") for unique_id in known - settled - there}
         gone = settled | {one for one, what in making & self._seen_before}
         self.forgotten += channels.forget_missing(there, UNSEEN, among=gone)

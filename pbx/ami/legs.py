@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from pbx.ami.actions import caller_id, originate
+from pbx.ami.actions import caller_id, originate, plain
 from pbx.ami.causes import BUSY_REASON, ELSEWHERE, NO_ANSWER_REASON, NORMAL, disposition
 from pbx.ami.channels import (
     LEG_PREFIX,
@@ -15,6 +15,7 @@ from pbx.ami.channels import (
     Act,
     CallerChannel,
     LegChannel,
+    Recorder,
 )
 from pbx.ami.protocol import LOST, Headers
 from pbx.errors import UnsafeValue
@@ -34,10 +35,12 @@ class Legs:
         act: Act,
         tell: Callable[[port.SwitchEvent], None],
         callers: Mapping[CallId, CallerChannel],
+        recorder: Recorder,
     ) -> None:
         self._act = act
         self._tell = tell
         self._callers = callers
+        self._recorder = recorder
         self.by_id: dict[LegId, LegChannel] = {}
 
     def of(self, unique_id: str) -> LegChannel | None:
@@ -48,9 +51,10 @@ class Legs:
 
     # Commands ----------------------------------------------------------------------------
 
-    def ring(self, ring: port.Ring) -> None:
-        """Ring a device; whatever comes of it, one LegEnded."""
-        leg = LegChannel(ring.leg_id, ring.call_id)
+    def ring(self, ring: port.Ring, greeting: str = "") -> None:
+        """Ring a device; whatever comes of it, one LegEnded.  ``greeting``: sounds for who answers,
+        where the caller is yet to be called."""
+        leg = LegChannel(ring.leg_id, ring.call_id, record_as=ring.record_as)
         self.by_id[ring.leg_id] = leg
         caller = self._callers.get(ring.call_id)
 
@@ -68,12 +72,24 @@ class Legs:
                 ring_time_s=ring.ring_time_s,
                 caller=caller_id(ring.caller_name, ring.caller_number),
                 caller_channel_id=ring.call_id,
-                caller_channel=caller.channel if caller else "none",
+                caller_channel=caller.channel if caller else ring.call_id if greeting else "none",
+                record_to=self._record_to(ring.record_as),
+                greeting=greeting,
             )
             self._act("Originate", fields, answered)
         except UnsafeValue as error:
             _log.warning("unsafe_ring", leg_id=ring.leg_id, reason=str(error))
             self._end(leg, 0, "unsafe address")
+
+    def _record_to(self, name: str) -> str:
+        """A folder that can't be named in the dialplan costs the recording, not the call."""
+        if not name:
+            return ""
+        try:
+            return plain(self._recorder.path(name))
+        except UnsafeValue as error:
+            _log.error("recordings_folder_unfit", reason=str(error))
+            return ""
 
     def stop(self, leg_id: LegId, why: Disposition) -> None:
         """Stop ringing (or, in a talk, hang up); its end says why."""
@@ -81,6 +97,30 @@ class Legs:
         if leg is not None and leg.stopped is None:
             leg.stopped = why
             self._hang_up(leg, why)
+
+    def pause(self, pause: port.PauseRecording) -> None:
+        """Stop or resume the recording of a talk."""
+        leg = self.by_id.get(pause.leg_id)
+        if leg is None or not leg.joined or not leg.record_as:
+            return
+
+        def answered(reply: Headers | None) -> None:
+            if reply is not None and reply is not LOST and reply.get("Response") == "Success":
+                self._tell(port.RecordingPaused(pause.leg_id, pause.paused))
+            else:
+                _log.error("recording_not_paused", leg_id=pause.leg_id, paused=pause.paused)
+
+        state = "1" if pause.paused else "0"
+        self._act(
+            "MixMonitorMute",
+            (("Channel", leg.channel), ("Direction", "both"), ("State", state)),
+            answered,
+        )
+
+    def key(self, leg: LegChannel, event: Headers) -> None:
+        """A key of the manager's, who may stop the recording by it."""
+        if leg.joined and leg.record_as and event["Direction"] == "Received":
+            self._tell(port.LegKey(leg.leg_id, event["Digit"]))
 
     def _hang_up(self, leg: LegChannel, why: Disposition) -> None:
         cause = ELSEWHERE if why is Disposition.ANSWERED_ELSEWHERE else NORMAL
@@ -141,3 +181,5 @@ class Legs:
         if caller is not None and caller.joined == leg.leg_id:
             caller.joined = None
         self._tell(LegEnded(leg.leg_id, result, words))
+        if leg.record_as:
+            self._recorder.over(leg.record_as, talked=leg.joined)

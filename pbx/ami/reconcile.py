@@ -6,7 +6,7 @@ Asterisk is the truth.  What happened without us is told as the events that we m
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pbx.ami.channels import (
     ALONE_CONTEXT,
@@ -22,7 +22,8 @@ from pbx.ami.channels import (
 from pbx.ami.connection import AmiConnection
 from pbx.ami.protocol import Headers
 from pbx.ami.translate import Channels
-from pbx.switch.port import UNSEEN
+from pbx.recordings.names import leg_of
+from pbx.switch.port import CLIENT_PREFIX, UNSEEN
 from routing.values import CallId
 
 RESTARTED = "Asterisk was restarted"
@@ -34,10 +35,12 @@ async def after_login(connection: AmiConnection, channels: Channels) -> None:
     asked = {call_id: caller.agi_id for call_id, caller in channels.callers.items()}
     for state in await connection.listing("DeviceStateList"):
         channels.take({**state, "Event": "DeviceStateChange"})
+    left = channels.recorder.unfinished()
     bridges = await connection.listing("BridgeList")
     technology = {one.get("BridgeUniqueid", ""): one.get("BridgeTechnology", "") for one in bridges}
     found = await connection.listing("CoreShowChannels")
     found.sort(key=_age)  # who came first is served first
+    take_up_recordings(channels, left, found)
     why = RESTARTED if connection.lease.asterisk_restarted else UNSEEN
     channels.forget_missing({one.get("Uniqueid", "") for one in found}, why, among=before)
     channels.forget_bridges()
@@ -53,6 +56,26 @@ async def after_login(connection: AmiConnection, channels: Channels) -> None:
             resume(channels, caller, one)
     channels.renew_limits()  # they may be about to run out
     channels.tell_up()
+
+
+async def new_phones(
+    connection: AmiConnection, channels: Channels, addresses: Collection[str]
+) -> None:
+    """Phones that a new plan names: whose are in a call of their own?  Raises ActionFailed."""
+    for one in await connection.listing("CoreShowChannels"):
+        unique_id, channel = one.get("Uniqueid", ""), one.get("Channel", "")
+        ours = unique_id.startswith(LEG_PREFIX) or CallId(unique_id) in channels.callers
+        if not ours and channel.rpartition("-")[0] in addresses:
+            channels.busy(unique_id, channel, one.get("Exten", ""))
+
+
+def take_up_recordings(channels: Channels, left: frozenset[str], found: list[Headers]) -> None:
+    """Recordings of legs that are not there any more, of an engine before us for instance.
+
+    ``left`` was asked for before ``found``: a leg that began in between is in neither.
+    """
+    there = {one.get("Uniqueid", "") for one in found}
+    channels.recorder.take_up(name for name in left if LEG_PREFIX + leg_of(name) not in there)
 
 
 def served_without_us(channels: Channels, found: list[Headers]) -> None:
@@ -84,6 +107,8 @@ def see(channels: Channels, one: Headers, technology: str) -> None:
     elif CallId(unique_id) not in channels.callers:
         if one.get("Context") == CALL_CONTEXT:
             _adopt(channels, one, technology)
+        elif unique_id.startswith(CLIENT_PREFIX):
+            channels.clients.found(one)
         else:
             channels.busy(unique_id, channel, one.get("Exten", ""))
 

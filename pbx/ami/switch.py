@@ -13,6 +13,7 @@ import structlog
 
 from pbx.ami import reconcile
 from pbx.ami.actions import keep_rescue
+from pbx.ami.channels import Recorder
 from pbx.ami.connection import AmiConnection, Watcher
 from pbx.ami.housekeeping import HouseKeeping
 from pbx.ami.lease import Lease
@@ -20,7 +21,7 @@ from pbx.ami.protocol import Headers
 from pbx.ami.translate import Channels, MessageFolder
 from pbx.errors import SwitchError, UnsafeValue
 from pbx.plan.model import Rescue
-from pbx.switch.port import PromptResolver, SwitchCommand, SwitchDown, SwitchEvent
+from pbx.switch.port import Phones, PromptResolver, SwitchCommand, SwitchDown, SwitchEvent
 
 _log = structlog.get_logger(__name__)
 
@@ -50,8 +51,8 @@ class AsteriskSwitch:
     """Drives Asterisk over AMI; keeps the promises of pbx.switch.port.
 
     ``addresses``: the devices of the plan, whose reachability and own calls are told.
-    ``command_prefix``: of this run only (see Channels).  ``rescue``: what Asterisk is to do while
-    no engine runs; None leaves it as it is.
+    ``recorder``: of talks.  ``command_prefix``: of this run only (see Channels).  ``rescue``: what
+    Asterisk is to do while no engine runs; None leaves it as it is.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class AsteriskSwitch:
         resolve: PromptResolver,
         *,
         messages: MessageFolder,
+        recorder: Recorder,
         rng: random.Random,
         addresses: Iterable[str],
         watcher: Watcher,
@@ -85,9 +87,11 @@ class AsteriskSwitch:
             tell=self._tell,
             resolve=resolve,
             messages=messages,
+            recorder=recorder,
             addresses=frozenset(addresses),
             command_prefix=command_prefix,
         )
+        self._recorder = recorder
         self.housekeeping = HouseKeeping(self.connection, self.channels)
         self._rescue = rescue
         self._messages = messages.on_switch
@@ -103,6 +107,7 @@ class AsteriskSwitch:
         Raises SwitchLost or LoginRefused.
         """
         self._on_event = on_event
+        self._recorder.start(self._tell)
         if not self.connection.up:
             await self.connection.lead()
         await self.connection.open()
@@ -122,14 +127,27 @@ class AsteriskSwitch:
         for task in self._house:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        self._recorder.stop()
         await self.connection.shut()
         self._on_event = _nobody
 
+    def phones(self) -> Phones:
+        """What is known of all phones, those that no plan names too."""
+        return Phones(frozenset(self.channels.unreachable), dict(self.channels.own_calls))
+
     def watch(self, addresses: Iterable[str], rescue: Rescue) -> None:
         """A new plan: other devices are to be watched, others serve without us."""
-        self.channels.addresses = frozenset(addresses)
+        before, self.channels.addresses = self.channels.addresses, frozenset(addresses)
         self._rescue = rescue
-        self._keep_rescue()
+        if self.connection.up:
+            self._keep_rescue()
+            if fresh := self.channels.addresses - before:
+                self._house.append(asyncio.create_task(self._look_at(fresh), name="ami-phones"))
+
+    async def _look_at(self, addresses: frozenset[str]) -> None:
+        with contextlib.suppress(SwitchError):  # the line is lost: all is read again after it
+            await reconcile.new_phones(self.connection, self.channels, addresses)
+        self._house = [task for task in self._house if not task.done()]
 
     def _keep_rescue(self) -> None:
         if self._rescue is None:

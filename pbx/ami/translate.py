@@ -22,7 +22,9 @@ from pbx.ami.channels import (
     CallerChannel,
     LegChannel,
     MessageFolder,
+    Recorder,
 )
+from pbx.ami.clients import Clients
 from pbx.ami.legs import Legs
 from pbx.ami.protocol import Headers
 from pbx.switch import port
@@ -32,6 +34,9 @@ from routing.values import CallId, LegId
 __all__ = ["Channels", "MessageFolder"]
 
 _log = structlog.get_logger(__name__)
+
+MAX_DEVICES = 100_000
+"""Devices remembered to be unreachable."""
 
 
 class Channels:
@@ -48,6 +53,7 @@ class Channels:
         tell: Callable[[port.SwitchEvent], None],
         resolve: port.PromptResolver,
         messages: MessageFolder,
+        recorder: Recorder,
         addresses: frozenset[str],
         command_prefix: str = "a",
     ) -> None:
@@ -61,7 +67,8 @@ class Channels:
             messages=messages,
             command_prefix=command_prefix,
         )
-        self.ringing = Legs(act=act, tell=tell, callers=self.leading.by_id)
+        self.ringing = Legs(act=act, tell=tell, callers=self.leading.by_id, recorder=recorder)
+        self.recorder = recorder
         self.announcing = Announcers(
             act=act,
             tell=tell,
@@ -69,7 +76,10 @@ class Channels:
             callers=self.leading.by_id,
             prefix=command_prefix,
         )
+        self.clients = Clients(act=act, tell=tell, resolve=resolve, callers=self.leading.by_id)
         self.own_calls: dict[str, str] = {}
+        self.unreachable: set[str] = set()
+        """Devices of Asterisk's, in the plan or not: a new plan may name them."""
         self._dialled: dict[str, str] = {}
         self._bridges: dict[str, set[str]] = {}
         self.malformed = 0
@@ -84,7 +94,7 @@ class Channels:
             "AsyncAGIStart": self.leading.agi_start,
             "AsyncAGIExec": self.leading.agi_exec,
             "AsyncAGIEnd": self.leading.agi_end,
-            "DTMFEnd": self.leading.key,
+            "DTMFEnd": self._key,
             "DeviceStateChange": self._device_state,
         }
 
@@ -109,7 +119,11 @@ class Channels:
         """Do what the engine wants; whatever goes wrong comes back as an event."""
         match command:
             case port.Ring():
-                self.ringing.ring(command)
+                self.ringing.ring(command, self.clients.sounds(command.greeting))
+            case port.CallClient():
+                self.clients.call(command)
+            case port.PauseRecording():
+                self.ringing.pause(command)
             case StopRinging(leg_id, why):
                 self.ringing.stop(leg_id, why)
             case port.Hold():
@@ -118,8 +132,10 @@ class Channels:
                 self.leading.fetch(call_id)
             case port.Announce():
                 self.announcing.say(command)
-            case port.ForCaller():
-                self.leading.lead(command)
+            case port.ForCaller(call_id):
+                caller = self.callers.get(call_id)
+                if caller is None or not self.clients.stop(caller):
+                    self.leading.lead(command)
             case port.Release(call_id):
                 self.leading.release(call_id)
 
@@ -146,13 +162,15 @@ class Channels:
             self.ringing.new_channel(leg, channel)
         elif unique_id.startswith(SAY_PREFIX):
             self.announcing.new_channel(unique_id)
+        elif caller := self.callers.get(CallId(unique_id)):
+            self.clients.new_channel(caller, channel)
         elif not unique_id.startswith(LEG_PREFIX):
             self.busy(unique_id, channel, event.get("Exten", ""))
 
     def _originate_response(self, event: Headers) -> None:
         if event.get("Uniqueid", "").startswith(SAY_PREFIX):
             self.announcing.originate_response(event)
-        else:
+        elif not self.clients.originate_response(event):
             self.ringing.originate_response(event)
 
     def busy(self, unique_id: str, channel: str, dialled: str) -> None:
@@ -174,6 +192,12 @@ class Channels:
         elif (caller := self.callers.get(CallId(unique_id))) and state == UP:
             caller.answered = True
 
+    def _key(self, event: Headers) -> None:
+        if leg := self.ringing.of(event["Uniqueid"]):
+            self.ringing.key(leg, event)
+        else:
+            self.leading.key(event)
+
     def _hangup(self, event: Headers) -> None:
         unique_id = event["Uniqueid"]
         cause = int(event["Cause"]) if event["Cause"].isdecimal() else 0
@@ -183,6 +207,8 @@ class Channels:
         elif unique_id.startswith(SAY_PREFIX):
             self.announcing.ended(unique_id)
         elif caller := self.callers.pop(CallId(unique_id), None):
+            if self.clients.hung_up(caller, cause, words):
+                return
             self.leading.close(caller)
             self.announcing.silence(caller)
             if event.get("Context") == ALONE_CONTEXT:
@@ -272,8 +298,12 @@ class Channels:
 
     def _device_state(self, event: Headers) -> None:
         address = event["Device"]
+        reachable = event["State"] not in ("UNAVAILABLE", "INVALID")
+        if reachable:
+            self.unreachable.discard(address)
+        elif len(self.unreachable) < MAX_DEVICES:
+            self.unreachable.add(address)
         if address in self.addresses:
-            reachable = event["State"] not in ("UNAVAILABLE", "INVALID")
             self._tell(port.AddressReachable(address, reachable))
 
     # After a time without a line -----------------------------------------------------------
@@ -286,6 +316,7 @@ class Channels:
     def settled(self) -> set[str]:
         """``known`` without what Asterisk may just be making."""
         making = {LEG_PREFIX + leg.leg_id for leg in self.legs.values() if not leg.channel}
+        making |= {call_id for call_id, one in self.callers.items() if one.being_made}
         return self.known() - making - (self.announcing.known() - self.announcing.settled())
 
     def forget_missing(self, there: set[str], why: str, among: set[str] | None = None) -> int:

@@ -14,15 +14,26 @@ EXIT_CODES = (
 )
 _COMMANDS = {
     "call": "pbx.cli.call:call",
+    "callbacks": "pbx.cli.callbacks:callbacks",
     "calls": "pbx.cli.calls:calls",
     "check": "pbx.cli.check:check",
     "completion": "pbx.cli.completion:completion",
+    "diff": "pbx.cli.diff:diff",
     "fmt": "pbx.cli.fmt:fmt",
+    "funnel": "pbx.cli.funnel:funnel",
     "graph": "pbx.cli.graph:graph",
     "missed": "pbx.cli.missed:missed",
+    "recordings": "pbx.cli.recordings:recordings",
+    "reload": "pbx.cli.reload:reload",
+    "report": "pbx.cli.report:report",
+    "reports": "pbx.cli.report:reports",
+    "rollback": "pbx.cli.reload:rollback",
     "run": "pbx.cli.run:run",
     "schema": "pbx.cli.schema:schema",
+    "simulate": "pbx.cli.simulate:simulate",
+    "staff": "pbx.cli.staff:staff",
     "version": "pbx.cli.version:version",
+    "versions": "pbx.cli.diff:versions",
 }
 
 

@@ -144,7 +144,7 @@ def _drawn(picture: Graph, counts: Funnel | None, form: str, output: Path | None
 
 def _write(content: bytes, output: Path | None) -> None:
     if output is None:
-        click.get_binary_stream("stdout").write(content)
+        sys.stdout.buffer.write(content)
         return
     try:
         output.write_bytes(content)

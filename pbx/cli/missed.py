@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import getpass
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from pbx.cli.options import database_url, db_option, moment_option, open_log, tz_option, zone
+from pbx.cli.options import (
+    db_option,
+    log_to_write,
+    moment_option,
+    now_utc,
+    open_log,
+    tz_option,
+    zone,
+)
 from pbx.cli.times import FORMS
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
 
 
 @click.group(invoke_without_command=True)
@@ -57,7 +60,7 @@ def missed(
         open_only=not closed_too, owner=owner, since=moment_option("--since", since, local)
     )
     rows = list_tasks(open_log(db), wanted)
-    now = _now()
+    now = now_utc()
     if json_wanted:
         from pbx.cli.missed_tables import tasks_json
 
@@ -88,7 +91,11 @@ def close(obj: str | None, task_id: str, reason: str, db: str | None) -> None:
     if not reason.strip():
         raise click.BadParameter("say why", param_hint="--reason")
     task = close_by_hand(
-        _to_write(db or obj), task_id, at=_now(), by=getpass.getuser(), reason=reason.strip()[:200]
+        log_to_write(db or obj),
+        task_id,
+        at=now_utc(),
+        by=getpass.getuser(),
+        reason=reason.strip()[:200],
     )
     click.echo(f"closed: {task.number}, {task.calls} missed")
 
@@ -111,21 +118,5 @@ def rebuild(obj: str | None, plan: Path | None, db: str | None) -> None:
     from pbx.settings import plan_path
 
     rule = owner_rule(load(plan or plan_path()).routing)
-    count = MissedBook(rule, tell=False).rebuild(_to_write(db or obj), _now())
+    count = MissedBook(rule, tell=False).rebuild(log_to_write(db or obj), now_utc())
     click.echo(f"{count} missed calls, merged by number")
-
-
-def _to_write(db: str | None) -> Engine:
-    """The log, known to be there and of our version, to be written.  Raises JournalError."""
-    from pbx.journal.database import open_for_writing
-
-    url = database_url(db)
-    open_log(url).dispose()
-    return open_for_writing(url)
-
-
-def _now() -> datetime:
-    from pbx.engine.clock import SystemClock
-
-    clock = SystemClock()
-    return clock.utc(clock.now())

@@ -38,6 +38,24 @@ def open_log(db: str | None) -> Engine:
     return open_for_reading(database_url(db))
 
 
+def log_to_write(db: str | None) -> Engine:
+    """The log, known to be there and of our version, to be written.  Raises JournalError and
+    SettingsError."""
+    from pbx.journal.database import open_for_writing
+
+    url = database_url(db)
+    open_log(url).dispose()
+    return open_for_writing(url)
+
+
+def now_utc() -> datetime:
+    """The time of the command."""
+    from pbx.engine.clock import SystemClock
+
+    clock = SystemClock()
+    return clock.utc(clock.now())
+
+
 def database_url(db: str | None) -> str:
     """The log's database: as asked for, or as set.  Raises SettingsError."""
     if db and _PASSWORD.match(db):
@@ -66,11 +84,7 @@ def moment_option(option: str, text: str | None, local: tzinfo | None) -> dateti
     """When the option's ``text`` means; ``--until`` a day includes it.  Raises BadParameter."""
     if text is None:
         return None
-    from pbx.engine.clock import SystemClock
-
-    clock = SystemClock()
-    now = clock.utc(clock.now())
     try:
-        return moment(text, now=now, zone=local, end_of_day=option == "--until")
+        return moment(text, now=now_utc(), zone=local, end_of_day=option == "--until")
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(str(error), param_hint=option) from error

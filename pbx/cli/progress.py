@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
@@ -13,6 +14,9 @@ T = TypeVar("T")
 PATIENCE_S = 2.0
 """What is done sooner shows no bar."""
 _STRIDE = 256
+
+
+Report = Callable[[float], None]
 
 
 def progress(items: Iterable[T], total: int, words: str) -> Iterator[T]:
@@ -39,3 +43,15 @@ def progress(items: Iterable[T], total: int, words: str) -> Iterator[T]:
     finally:
         if shown:
             bar.stop()
+
+
+@contextmanager
+def share_done(words: str) -> Iterator[Report | None]:
+    """Gives a function to be told the share that is done (0 to 1), None where nobody looks."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(words, total=1.0)
+        yield lambda share: bar.update(task, completed=share)

@@ -21,7 +21,7 @@ def run(plan: Path | None) -> None:
 
     The connection to Asterisk, the log's database and the folders come from VORONKA_*
     environment variables (docs/running.md). SIGTERM or Ctrl-C: no new calls are taken, talks go
-    on without the engine, the log is written to its end.
+    on without the engine, the log is written to its end. SIGHUP: as pbx reload, told in the log.
 
     Example: VORONKA_AMI_SECRET_FILE=/etc/voronka/ami-secret pbx run /etc/voronka/plan
     """
@@ -47,7 +47,10 @@ async def _run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, asked)
+    # Until all is built a SIGHUP means nothing: the plan is read again before it serves a call.
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
     service = await build(settings)
+    loop.add_signal_handler(signal.SIGHUP, service.reload_soon)
     try:
         await service.run_until(stop)
     finally:

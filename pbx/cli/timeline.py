@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from rich.console import Console
 from rich.text import Text
@@ -12,7 +12,7 @@ from rich.text import Text
 from pbx.cli.output import shown
 from pbx.cli.tables import caller, dialled, outcome_text
 from pbx.cli.times import in_zone, span
-from pbx.journal.story import CallStory, LegRow, OfferRow, StepRow, WaitRow
+from pbx.journal.story import CallStory, LegRow, OfferRow, RecordingRow, StepRow, WaitRow
 from pbx.journal.tables import LegKind
 
 # Of what happened in the same instant, an end is told before what followed from it.
@@ -44,9 +44,10 @@ class Moment:
 def moments(story: CallStory) -> list[Moment]:
     """Everything that happened, in order."""
     call = story.call
-    told: list[tuple[datetime, int, str, str]] = [
-        (call.started_at, _BEGIN, f"{caller(call)} calls {dialled(call)}", "bold")
-    ]
+    begins = f"{caller(call)} calls {dialled(call)}"
+    if call.callback_of:
+        begins = f"{caller(call)} is called back for {dialled(call)} (callback {call.callback_of})"
+    told: list[tuple[datetime, int, str, str]] = [(call.started_at, _BEGIN, begins, "bold")]
     told += (
         (one.at, _STEP, _step(one), "cyan" if one.digits else _NO_STYLE) for one in story.steps
     )
@@ -64,6 +65,8 @@ def moments(story: CallStory) -> list[Moment]:
     for message in story.messages:
         words = f"leaves a message of {span(message.length_s)} for {message.box}: {message.path}"
         told.append((message.at, _STEP, words, _NO_STYLE))
+    for recording in story.recordings:
+        told += _recording(recording)
     for callback in story.callbacks:
         queue = f" by {callback.queue}" if callback.queue else ""
         number = callback.number or "a withheld number"
@@ -101,6 +104,18 @@ def render_story(story: CallStory, console: Console, *, zone: tzinfo | None = No
         # Further lines of a moment stand under its first one.
         for number, part in enumerate(text.wrap(console, max(20, console.width - 13))):
             console.print(part if number == 0 else Text(" " * 13).append_text(part))
+
+
+def _recording(row: RecordingRow) -> Iterator[tuple[datetime, int, str, str]]:
+    yield row.started_at, _LATE, f"is recorded: {row.path}", "dim"
+    if row.length_s is not None:
+        at = row.started_at + timedelta(seconds=row.length_s)
+        words = f"recording of {span(row.length_s)} is kept until {row.keep_until:%Y-%m-%d}"
+        yield at, _LATE, words, "dim"
+    elif row.problem:
+        yield row.started_at, _LATE, f"recording failed: {row.problem}", "red"
+    if row.removed_at is not None:
+        yield row.removed_at, _LAST, "recording removed", "dim"
 
 
 def _step(step: StepRow) -> str:

@@ -10,18 +10,22 @@ between the two pure rooms is here: a walk ends in ``QueueCaller`` or ``CallAgen
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from ivr import commands as ivr_commands
 from ivr import events as ivr_events
 from ivr.nodes import ToQueue
 from ivr.walk import Walk
-from pbx.engine.awaited import JOIN_S, Awaited
-from pbx.engine.call import LiveCall, LiveCalls, OutsideLeg, Stage
+from pbx.engine.awaited import Awaited
+from pbx.engine.call import LiveCall, LiveCalls, Place, Stage
+from pbx.engine.callbacks import Callbacks
 from pbx.engine.devices import DeviceMap
+from pbx.engine.elsewhere import Elsewhere
+from pbx.engine.older_plans import OlderPlans
 from pbx.engine.outcome import outcome_of
-from pbx.engine.outside import REFUSED_AFTER_S, OutsideCalls, OutsideRefusal, RefusedLeg
+from pbx.engine.outside import OutsideCalls
+from pbx.engine.recording import Recordings
 from pbx.engine.waiting import WaitingRoom
 from pbx.journal import port as journal
 from pbx.numbers import clean_name, normalise
@@ -35,7 +39,6 @@ from routing.values import (
     AgentState,
     CallId,
     Disposition,
-    LegId,
     Outcome,
     QueueId,
     ReturnReason,
@@ -47,7 +50,8 @@ TRANSFER_RING_S = 30.0
 DEFAULT_SHORT_ABANDON_S = 5.0
 """What counts as a short abandon where no queue says it, seconds."""
 
-LegEvent = events.DeviceRinging | events.DeviceAnswered | events.Joined | events.LegEnded
+NO_PHONES = switch.Phones()
+
 Send = Callable[[switch.SwitchCommand], None]
 Note = Callable[[journal.Entry, float], None]
 ToUtc = Callable[[float], datetime]
@@ -59,9 +63,8 @@ class EngineCore:
     ``handed_off`` is set when an agent became free and was rung again at once; the shell, which
     has a clock, takes it and measures.
 
-    ``open_waits``: of the engine before this one, taken up when their callers are found.
-    ``outside_calls`` says whether an outside number may be called.
-
+    ``open_waits`` and ``open_callbacks``: of the engine before this one, taken up when their
+    callers are found, and when the switch was looked at.
     ``handle`` takes a switch event, ``tell`` an event for the distribution from elsewhere (an
     agent's pause, a new plan), ``woke`` the time that ``wake_at`` asked for.
     """
@@ -76,6 +79,7 @@ class EngineCore:
         to_utc: ToUtc,
         id_prefix: str,
         open_waits: Mapping[CallId, journal.OpenWait] = {},
+        open_callbacks: Iterable[journal.OpenCallback] = (),
     ) -> None:
         self.plan = plan
         self.dispatcher = dispatcher
@@ -88,15 +92,38 @@ class EngineCore:
         self._send = send
         self._note = note
         self._to_utc = to_utc
-        self._id_prefix = id_prefix
-        self._outside_legs = 0
         self._dispatcher_wakes_at: float | None = None
         self._waiting = WaitingRoom(dispatcher, self.rates, send=send, note=note)
         self._awaited = Awaited(
-            send=send, note=note, walk_on=self._walk_on, leg_ended=self._outside
+            send=send, note=note, walk_on=self._walk_on, leg_ended=self._outside_leg
         )
-        self.outside_calls = OutsideCalls()
-        self._refused: dict[LegId, RefusedLeg] = {}
+        self.recordings = Recordings(send=send, note=note)
+        self._elsewhere = Elsewhere(
+            plan,
+            self.calls,
+            self.recordings,
+            self._awaited,
+            send=send,
+            note=note,
+            to_utc=to_utc,
+            give_back=self._give_back,
+            on_talk=self._talk_began,
+            id_prefix=id_prefix,
+        )
+        self.callbacks = Callbacks(
+            plan,
+            self.calls,
+            self._elsewhere,
+            dispatcher,
+            send=send,
+            note=note,
+            tell=self.tell,
+            left=self._left,
+            to_utc=to_utc,
+            id_prefix=id_prefix,
+        )
+        self.callbacks.restore(open_callbacks)
+        self._older = OlderPlans()
         self._devices = DeviceMap(plan.routing)
         self._numbers = _spellings(plan)
         # A reaction may bring a further event (a returned caller is queued again): it waits
@@ -114,22 +141,28 @@ class EngineCore:
     @property
     def wake_at(self) -> float | None:
         """When ``woke`` is wanted, None for never."""
-        times = [self._dispatcher_wakes_at, self._waiting.next_at, self._awaited.next_at]
-        times += [leg.ends_at for leg in self._refused.values()]
+        times = (
+            self._dispatcher_wakes_at,
+            self._waiting.next_at,
+            self._awaited.next_at,
+            self._elsewhere.next_at,
+            self.callbacks.next_at,
+        )
         return min((at for at in times if at is not None), default=None)
 
     def woke(self, now: float) -> None:
         """The time asked for by ``wake_at`` has come."""
         # A timer may fire a hair early: the time that was asked for has come all the same.
         now = max(now, self.wake_at or now)
-        for leg_id in [key for key, leg in self._refused.items() if leg.ends_at <= now]:
+        for leg_id in self._elsewhere.due(now):
             # The end of one may have stopped the other.
-            if (leg := self._refused.pop(leg_id, None)) is not None:
-                self.tell(events.LegEnded(leg_id, Disposition.FAILED, leg.why), now)
+            if (end := self._elsewhere.take_refused(leg_id)) is not None:
+                self.tell(end, now)
         self._dispatcher_wakes_at = None
         self.tell(events.Woke(), now)
         self._waiting.woke(now)
         self._awaited.woke(now)
+        self.callbacks.woke(now)
 
     def tell(self, event: events.Event, now: float) -> None:
         """Give the distribution an event and do what follows from it."""
@@ -149,16 +182,32 @@ class EngineCore:
         finally:
             self._busy = False
 
-    def replace_plan(self, plan: Plan, now: float) -> None:
+    def replace_plan(self, plan: Plan, now: float, phones: switch.Phones = NO_PHONES) -> None:
         """A new plan is in force for new calls; calls in progress walk on by their own."""
-        before = self.plan
-        self.plan = plan
-        self._devices = DeviceMap(plan.routing)
-        self._numbers = _spellings(plan)
-        self.rates.replace_plan(plan.routing, now)
-        self.tell(events.PlanReplaced(plan.routing), now)
-        for agent_id in sorted(plan.on_duty - before.on_duty):
-            self.tell(events.AgentLoggedIn(agent_id), now)
+        before, before_devices = self.plan, self._devices
+        devices, numbers = DeviceMap(plan.routing), _spellings(plan)
+        distributed = self._older.routing(before, plan, len(self.calls.by_id))
+        self.plan, self._elsewhere.plan, self.callbacks.plan = plan, plan, plan
+        self._devices, self._numbers = devices, numbers
+        self.rates.replace_plan(distributed, now)
+        cut_off = (one for address in phones.unreachable for one in devices.devices_at(address))
+        arriving = plan.on_duty - before.on_duty
+        self.tell(events.PlanReplaced(distributed, arriving, frozenset(cut_off)), now)
+        for key, address in phones.own_calls.items():
+            was, now_is = before_devices.agents_at(address), devices.agents_at(address)
+            for agent_id in now_is:
+                if agent_id not in was:
+                    self.tell(events.OwnCallStarted(agent_id, key), now)
+            for agent_id in was:
+                if agent_id not in now_is and agent_id in self.dispatcher.agents:
+                    self.tell(events.OwnCallEnded(agent_id, key), now)
+
+    def _left(self, call: LiveCall, now: float) -> None:
+        """The call is over; queues that only older plans have may not be needed any more."""
+        self.calls.remove(call)
+        if call.plan is not self.plan and self._older.call_over():
+            self.rates.replace_plan(self.plan.routing, now)
+            self.tell(events.PlanReplaced(self.plan.routing), now)
 
     def handle(self, event: switch.SwitchEvent, now: float) -> None:
         """Take an event of the switch and do what follows from it."""
@@ -185,6 +234,12 @@ class EngineCore:
             case switch.WaitLeft(call_id):
                 if call := self.calls.by_id.get(call_id):
                     self._left_by_key(call, now)
+            case switch.LegKey(leg_id, key):
+                self.recordings.key(leg_id, key, now)
+            case switch.RecordingPaused(leg_id, paused):
+                self.recordings.paused(leg_id, paused, now)
+            case switch.RecordingEnded():
+                self.recordings.over(event, now)
             case switch.CallerTransferred(call_id, target):
                 if call := self.calls.by_id.get(call_id):
                     self._transferred(call, target, now)
@@ -207,9 +262,15 @@ class EngineCore:
                 | events.LegEnded(leg_id, _, _)
             ):
                 if call := self.calls.by_outside_leg.get(leg_id):
-                    self._outside(call, event, now)
+                    self._elsewhere.heard(call, event, now)
                 else:
                     self.tell(event, now)
+                    if isinstance(event, events.DeviceAnswered):
+                        self.callbacks.attempts.picked_up(leg_id, now)
+            case switch.ClientNotReached():
+                self.callbacks.attempts.not_reached(event, now)
+            case switch.ClientFound(call_id):
+                self.callbacks.found(call_id, now)
             case switch.AddressBusy(address, key):
                 for agent_id in self._devices.agents_at(address):
                     self.tell(events.OwnCallStarted(agent_id, key), now)
@@ -229,6 +290,7 @@ class EngineCore:
             case switch.SwitchUp():
                 self.switch_up = True
                 self._awaited.switch_up(now)
+                self.callbacks.switch_up(now)
             case switch.SwitchDown():
                 self.switch_up = False
                 self._awaited.switch_down()
@@ -240,6 +302,23 @@ class EngineCore:
         if number and agents:
             agent_id = agents[0] if len(agents) == 1 else None
             self._note(journal.OwnTalkStarted(agent_id, number), now)
+            self.callbacks.talked(number, now)
+
+    def _talk_began(self, call: LiveCall, now: float) -> None:
+        """Somebody of us talks with the caller: nobody needs to call them any more."""
+        if call.callback_of:
+            self.callbacks.attempts.joined(call, now)
+        elif call.caller_e164:
+            self.callbacks.talked(call.caller_e164, now)
+
+    @property
+    def outside_calls(self) -> OutsideCalls:
+        """What counts the calls to outside numbers."""
+        return self._elsewhere.limits
+
+    def _outside_leg(self, call: LiveCall, event: events.LegEnded, now: float) -> None:
+        """The end of an outside leg that was not heard of in time."""
+        self._elsewhere.heard(call, event, now)
 
     # A caller's way ----------------------------------------------------------------------
 
@@ -264,7 +343,8 @@ class EngineCore:
         before = self.open_waits.pop(event.call_id, None)
         waits_from: float | None = found_since
         passed: tuple[str, ...] = ()
-        if before is not None and isinstance(plan.tree.get(before.node_id), ToQueue):
+        resumed = before is not None and isinstance(plan.tree.get(before.node_id), ToQueue)
+        if before is not None and resumed:
             entry, passed = before.node_id, before.passed
             waits_from = before.since.timestamp()
         began = now if found_since is None else found_since
@@ -279,8 +359,10 @@ class EngineCore:
             started_at=began,
             waits_from=None if waits_from is None else min(waits_from, now),
             overflowed=full,
+            told_of_recording=resumed,
         )
         self.calls.add(call)
+        self.callbacks.caller_came(call.caller_e164, now)
         self._note(
             journal.CallStarted(
                 call_id=call.call_id,
@@ -301,9 +383,15 @@ class EngineCore:
             self._do(call, ivr_commands.HangUpCaller(Outcome.REJECTED), now)
             return
         self._walk_on(call, ivr_events.WalkStarted(), now)
-        call.waits_from = None
+        if call.after_notice is None:
+            call.waits_from = None
 
     def _walk_on(self, call: LiveCall, event: ivr_events.Event, now: float) -> None:
+        if isinstance(event, ivr_events.PlayFinished) and call.after_notice is not None:
+            handover, call.after_notice = call.after_notice, None
+            self._do(call, handover, now)
+            call.waits_from = None
+            return
         if isinstance(event, ivr_events.MessageRecorded) and event.length_s > 0:
             call.message_left = True
             self._note(
@@ -325,16 +413,20 @@ class EngineCore:
             )
 
     def _do(self, call: LiveCall, command: ivr_commands.Command, now: float) -> None:
+        if (notice := self.recordings.notice_before(call, command)) is not None:
+            command = notice
         match command:
             case ivr_commands.QueueCaller(queue_id, priority, needs):
                 self._to_queue(call, queue_id, now, priority=priority, needs=needs)
             case ivr_commands.CallAgent(agent_id, ring_time_s):
                 self._to_agent(call, agent_id, ring_time_s, now)
             case ivr_commands.CallOutside():
-                self._to_outside(call, command, now)
-            case ivr_commands.KeepCallback(queue_id):
+                self._elsewhere.ring(call, command, now)
+            case ivr_commands.KeepCallback(queue_id, number):
                 call.overflowed = True  # nobody for now, but not turned away
-                self._note(journal.CallbackAsked(call.call_id, call.caller_e164, queue_id), now)
+                self.callbacks.asked(call, queue_id, number or call.caller_e164, now)
+            case ivr_commands.CheckNumber(queue_id, digits):
+                self._walk_on(call, self.callbacks.check(call, queue_id, digits), now)
             case ivr_commands.HangUpCaller(outcome):
                 call.stage = Stage.ENDING
                 call.hung_up_by_us = True
@@ -363,6 +455,7 @@ class EngineCore:
         call.waiting_since = now if since is None else since
         number = call.caller_e164
         priority += call.number.priority + call.plan.vip.priority_of(number)
+        call.place = Place(queue_id, call.waiting_since, priority, needs)
         # Ring first, music second: the phone's ring is what the caller waits for.
         self.tell(
             events.CallerQueued(
@@ -386,90 +479,6 @@ class EngineCore:
         if call.stage is Stage.RINGING_AGENT:
             self._send(switch.Hold(call.call_id, "ringing"))
 
-    def _to_outside(self, call: LiveCall, command: ivr_commands.CallOutside, now: float) -> None:
-        leg_id = self._new_outside_leg()
-        if self._refusal(call.call_id, leg_id, command.number, call.giver, now):
-            self._give_back(call, ReturnReason.FAILED, now)
-            return
-        call.stage = Stage.OUTSIDE
-        call.waiting_since = now
-        call.outside_leg = OutsideLeg(leg_id, started_at=now)
-        self.calls.by_outside_leg[leg_id] = call
-        self._note(
-            journal.OutsideLegStarted(call.call_id, leg_id, command.address, command.number), now
-        )
-        self._send(
-            switch.Ring(
-                leg_id,
-                call.call_id,
-                command.address,
-                command.ring_time_s,
-                call.caller_shown,
-                call.caller_name,
-            )
-        )
-        self._send(switch.Hold(call.call_id, "ringing"))
-        self._awaited.end_of(call, leg_id, command.ring_time_s, now)
-
-    def _refusal(
-        self, call_id: CallId, leg_id: LegId, number: str, agent_id: AgentId | None, now: float
-    ) -> OutsideRefusal | None:
-        """Why this outside number may not be called now, by the plan in force, not the call's
-        own; None when it may."""
-        why = self.outside_calls.ask(self.plan, number, agent_id, now, self._to_utc(now))
-        if why is not None:
-            refused = journal.OutsideRefused(call_id, leg_id, number, agent_id, why.value)
-            self._note(refused, now)
-        return why
-
-    def _new_outside_leg(self) -> LegId:
-        self._outside_legs += 1
-        return LegId(f"{self._id_prefix}x{self._outside_legs}")
-
-    def _outside(self, call: LiveCall, event: LegEvent, now: float) -> None:
-        leg = call.outside_leg
-        if leg is None or leg.leg_id != event.leg_id:
-            if isinstance(event, events.LegEnded):
-                self._awaited.heard(event.leg_id)
-                del self.calls.by_outside_leg[event.leg_id]
-            return
-        match event:
-            case events.DeviceAnswered(leg_id):
-                self._awaited.end_of(call, leg_id, JOIN_S, now)
-            case events.Joined():
-                self._awaited.heard(leg.leg_id)
-                leg.joined = True
-                leg.joined_at = now
-                self._talk_begins(call, leg.leg_id, now)
-            case events.LegEnded(leg_id, disposition, cause):
-                self._awaited.heard(leg_id)
-                picked_up_at = leg.joined_at if leg.joined else now
-                self._note(
-                    journal.OutsideLegFinished(
-                        call.call_id,
-                        leg_id,
-                        disposition.value,
-                        cause,
-                        ring_s=picked_up_at - leg.started_at,
-                        talk_s=now - picked_up_at,
-                    ),
-                    now,
-                )
-                if call.talking_leg == leg_id:
-                    call.talk_ends(now)
-                call.outside_leg = None
-                del self.calls.by_outside_leg[leg_id]
-                if not leg.joined and call.stage is Stage.OUTSIDE:
-                    self._give_back(call, _why_not(disposition), now)
-
-    def _talk_begins(self, call: LiveCall, leg_id: LegId, now: float) -> None:
-        call.wait_ends(now)
-        call.stage = Stage.TALKING
-        call.talked = True
-        call.talking_leg = leg_id
-        call.talking_since = now
-        call.giver = None
-
     def _key_in_line(self, call: LiveCall, key: str) -> None:
         """A key that leaves the line: the switch decides whether it came before a join."""
         queue_id = call.queue_id
@@ -490,7 +499,7 @@ class EngineCore:
             return
         call.wait_ends(now)
         call.talk_ends(now)
-        self._handed_over_ends(call, now)
+        self._elsewhere.handed_over_ends(call, now)
         if (giver := call.giver) is not None:
             call.giver = None
             self._to_agent(call, giver, TRANSFER_RING_S, now)
@@ -506,7 +515,7 @@ class EngineCore:
         self._note(journal.Transferred(call.call_id, call.talking_leg, target[:40]), now)
         giver = call.last_agent
         call.talk_ends(now)
-        self._handed_over_ends(call, now)
+        self._elsewhere.handed_over_ends(call, now)
         plan = call.plan
         if (agent_id := plan.extensions.get(target)) is not None:
             call.giver = giver if giver != agent_id else None
@@ -516,7 +525,7 @@ class EngineCore:
         elif plan.trunk and (number := normalise(target, plan.region)).e164:
             address = plan.trunk.format(number=number.e164)
             call.giver = giver
-            self._to_outside(
+            self._elsewhere.ring(
                 call, ivr_commands.CallOutside(number.e164, address, TRANSFER_RING_S), now
             )
         elif giver is not None:
@@ -528,58 +537,22 @@ class EngineCore:
         """An agent joined the caller with somebody whom they had called themselves."""
         self._note(journal.Transferred(call.call_id, call.talking_leg, target[:40]), now)
         call.talk_ends(now)
-        self._handed_over_ends(call, now)
-        self._talks_elsewhere(call, address, target[:40], now)
+        self._elsewhere.handed_over_ends(call, now)
+        self._elsewhere.talks(call, self._devices, address, target[:40], now)
 
     def _taken(self, call: LiveCall, address: str, now: float) -> None:
         """A phone that an engine before us rang has the caller: nobody else is to be rung."""
         if call.stage not in (Stage.WAITING, Stage.RINGING_AGENT):
             return
-        self._talks_elsewhere(call, address, address, now)
+        self._elsewhere.talks(call, self._devices, address, address, now)
         self.tell(events.CallerLeft(call.call_id), now)
-
-    def _talks_elsewhere(self, call: LiveCall, address: str, number: str, now: float) -> None:
-        """The caller talks on a leg that the distribution does not know."""
-        agent_id = next(iter(self._devices.agents_at(address)), None)
-        leg = OutsideLeg(
-            self._new_outside_leg(),
-            now,
-            joined=True,
-            joined_at=now,
-            handed_over=True,
-            agent=agent_id,
-        )
-        call.outside_leg = leg
-        call.last_agent = agent_id
-        self._note(
-            journal.OutsideLegStarted(call.call_id, leg.leg_id, address, number, agent_id), now
-        )
-        self._talk_begins(call, leg.leg_id, now)
-
-    def _handed_over_ends(self, call: LiveCall, now: float) -> None:
-        leg = call.outside_leg
-        if leg is None or not leg.handed_over:
-            return
-        call.outside_leg = None
-        self._note(
-            journal.OutsideLegFinished(
-                call.call_id,
-                leg.leg_id,
-                Disposition.ANSWERED.value,
-                "",
-                ring_s=0.0,
-                talk_s=now - leg.joined_at,
-                agent=leg.agent,
-            ),
-            now,
-        )
 
     def _gone(self, call: LiveCall, cause: str, now: float) -> None:
         """The caller's channel is gone: the last that is heard of the call."""
         stage = call.stage
         call.wait_ends(now)
         call.talk_ends(now)
-        self._handed_over_ends(call, now)
+        self._elsewhere.handed_over_ends(call, now)
         self._awaited.heard(call.call_id)
         if leg := call.outside_leg:
             if not leg.joined:
@@ -590,6 +563,8 @@ class EngineCore:
         queue = call.plan.routing.queues.get(call.queue_id) if call.queue_id else None
         short_s = queue.short_abandon_s if queue else DEFAULT_SHORT_ABANDON_S
         outcome = outcome_of(call, stage)
+        if outcome in (Outcome.ABANDONED_WAITING, Outcome.OVERFLOW, Outcome.FAILED):
+            self.callbacks.missed(call, now)
         self._note(
             journal.CallEnded(
                 call_id=call.call_id,
@@ -602,31 +577,31 @@ class EngineCore:
             ),
             now,
         )
-        self.calls.remove(call)
+        self._left(call, now)
+        self.callbacks.caller_went(call.caller_e164, now)
 
     # The distribution's answers ----------------------------------------------------------
 
     def _keep(self, fact: facts.Fact, now: float) -> None:
-        self._note(fact, now)
+        if not self.callbacks.attempts.keeps_back(fact, now):
+            self._note(fact, now)
         match fact:
             case facts.LegJoined(leg_id, call_id, agent_id):
                 if call := self.calls.by_id.get(call_id):
                     call.last_agent = agent_id
                     self._waiting.served(call, now)
-                    self._talk_begins(call, leg_id, now)
+                    self._elsewhere.talk_begins(call, leg_id, now)
             case facts.LegFinished(leg_id, call_id):
+                self.recordings.ended(leg_id)
+                self.callbacks.attempts.leg_ended(leg_id)
                 call = self.calls.by_id.get(call_id)
                 if call is not None and call.talking_leg == leg_id:
                     call.talk_ends(now)
 
     def _carry_out(self, command: commands.Command, now: float) -> None:
         match command:
-            case commands.RingDevice(leg_id, address=address):
-                number = self.plan.outside_devices.get(address)
-                if number is not None and (
-                    why := self._refusal(command.call_id, leg_id, number, command.agent_id, now)
-                ):
-                    self._refused[leg_id] = RefusedLeg(now + REFUSED_AFTER_S, journal.REFUSED + why)
+            case commands.RingDevice(leg_id):
+                if self._elsewhere.refuses(command, now):
                     return
                 call = self.calls.by_id.get(command.call_id)
                 self._send(
@@ -637,15 +612,20 @@ class EngineCore:
                         command.ring_time_s,
                         call.caller_shown if call else "",
                         call.caller_name if call else "",
+                        self.recordings.name_for(call, leg_id, self._to_utc(now)),
+                        self.callbacks.attempts.greeting(call, leg_id, command.agent_id),
                     )
                 )
             case commands.StopRinging(leg_id, disposition):
-                if (leg := self._refused.pop(leg_id, None)) is None:
+                if (end := self._elsewhere.take_refused(leg_id, disposition)) is None:
                     self._send(command)
                 else:
-                    self.tell(events.LegEnded(leg_id, disposition, leg.why), now)
+                    self.tell(end, now)
             case commands.ReturnCaller(call_id, reason):
-                if call := self.calls.by_id.get(call_id):
+                call = self.calls.by_id.get(call_id)
+                if call is not None and call.callback_of and not call.talked:
+                    self.callbacks.attempts.returned(call, now)
+                elif call is not None:
                     self._give_back(call, reason, now)
             case commands.WakeAt(at):
                 self._dispatcher_wakes_at = at
@@ -671,14 +651,3 @@ def _spellings(plan: Plan) -> Mapping[str, Number]:
         for spelling in (number.did, number.did.removeprefix("+"), *number.also):
             found[spelling] = number
     return found
-
-
-def _why_not(disposition: Disposition) -> ReturnReason:
-    """What an outside number's failed leg means to the menu tree."""
-    match disposition:
-        case Disposition.BUSY | Disposition.REJECTED:
-            return ReturnReason.BUSY
-        case Disposition.NO_ANSWER:
-            return ReturnReason.NO_ANSWER
-        case _:
-            return ReturnReason.FAILED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import structlog
@@ -13,9 +13,9 @@ import structlog
 from pbx.engine.clock import Clock
 from pbx.engine.core import EngineCore
 from pbx.engine.stamps import Stamps
-from pbx.journal.port import Entry, Journal, OpenWait, Stamped
+from pbx.journal.port import Entry, Journal, OpenCallback, OpenWait, Stamped
 from pbx.plan.model import Plan
-from pbx.switch.port import Switch, SwitchCommand, SwitchEvent
+from pbx.switch.port import Phones, Switch, SwitchCommand, SwitchEvent
 from routing import events
 from routing.dispatcher import Dispatcher
 from routing.values import CallId
@@ -57,6 +57,7 @@ class EngineLoop:
         watcher: Watcher,
         id_prefix: str,
         open_waits: Mapping[CallId, OpenWait] = {},
+        open_callbacks: Iterable[OpenCallback] = (),
     ) -> None:
         self._switch = switch
         self._journal = journal
@@ -76,6 +77,7 @@ class EngineLoop:
             to_utc=clock.utc,
             id_prefix=id_prefix,
             open_waits=open_waits,
+            open_callbacks=open_callbacks,
         )
 
     async def start(self) -> None:
@@ -101,9 +103,10 @@ class EngineLoop:
         """Take an event for the distribution from elsewhere (a page, the command line)."""
         self._do(lambda now: self.core.tell(event, now))
 
-    def replace_plan(self, plan: Plan) -> None:
-        """Put a new plan in force."""
-        self._do(lambda now: self.core.replace_plan(plan, now))
+    def replace_plan(self, plan: Plan, phones: Phones) -> bool:
+        """Put a new plan in force; False when that failed."""
+        self._do(lambda now: self.core.replace_plan(plan, now, phones))
+        return self.core.plan is plan
 
     def _do(self, action: Callable[[float], None]) -> None:
         if len(self._pending) >= MAX_PENDING:

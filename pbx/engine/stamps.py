@@ -40,7 +40,17 @@ class Stamps:
     def stamp(self, entry: Entry, now: float) -> Stamped:
         """``entry`` with its time; ``now`` is the core's."""
         match entry:
-            case facts.AgentChanged() | facts.Irregular() | journal.OwnTalkStarted():
+            case (
+                facts.AgentChanged()
+                | facts.Irregular()
+                | journal.OwnTalkStarted()
+                | journal.CallbackOpened()
+                | journal.CallbackDialled()
+                | journal.CallbackPut()
+                | journal.CallbackClosed()
+                | journal.RecordingKept()
+                | journal.RecordingFailed()
+            ):
                 ahead_s = self._clock.ahead_s()
             case _:
                 ahead_s = self._of_call(entry, entry.call_id)

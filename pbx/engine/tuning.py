@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
+from collections.abc import Iterator
 
 SWITCH_S = 0.0005
 """How long another thread (the log's writer) may keep the interpreter when the loop has work;
@@ -18,3 +20,15 @@ def tune() -> None:
     gc.freeze()
     gc.set_threshold(YOUNG, 20, 100)
     sys.setswitchinterval(SWITCH_S)
+
+
+@contextlib.contextmanager
+def without_collections() -> Iterator[None]:
+    """While a plan is made: a look through all that it allocates would stop the loop.  What is
+    there afterwards is never looked through, either."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -161,7 +161,7 @@ class _Builder:
     def _out_of_queue(self, node: nodes.ToQueue) -> None:
         """Where those go who waited in vain; a step's own ways begin at the queue's box too."""
         source = f"queue={node.queue_id}"
-        ways = [("not served", None, node.on_overflow)]
+        ways: list[tuple[str, str | None, str]] = [("not served", None, node.on_overflow)]
         ways += [
             (OVERFLOWS.get(reason, reason).removeprefix("on_").replace("_", " "), None, target)
             for reason, target in node.overflow.items()

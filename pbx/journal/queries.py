@@ -19,6 +19,7 @@ from pbx.journal.story import (
     LegRow,
     MessageRow,
     OfferRow,
+    RecordingRow,
     StepRow,
     Totals,
     TotalsGroup,
@@ -62,7 +63,7 @@ def list_calls(engine: Engine, wanted: CallFilter) -> list[CallRow]:
     with told_as_ours(engine), engine.connect() as connection:
         query = (
             select(calls)
-            .where(*_conditions(wanted))
+            .where(*conditions(wanted))
             .order_by(calls.c.started_at.desc(), calls.c.call_id.desc())
             .limit(wanted.limit)
         )
@@ -73,7 +74,8 @@ def list_calls(engine: Engine, wanted: CallFilter) -> list[CallRow]:
 
 
 def totals(engine: Engine, wanted: CallFilter) -> Totals:
-    """Sums over all calls of the filter, whatever its limit.  Raises JournalError."""
+    """Sums over all clients' calls of the filter, whatever its limit; those that we made count
+    elsewhere (docs/callback.md).  Raises JournalError."""
     query = (
         select(
             calls.c.outcome,
@@ -82,7 +84,7 @@ def totals(engine: Engine, wanted: CallFilter) -> Totals:
             func.coalesce(func.sum(calls.c.wait_s), 0.0),
             func.coalesce(func.sum(calls.c.talk_s), 0.0),
         )
-        .where(*_conditions(wanted))
+        .where(*conditions(wanted), calls.c.callback_of.is_(None))
         .group_by(calls.c.outcome, calls.c.short)
     )
     with told_as_ours(engine), engine.connect() as connection:
@@ -131,10 +133,12 @@ def call_story(engine: Engine, call_id: str) -> CallStory | None:
                 MessageRow(one.at, one.box, one.path, one.length_s)
                 for one in _of_call(connection, tables.messages, call_id, "at", "message_id")
             ),
+            recordings=_recordings(connection, [leg.leg_id for leg in all_legs]),
         )
 
 
-def _conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
+def conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
+    """The filter as conditions on the table of calls."""
     found: list[ColumnElement[bool]] = []
     if wanted.since is not None:
         found.append(calls.c.started_at >= wanted.since)
@@ -197,6 +201,17 @@ def _of_call(
 ) -> Sequence[Any]:
     query = select(table).where(table.c.call_id == call_id).order_by(table.c[time], table.c[key])
     return connection.execute(query).all()
+
+
+def _recordings(connection: Connection, leg_ids: Sequence[str]) -> tuple[RecordingRow, ...]:
+    """By their legs: a recording that was found after a crash does not know its call."""
+    table = tables.recordings
+    query = (
+        select(table)
+        .where(table.c.leg_id.in_(leg_ids))
+        .order_by(table.c.started_at, table.c.leg_id)
+    )
+    return tuple(RecordingRow(**row._mapping) for row in connection.execute(query))
 
 
 def _call(row: Any) -> CallRow:

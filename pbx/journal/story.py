@@ -34,6 +34,7 @@ class LegRow:
 @dataclass(frozen=True, slots=True)
 class CallRow:
     """A call in one line.  ``outcome`` and ``ended_at`` are None while it lasts.
+    ``callback_of``: we called, as the callback of this id.
 
     ``legs``: devices and outside numbers that were rung, in the order of time.
     """
@@ -58,6 +59,7 @@ class CallRow:
     agent: str | None
     menu_path: str
     reconstructed: bool
+    callback_of: str | None = None
     legs: tuple[LegRow, ...] = ()
 
 
@@ -128,6 +130,21 @@ class MessageRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingRow:
+    """A talk's recording.  ``path``: below the folder of recordings.  ``length_s``: None while it
+    is not finished, or for a ``problem``.  ``removed_at``: when the file was pruned."""
+
+    leg_id: str
+    call_id: str | None
+    path: str
+    started_at: datetime
+    length_s: float | None
+    problem: str | None
+    keep_until: datetime
+    removed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class CallStory:
     """All that the log has of one call, each part in the order of time.
 
@@ -141,6 +158,7 @@ class CallStory:
     legs: tuple[LegRow, ...]
     callbacks: tuple[CallbackRow, ...]
     messages: tuple[MessageRow, ...]
+    recordings: tuple[RecordingRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +178,11 @@ class Totals:
 
     @classmethod
     def of(cls, rows: Iterable[CallRow]) -> Totals:
-        """Of calls in hand."""
+        """Of calls in hand, without those that we made."""
         groups = [
             TotalsGroup(row.outcome, 1, int(row.short), row.wait_s or 0.0, row.talk_s or 0.0)
             for row in rows
+            if not row.callback_of
         ]
         return cls.from_groups(groups)
 

@@ -111,7 +111,7 @@ class _Writer:
         origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
         if origin in (typing.Union, types.UnionType):
             if any(_is_steps(one) for one in arguments):
-                return _STEP
+                return any_of(_STEP, {"type": "null"}) if type(None) in arguments else _STEP
             arms = [self.form(one, ()) for one in arguments]
             flat = [inner for arm in arms for inner in _arms(arm)]
             return any_of(*flat)

@@ -1,9 +1,15 @@
-"""A dial plan from disk: ``load(path)`` gives a whole plan or every mistake of it."""
+"""A dial plan from disk: ``load(path)`` gives a whole plan or every mistake of it.
+
+``read`` and ``build`` are its two halves, for who keeps what was read, and looks at what stands in
+it (a reload, its versions, the difference between two).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -19,6 +25,7 @@ from pbx.plan.source import (
     Faults,
     Mapping,
     NodeBudget,
+    Plain,
     Scalar,
     plain,
     read_text,
@@ -30,33 +37,93 @@ _SUFFIXES = (".yaml", ".yml")
 MAX_FILES = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The files of a plan, as read: in the order of their names, with their bytes.
+
+    ``folder``: beside which the plan's recordings are looked for.  ``faults``: what could not be
+    read.
+    """
+
+    path: Path
+    folder: Path
+    contents: tuple[tuple[Path, bytes], ...]
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Of names and bytes, wherever the folder is; lengths keep the parts apart."""
+        digest = hashlib.sha256()
+        for file, data in self.contents:
+            name = os.fsencode(file.name)
+            digest.update(f"{len(name)} {len(data)} ".encode())
+            digest.update(name)
+            digest.update(data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A plan, and what it was made of: ``shape`` every value as validated, defaults included,
+    ``written`` what stands in the files, by the same keys."""
+
+    plan: Plan
+    shape: PlanShape
+    written: Plain
+    sources: Sources
+
+
 def load(path: Path, *, registry: Registry | None = None) -> Plan:
     """The plan in a YAML file, or in all ``*.yaml`` and ``*.yml`` files of a folder.
 
     ``registry``: the strategies there are; default: ours and those of installed packages.
     Raises PlanError, and nothing else, whatever stands in the files.
     """
+    return build(read(path), registry=registry).plan
+
+
+def read(path: Path) -> Sources:
+    """The files as they are now; never raises."""
     faults = Faults()
     files = _files(path, faults)
-    contents = [(file, data) for file in files if (data := _read(file, faults)) is not None]
-    root = _merge(contents, faults)
+    contents = tuple((file, data) for file in files if (data := _read(file, faults)) is not None)
+    return Sources(path, folder_of(path), contents, faults.told)
+
+
+def folder_of(path: Path) -> Path:
+    """The folder of a plan: itself, or the one that its only file is in."""
+    try:
+        return path if path.is_dir() else path.parent
+    except (OSError, ValueError):  # a path that can't be one
+        return path.parent
+
+
+def build(sources: Sources, *, registry: Registry | None = None) -> Loaded:
+    """The plan of these files.  Raises PlanError."""
+    faults = Faults()
+    for fault in sources.faults:
+        faults.add(fault)
+    root = _merge(sources.contents, faults)
     faults.stop()
     if root is None:
-        raise PlanError([Fault(path, 0, 0, "the plan is empty", "see config/ for an example")])
+        message = "the plan is empty"
+        raise PlanError([Fault(sources.path, 0, 0, message, "see config/ for an example")])
+    written = plain(root)
     try:
-        shape = PlanShape.model_validate(plain(root))
+        shape = PlanShape.model_validate(written)
     except ValidationError as error:
         report(error, root, faults)
         faults.stop()
         raise  # unreachable: a validation error has at least one fault
-    return resolve(
+    plan = resolve(
         root,
         shape,
         installed_strategies() if registry is None else registry,
-        folder=path if path.is_dir() else path.parent,
-        sources=tuple(file for file, _ in contents),
-        digest=_digest(contents),
+        folder=sources.folder,
+        sources=tuple(file for file, _ in sources.contents),
+        digest=sources.digest,
     )
+    return Loaded(plan, shape, written, sources)
 
 
 def plan_files(path: Path) -> list[Path]:
@@ -105,18 +172,7 @@ def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else str(error)) or "unknown error"
 
 
-def _digest(contents: list[tuple[Path, bytes]]) -> str:
-    """Of names and bytes, wherever the folder is; lengths keep the parts apart."""
-    digest = hashlib.sha256()
-    for file, data in contents:
-        name = os.fsencode(file.name)
-        digest.update(f"{len(name)} {len(data)} ".encode())
-        digest.update(name)
-        digest.update(data)
-    return digest.hexdigest()
-
-
-def _merge(contents: list[tuple[Path, bytes]], faults: Faults) -> Mapping | None:
+def _merge(contents: Iterable[tuple[Path, bytes]], faults: Faults) -> Mapping | None:
     """One mapping of sections from all files; None when they hold nothing."""
     budget = NodeBudget()
     sections: dict[str, Entry] = {}

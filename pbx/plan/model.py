@@ -12,6 +12,24 @@ from pbx.plan.faults import Fault
 from routing.plan import RoutingPlan
 from routing.values import AgentId, QueueId, Seconds
 
+KEEP_S = 90 * 86400.0
+"""How long a recording is kept where nothing says it, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Which talks are recorded.
+
+    ``share``: percent of the calls.  ``notice``: said once, before the caller is given to people.
+    ``keep_s``: how long the file is kept.  ``pause_code``: the keys by which the manager stops and
+    resumes it, "" for none.
+    """
+
+    share: int
+    notice: tuple[Prompt, ...]
+    keep_s: Seconds
+    pause_code: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -20,7 +38,8 @@ class Number:
     ``did``: E.164.  ``also``: other spellings the trunk may send (``78005550100``).  ``lines``:
     calls at once, None for no limit; a call above goes to ``above`` instead of ``entry``.
     ``music``: class that its callers hear in any queue, None for the queue's own.
-    ``priority``: of its callers in any queue, on top of the step's.
+    ``priority``: of its callers in any queue, on top of the step's.  ``record``: which talks of its
+    callers are recorded, where their queue does not say it.
     """
 
     did: str
@@ -33,6 +52,7 @@ class Number:
     title: str = ""
     music: str | None = None
     priority: int = 0
+    record: Recording | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +144,30 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class FunnelPlan:
+    """``stages``: names and titles in their order.  ``talk_s``: a caller who talked for so long is
+    past the stage ``talked``.  ``undecided_for_s``: who has not come further by then is lost."""
+
+    stages: Mapping[str, str]
+    talk_s: Seconds
+    undecided_for_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackRule:
+    """How a queue calls clients back: so often, with such a pause between, in these ``hours``
+    (None: always), until ``expires_s`` after it was asked for.  ``missed``: also who was missed and
+    did not ask."""
+
+    attempts: int = 3
+    pause_s: Seconds = 600.0
+    ring_time_s: Seconds = 30.0
+    hours: Schedule | None = None
+    expires_s: Seconds = 86_400.0
+    missed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything under config/.
 
@@ -133,8 +177,11 @@ class Plan:
     country of numbers written without +.  ``trunk``: dial string for outside numbers with
     ``{number}``.  ``allowed_prefixes``: E.164 prefixes that may be called outside, within
     ``outside_limits``.  ``outside_devices``: dial strings of managers' mobiles and home phones,
-    with the E.164 number behind each.  ``digest``: sha256 of the sources.  ``time_zone``: of
-    schedules and reports that name none.  ``warnings``: what works, but hardly as meant.
+    with the E.164 number behind each.  ``queue_records``: which talks are recorded, for queues that
+    say it, whatever the number says.  ``callback_rules``: of queues that call clients back by
+    themselves.  ``digest``: sha256 of the sources.  ``time_zone``: of
+    schedules and reports that name none.  ``funnel``: None only where a
+    plan is not from YAML.  ``warnings``: what works, but hardly as meant.
     ``places``: of each step by its id, and of ``number=+7...``, ``queue=sales``,
     ``manager=ivanov``; two plans that differ in places alone mean the same.
     """
@@ -164,5 +211,14 @@ class Plan:
     rescue: Rescue = Rescue()
     outside_limits: OutsideLimits = field(default_factory=OutsideLimits)
     outside_devices: Mapping[str, str] = field(default_factory=dict)
+    queue_records: Mapping[QueueId, Recording] = field(default_factory=dict)
+    funnel: FunnelPlan | None = None
+    callback_rules: Mapping[QueueId, CallbackRule] = field(default_factory=dict)
     warnings: tuple[Fault, ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Dial strings of all managers' devices."""
+        agents = self.routing.agents.values()
+        return frozenset(device.address for agent in agents for device in agent.devices)

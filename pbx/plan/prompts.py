@@ -53,43 +53,52 @@ class _Recording:
     sound: str | None
 
 
+OLDER_PLANS = 3
+"""Plans before the one in force whose prompts are still found: calls that began with them say
+them.  Who is on an older one hears what the newest has under the same name, or silence."""
+
+
 class PromptStore:
-    """The prompts of one plan.
+    """The prompts of the plan in force, and of those before it.
 
     ``cache_dir``: the shared folder as the engine sees it; ``switch_dir``: the same as the
     switch sees it.  ``workers``: texts spoken at once.
     """
 
     def __init__(self, plan: Plan, cache_dir: Path, switch_dir: str, *, workers: int = 2) -> None:
-        self._plan = plan
+        self._plans: tuple[Plan, ...] = (plan,)
         self._cache_dir = cache_dir
         self._switch_dir = switch_dir.rstrip("/")
         self._workers = workers
         self._recordings: dict[Path, _Recording] = {}
         self._converting: dict[Path, Future[None]] = {}
         self._pool: ThreadPoolExecutor | None = None
-        self._spoken: dict[tuple[str, str], str] = {}
+        self._spoken: dict[tuple[str, str, int], str] = {}
         self._lock = threading.Lock()
 
-    def prepare(self) -> list[PromptProblem]:
+    def replace(self, plan: Plan) -> None:
+        """Another plan is in force, whose prompts are prepared."""
+        self._plans = (plan, *self._plans[:OLDER_PLANS])
+        self._spoken.clear()
+
+    def prepare(self, plan: Plan | None = None) -> list[PromptProblem]:
         """Speak every text and take every recording that is not in the folder yet; what could
-        not be done.  Blocks (run it in a thread); the switch can play all of it afterwards."""
+        not be done.  Blocks (run it in a thread); the switch can play all of it afterwards.
+
+        ``plan``: one that is to be in force; default: the one that is."""
+        plan = plan or self._plans[0]
         self._cache_dir.mkdir(parents=True, exist_ok=True)
-        problems = self.missing()
+        problems = missing(plan)
         jobs: list[Callable[[], PromptProblem | None]] = []
-        for prompt, language in _wanted(self._plan):
-            recording = _recording_of(self._plan, prompt, language)
+        for prompt, language in _wanted(plan):
+            recording = _recording_of(plan, prompt, language)
             if recording is not None:
                 jobs.append(partial(self._take, recording, prompt, language))
-            elif prompt.text.get(language) and _can_speak(self._plan, language):
-                jobs.append(partial(self._speak, prompt, language))
+            elif prompt.text.get(language) and _can_speak(plan, language):
+                jobs.append(partial(self._speak, plan.speech, prompt, language))
         with ThreadPoolExecutor(self._workers, thread_name_prefix="prompts") as pool:
             problems += [problem for problem in pool.map(lambda job: job(), jobs) if problem]
         return problems
-
-    def missing(self) -> list[PromptProblem]:
-        """What callers will not hear."""
-        return missing(self._plan)
 
     def resolver(self) -> Callable[[Prompt, str], str]:
         """The switch's question: what to play for a prompt in a language (path, no suffix)."""
@@ -100,10 +109,12 @@ class PromptStore:
         missing the first of the plan is heard, where all is missing a second of silence."""
         if prompt.kind is PromptKind.SOUND:
             return prompt.name
-        for one in dict.fromkeys((language, *self._plan.languages)):
-            found = self._recorded(prompt, one) or self._spoken_sound(prompt, one)
-            if found is not None:
-                return f"{self._switch_dir}/{found}"
+        plans = self._plans
+        for one in dict.fromkeys((language, *plans[0].languages)):
+            for plan in plans:
+                found = self._recorded(plan, prompt, one) or self._spoken_sound(plan, prompt, one)
+                if found is not None:
+                    return f"{self._switch_dir}/{found}"
         return SILENCE
 
     def settle(self) -> None:
@@ -119,9 +130,9 @@ class PromptStore:
 
     # --- recordings ---
 
-    def _recorded(self, prompt: Prompt, language: str) -> str | None:
+    def _recorded(self, plan: Plan, prompt: Prompt, language: str) -> str | None:
         """The recording's name in the folder, when there is one that is ready."""
-        place = _place(self._plan, prompt, language)
+        place = _place(plan, prompt, language)
         stamp = _stamp(place)
         if stamp is None:
             return None
@@ -164,28 +175,30 @@ class PromptStore:
 
     # --- texts ---
 
-    def _spoken_sound(self, prompt: Prompt, language: str) -> str | None:
+    def _spoken_sound(self, plan: Plan, prompt: Prompt, language: str) -> str | None:
         """The spoken text's name in the folder, when it is there."""
-        known = self._spoken.get((prompt.name, language))
+        text = prompt.text.get(language)
+        if not text or not _can_speak(plan, language):
+            return None
+        # By the text: an older plan may have another one of the same name.
+        key = (text, language, id(plan))
+        known = self._spoken.get(key)
         if known is not None:
             return known
-        text = prompt.text.get(language)
-        if not text or not _can_speak(self._plan, language):
-            return None
-        name = _spoken_name(text, language, self._plan.speech)
+        name = _spoken_name(text, language, plan.speech)
         if not (self._cache_dir / f"{name}.wav").exists():
             return None
-        self._spoken[prompt.name, language] = name
+        self._spoken[key] = name
         return name
 
-    def _speak(self, prompt: Prompt, language: str) -> PromptProblem | None:
+    def _speak(self, speech: Speech, prompt: Prompt, language: str) -> PromptProblem | None:
         text = prompt.text[language]
-        name = _spoken_name(text, language, self._plan.speech)
+        name = _spoken_name(text, language, speech)
         target = self._cache_dir / f"{name}.wav"
         if target.exists():
             return None
         try:
-            speak(text, self._plan.speech, language, target)
+            speak(text, speech, language, target)
         except _SpeechFailure as error:
             return PromptProblem(prompt.name, language, str(error))
         return None

@@ -9,13 +9,15 @@ from ivr.checks import loops_without_input, unreachable
 from ivr.nodes import CallOut
 from ivr.schedule import Schedule
 from pbx.plan.context import Context
-from pbx.plan.model import Number, OutsideLimits, Place, Plan, Speech
+from pbx.plan.model import FunnelPlan, Number, OutsideLimits, Place, Plan, Speech
 from pbx.plan.outside_numbers import check_region
+from pbx.plan.resolve_callbacks import asked_hours, callback_rules
 from pbx.plan.resolve_nodes import HANG_UP
 from pbx.plan.resolve_numbers import numbers, vips
 from pbx.plan.resolve_people import extensions, people
 from pbx.plan.resolve_prompts import PromptBook
 from pbx.plan.resolve_queues import queues, rescue
+from pbx.plan.resolve_recording import queue_records
 from pbx.plan.resolve_schedules import schedules
 from pbx.plan.resolve_strategies import StrategyReader
 from pbx.plan.resolve_tree import TreeBuilder
@@ -72,6 +74,8 @@ def resolve(
     found = numbers(context, tree)
     vip = vips(context)
     sounds = queue_sounds(context, prompts)
+    records = queue_records(context, prompts)
+    back = callback_rules(context, prompts, hours)
     tree.finish()
     context.names.stop()
     _refuse_calls_to_oneself(context, tree, found)
@@ -105,6 +109,11 @@ def resolve(
         rescue=rescued,
         outside_limits=outside,
         outside_devices=everyone.outside,
+        queue_records=records,
+        funnel=FunnelPlan(
+            dict(settings.funnel.stages), settings.funnel.talk, settings.funnel.undecided_for
+        ),
+        callback_rules=back,
         warnings=tuple(context.warnings),
         places=_places(context, tree),
     )
@@ -209,8 +218,9 @@ def _warn(
     for key, manager in shape.managers.items():
         if AgentId(key) not in serving and manager.extension is None:
             context.warn(("managers", key), "is in no queue and has no extension")
+    asked = {*tree.schedules_used, shape.settings.outside_hours, *asked_hours(context)}
     for key in shape.schedules:
-        if key not in tree.schedules_used and key != shape.settings.outside_hours:
+        if key not in asked:
             context.warn(("schedules", key), "nothing asks this schedule")
     for key in prompts.unused():
         context.warn(("prompts", key), "is never said")

@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ivr import nodes
+from ivr import nodes, phrases
 from ivr.nodes import Node, NodeId
 from ivr.schedule import Schedule
 from pbx.plan import schema_nodes as shapes
+from pbx.plan.context import Context
 from pbx.plan.resolve_people import check_skills, outside_address, rings_for
+from pbx.plan.schema import QueueShape
 from routing.values import AgentId, QueueId, ReturnReason, SkillNeed
 
 if TYPE_CHECKING:
@@ -21,7 +23,10 @@ HANG_UP: NodeId = "hangup"
 MENU_WORDS = ("repeat", "back", "main")
 """What a menu's key can mean besides a step."""
 BUILT_IN_VARIABLES = ("language",)
+CLOSED = "closed"
+"""In place of a ReturnReason: the caller never came into the queue, it is closed."""
 OVERFLOWS = {
+    CLOSED: "on_closed",
     ReturnReason.MAX_WAIT.value: "on_max_wait",
     ReturnReason.QUEUE_FULL.value: "on_full",
     ReturnReason.NO_AGENTS.value: "on_no_managers",
@@ -184,7 +189,9 @@ def _queue(
     after_talk = None
     if shape.after_talk is not None:
         after_talk = build.step(shape.after_talk, (*path, "after_talk"), f"{node_id}/after")
-    return nodes.ToQueue(
+    if shape.queue in queues:
+        warn_of_idle_ways(build.context, path, shape, queues[shape.queue])
+    step = nodes.ToQueue(
         node_id=node_id,
         queue_id=QueueId(shape.queue),
         priority=shape.priority,
@@ -194,6 +201,20 @@ def _queue(
         after_talk=after_talk,
         keys=build.keys_of(shape.queue) if shape.queue in queues else {},
     )
+    return build.in_hours(step, path)
+
+
+def warn_of_idle_ways(context: Context, path: Path, shape: Target, queue: QueueShape) -> None:
+    """Ways of ``shape`` (the queue, or a step that leads there) that no caller will ever take."""
+    needed = {
+        "on_closed": ("hours", queue.hours is not None),
+        "on_max_wait": ("max_wait", queue.max_wait is not None),
+        "on_full": ("max_length", queue.max_length is not None),
+        "on_no_managers": ("leave_when_no_managers", queue.leave_when_no_managers),
+    }
+    for key, (other, given) in needed.items():
+        if getattr(shape, key) is not None and not given:
+            context.warn((*path, key), f"{key} is never taken", f"the queue needs {other}")
 
 
 def _own_ways(build: TreeBuilder, shape: Target, path: Path, node_id: NodeId) -> dict[str, NodeId]:
@@ -340,11 +361,18 @@ def _callback(
     queues = build.context.shape.queues
     if shape.callback is not None and shape.callback not in queues:
         build.context.unknown((*path, "callback"), "queue", shape.callback, queues)
+    if shape.confirm:
+        build.prompts.keep(phrases.callbacks())
     return nodes.AskCallback(
         node_id=node_id,
         queue_id=None if shape.callback is None else QueueId(shape.callback),
         prompts=build.prompts.said((*path, "say"), f"{node_id}.say", shape.say),
         next=_next(build, shape, path, node_id, after),
+        confirm=shape.confirm,
+        retries=shape.retries,
+        on_failure=""
+        if shape.otherwise is None
+        else build.step(shape.otherwise, (*path, "otherwise"), f"{node_id}/otherwise"),
     )
 
 

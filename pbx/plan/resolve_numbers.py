@@ -9,6 +9,7 @@ from pbx.plan.context import Context
 from pbx.plan.faults import quoted
 from pbx.plan.model import Number, Vip
 from pbx.plan.outside_numbers import e164, national
+from pbx.plan.resolve_recording import recording
 from pbx.plan.resolve_tree import TreeBuilder
 from pbx.plan.resolve_waiting import music_class
 from pbx.plan.schema import NumberShape
@@ -118,6 +119,7 @@ def _number(
         title=shape.title,
         priority=shape.priority,
         music=None if shape.music is None else music_class(shape.music),
+        record=recording(tree.prompts, path, did, shape.record),
     )
 
 

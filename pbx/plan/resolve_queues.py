@@ -68,6 +68,7 @@ def _queue(
         priority_step_s=shape.priority_step,
         returning_s=shape.returning,
         weights=weights,
+        weight=shape.weight,
     )
 
 

@@ -8,6 +8,7 @@ number, a queue's ways out with ``queue=``: no menu can have such a name.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ivr import nodes
@@ -19,11 +20,13 @@ from pbx.plan.faults import quoted
 from pbx.plan.resolve_nodes import (
     BUILDERS,
     BUILT_IN_VARIABLES,
+    CLOSED,
     HANG_UP,
     MENU_WORDS,
     OVERFLOWS,
     Path,
     Target,
+    warn_of_idle_ways,
 )
 from pbx.plan.resolve_people import People, rings_for
 from pbx.plan.resolve_prompts import PromptBook
@@ -88,11 +91,17 @@ class TreeBuilder:
         """Build every queue's own ways out (steps refer to them by ``ways_of``), and the ways
         into those that have an extension."""
         for name, shape in self.context.shape.queues.items():
+            warn_of_idle_ways(self.context, ("queues", name), shape, shape)
+            if shape.hours is not None:
+                self.schedules_used.add(shape.hours)
+                if shape.hours not in self.hours:
+                    path: Path = ("queues", name, "hours")
+                    self.context.unknown(path, "schedule", shape.hours, self.hours)
             for key in ("on_overflow", *OVERFLOWS.values()):
                 if getattr(shape, key) is not None:
                     self.named(getattr(shape, key), ("queues", name, key), _way_id(name, key))
             for key, target in shape.keys.items():
-                path: Path = ("queues", name, "keys", key)
+                path = ("queues", name, "keys", key)
                 if len(key) > 1:
                     self.context.wrong_key(path, "one key alone leaves a line", "0 to 9, * or #")
                 self.named(target, path, _way_id(name, key))
@@ -107,8 +116,20 @@ class TreeBuilder:
                 overflow=ways,
                 keys=self.keys_of(queue_id),
             )
-            self.put(entry, ("queues", queue_id))
+            self.put(self.in_hours(entry, ("queues", queue_id)), ("queues", queue_id))
             self.queue_entries[queue_id] = entry.node_id
+
+    def in_hours(self, step: nodes.ToQueue, path: Path) -> Node:
+        """The step into a queue, behind the queue's own hours where it has some."""
+        ways = dict(step.overflow)
+        closed = ways.pop(CLOSED, step.on_overflow)
+        shape = self.context.shape.queues.get(step.queue_id)
+        schedule = self.hours.get(shape.hours) if shape and shape.hours else None
+        if schedule is None:
+            return replace(step, overflow=ways)
+        inside = replace(step, node_id=f"{step.node_id}/open", overflow=ways)
+        self.put(inside, path)
+        return nodes.Hours(step.node_id, schedule, inside.node_id, closed, closed)
 
     def ways_of(self, queue: str) -> tuple[NodeId, dict[str, NodeId]]:
         """(the usual way, ways for single reasons) out of a queue, as the queue says."""

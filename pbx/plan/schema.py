@@ -9,7 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
 
+from pbx.plan.schema_callback import CallbackRuleShape
+from pbx.plan.schema_funnel import FunnelShape
 from pbx.plan.schema_nodes import NodeShape, PromptShape, Say
+from pbx.plan.schema_recording import Record
 from pbx.plan.shape import (
     AtOnce,
     Date,
@@ -43,6 +46,7 @@ from pbx.plan.shape import (
     Weight,
     Zone,
     any_of,
+    kind_of,
     one_given,
     one_of,
 )
@@ -159,6 +163,10 @@ class SettingsShape(Shape):
     ring_time: RingTime = Field(20.0, description="Default of managers' devices.")
     wrap_up: Duration = Field(0.0, description="Default of managers.")
     pause_after_no_answers: Times = Field(0, description="Default of managers; 0 is never.")
+    funnel: FunnelShape = Field(
+        default_factory=lambda: FunnelShape.model_validate({}),
+        description="The stages of a sale.",
+    )
     rescue: RescueShape | None = Field(
         None, description="Who serves callers while no engine runs; default: a message at most."
     )
@@ -186,6 +194,9 @@ class NumberShape(Shape):
         None, description="Music of its callers in any queue; default: the queue's."
     )
     priority: Priority = Field(0, description="Of its callers in any queue; added to the step's.")
+    record: Record | None = Field(
+        None, description="Which talks are recorded: `all`, `20%`, or more; default: none."
+    )
 
 
 class DeviceShape(Shape):
@@ -325,12 +336,22 @@ class QueueShape(Shape):
     retry: Duration = Field(
         5.0, description="Before a manager who refused or did not answer is asked again."
     )
+    hours: Name | None = Field(
+        None,
+        description="The schedule in which callers are taken in; default: always.  Who waits when "
+        "it closes is still served.",
+    )
     max_wait: Duration | None = Field(None, description="Longest wait; default: no limit.")
     max_length: AtOnce | None = Field(None, description="Most callers waiting; default: no limit.")
     priority_step: PriorityStep = Field(
         60.0,
         description="How much waiting one step of priority is worth: with `1m` and priority 5 a "
         "caller is served as if they had come five minutes earlier.  `7d`: before everyone else.",
+    )
+    weight: Priority = Field(
+        0,
+        description="Steps by which its callers go before those of other queues, at a manager who "
+        "serves both; one is worth its `priority_step` of waiting.",
     )
     returning: Duration | None = Field(
         None,
@@ -345,6 +366,12 @@ class QueueShape(Shape):
         None, description="What callers are told of their wait; default: nothing."
     )
     messages: MessagesShape | None = Field(None, description="Messages between the music.")
+    record: Record | None = Field(
+        None, description="Which talks are recorded; default: as the caller's number says."
+    )
+    callback: CallbackRuleShape | None = Field(
+        None, description="Clients are called back by themselves; default: by people."
+    )
     keys: dict[Key, NodeShape] = Field(
         default_factory=dict,
         description="What a waiting caller may press to leave the line, and the step it leads to; "
@@ -357,6 +384,7 @@ class QueueShape(Shape):
     on_overflow: NodeShape | None = Field(
         None, description="Where callers go who are not served; default: the call ends."
     )
+    on_closed: NodeShape | None = Field(None, description="Instead, outside `hours`.")
     on_max_wait: NodeShape | None = Field(None, description="Instead, after `max_wait`.")
     on_full: NodeShape | None = Field(None, description="Instead, above `max_length`.")
     on_no_managers: NodeShape | None = Field(None, description="Instead, when nobody is at work.")
@@ -380,9 +408,12 @@ def _or_dates(form: Form) -> Form:
 
 
 def _holidays(value: Any) -> Any:
-    if isinstance(value, list):
-        return {"days": {day: "holiday" for day in value if isinstance(day, str)}}
-    return value
+    if not isinstance(value, list):
+        return value
+    for day in value:
+        if not isinstance(day, str):
+            raise Wrong(f"expected dates, got {kind_of(day)}", "write 2026-05-09")
+    return {"days": dict.fromkeys(value, "holiday")}
 
 
 def _week(value: Any) -> Any:

@@ -203,6 +203,7 @@ class QueueStepShape(Shape):
     on_overflow: NodeShape | None = Field(
         None, description="When nobody took the call; replaces all ways of the queue itself."
     )
+    on_closed: NodeShape | None = Field(None, description="Instead, when the queue is closed.")
     on_max_wait: NodeShape | None = Field(None, description="Instead, after the longest wait.")
     on_full: NodeShape | None = Field(None, description="Instead, when the queue is full.")
     on_no_managers: NodeShape | None = Field(None, description="Instead, when nobody is at work.")
@@ -271,13 +272,23 @@ class VoicemailShape(Shape):
 
 
 class CallbackShape(Shape):
-    """Keeps the caller's number to be called back."""
+    """Keeps the caller's number to be called back.  More: docs/callback.md."""
 
     callback: Annotated[Name | None, Field()] = Field(
-        description="The queue that will call back; may be left empty."
+        description="The queue that will call back: by itself where it has `callback`, else as a "
+        "missed call; may be left empty."
     )
-    say: Say = Field(default_factory=list, description="What is said.")
+    confirm: Flag = Field(
+        True,
+        description="The caller hears the number and may type another, by digits; who calls "
+        "without a number has to.",
+    )
+    retries: Times = Field(2, description="Further tries after silence or a wrong number.")
+    say: Say = Field(default_factory=list, description="What is said when it is kept.")
     then: NodeShape | None = Field(None, description="The next step; default: the call ends.")
+    otherwise: NodeShape | None = Field(
+        None, description="When no try brought a number; default: as `then`."
+    )
 
 
 class HangUpShape(Shape):

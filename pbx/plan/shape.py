@@ -167,7 +167,6 @@ class _YesOrNo:
         raise Wrong(f"expected true or false, got {kind_of(value)}", hint)
 
 
-Flag = Annotated[bool, _YesOrNo()]
 _SHORT, _LONG = _text(80), _text(3000)
 _ANY_TEXT = r"[\s\S]*\S[\s\S]*"
 _TIME = f"(?:{written.DURATION_PART.pattern})+|{written.SECONDS.pattern}"
@@ -214,6 +213,29 @@ Duration = Annotated[
 RingTime = Annotated[float, _time("a duration", "20s", 1, 600)]
 PriorityStep = Annotated[float, _time("a duration from 1s", "1m", 1, 604_800)]
 FirstTime = Annotated[float, _time("a duration", "15s", 0, 3600)]
+KeptTime = Annotated[
+    float,
+    Written(
+        written.kept_time,
+        "a duration from 1h",
+        "90d",
+        _TIME,
+        "s",
+        "number",
+        3600,
+        written.MAX_DURATION_S,
+    ),
+]
+Share = Annotated[
+    int, _coined(written.share, "`all`, `none` or a percentage", "20%", written.SHARE_WORDS)
+]
+PauseCode = Annotated[
+    str,
+    _coined(written.pause_code, "two to four keys", '"*7"', written.PAUSE_CODE.pattern, "integer"),
+]
+Attempts = Annotated[int, _number("a count from 1", "3", 1, 20, "times")]
+Pause = Annotated[float, _time("a duration from 10s", "10m", 10, 86_400)]
+Expiry = Annotated[float, _time("a duration from 1m", "24h", 60, 604_800)]
 Gap = Annotated[float, _time("a duration from 5s", "45s", 5, 3600)]
 KeyTime = Annotated[float, _time("a duration", "5s", 0.5, 120)]
 Level = Annotated[int, _number("a level from 1", "2", 1, 100)]

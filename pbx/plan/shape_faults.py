@@ -25,7 +25,9 @@ from pbx.plan.schema import (
     StrategyShape,
     VipShape,
 )
+from pbx.plan.schema_funnel import FunnelShape
 from pbx.plan.schema_nodes import NODE_SHAPES, TAG, PromptShape, kinds_in
+from pbx.plan.schema_recording import RecordShape
 from pbx.plan.shape import Shape, kind_of
 from pbx.plan.source import Faults, Listing, Mapping, Mark, Node, Scalar
 from pbx.plan.written import Wrong
@@ -54,7 +56,9 @@ _INNER: dict[str, type[Shape]] = {
     "announce": AnnounceShape,
     "vip": VipShape,
     "messages": MessagesShape,
+    "record": RecordShape,
     "speech": SpeechShape,
+    "funnel": FunnelShape,
     TAG + "prompt": PromptShape,
     **{TAG + kind: shape for kind, shape in NODE_SHAPES.items()},
 }

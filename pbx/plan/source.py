@@ -126,6 +126,11 @@ class Faults:
             self._faults.append(fault)
 
     @property
+    def told(self) -> tuple[Fault, ...]:
+        """Those kept so far."""
+        return tuple(self._faults)
+
+    @property
     def full(self) -> bool:
         """More are only counted."""
         return len(self._faults) >= MAX_FAULTS

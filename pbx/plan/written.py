@@ -25,6 +25,9 @@ _LONGEST_DURATION = 40
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 COUNT = re.compile(r"[0-9]{1,9}")
 KEY = re.compile(r"[0-9*]{1,8}|#")
+SHARE = re.compile(r"([0-9]{1,3}) ?%")
+SHARE_WORDS = rf"all|none|{SHARE.pattern}"
+PAUSE_CODE = re.compile(r"[0-9*#]{2,4}")
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})")
 PEER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _HOST = r"[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9]([A-Za-z0-9-]{0,62})){0,10}"
@@ -114,6 +117,30 @@ def count(text: str) -> int:
     if not COUNT.fullmatch(text):
         raise Wrong(f"{quoted(text)} is not a whole number")
     return int(text)
+
+
+def kept_time(text: str) -> float:
+    """How long a recording is kept, seconds."""
+    seconds = duration(text)
+    if seconds < 3600:
+        raise Wrong(f"{quoted(text)} is too short to keep anything", "from 1h, for instance 90d")
+    return seconds
+
+
+def share(text: str) -> int:
+    """Percent of ``all``, ``none`` or ``20%``."""
+    found = SHARE.fullmatch(text)
+    percent = {"all": 100, "none": 0}.get(text, int(found[1]) if found else -1)
+    if not 0 <= percent <= 100:
+        raise Wrong(f"{quoted(text)} is not a share", "write all, none or 20%")
+    return percent
+
+
+def pause_code(text: str) -> str:
+    """Keys that a manager presses in a talk: one alone would be pressed for something else."""
+    if not PAUSE_CODE.fullmatch(text):
+        raise Wrong(f"{quoted(text)} can't be the code", 'two to four keys in quotes: "*7"')
+    return text
 
 
 def key(text: str) -> str:

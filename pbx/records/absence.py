@@ -121,6 +121,10 @@ class Absence:
         self._told = False
         self.completed = 0
 
+    def replace_plan(self, plan: Plan) -> None:
+        """Another plan is in force: it says whose a phone is."""
+        self._plan, self._devices = plan, DeviceMap(plan.routing)
+
     async def run(self) -> None:
         """Until cancelled."""
         while True:

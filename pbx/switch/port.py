@@ -12,13 +12,18 @@ The legs' events are routing's own (``DeviceRinging``, ``DeviceAnswered``, ``Joi
 - After ``Announce`` there is exactly one ``AnnouncementOver``, unless the caller leaves the wait
   before: then there may be none.
 - After ``Fetch`` comes either ``WaitLeft`` or the ``Joined`` of a leg, whichever the switch did.
+- After the ``LegEnded`` of a leg that joined and was to be recorded (``record_as``) there is one
+  ``RecordingEnded``, in the next seconds or, where the engine is away, when there is one again.
+  One with a ``problem`` may be followed by another without.
+- A ``Ring`` with a ``greeting`` gets no ``Joined`` before ``CallClient``.  After that comes either
+  ``Joined``, and then all is as with a caller who arrived, or ``ClientNotReached``.
 - Events of one call come in the order in which they happened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ivr import events as ivr_events
@@ -26,10 +31,14 @@ from ivr.commands import Collect, HangUpCaller, PlayPrompts, RecordMessage
 from ivr.nodes import Prompt
 from routing.commands import StopRinging
 from routing.events import DeviceAnswered, DeviceRinging, Joined, LegEnded
-from routing.values import CallId, LegId, Seconds
+from routing.values import CallId, Disposition, LegId, Seconds
 
 UNSEEN = "not seen to its end"
 """The cause (or its end) of a call or leg whose end nobody saw: the switch's own records know."""
+
+
+CLIENT_PREFIX = "callback-"
+"""Begins the ids of the calls that we make (``CallClient``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,32 @@ class WaitLeft:
     """What ``Fetch`` asked for: the caller waits no more, and nobody can be joined with them."""
 
     call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class LegKey:
+    """Who talks on a recorded leg pressed a key: 0-9, * or #."""
+
+    leg_id: LegId
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPaused:
+    """What ``PauseRecording`` asked for is done."""
+
+    leg_id: LegId
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingEnded:
+    """The recording named ``name`` is a finished file of ``length_s``, or there is none, for a
+    ``problem`` ("" for none)."""
+
+    name: str
+    length_s: Seconds
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +205,37 @@ class CallerFound:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientNotReached:
+    """Who was called by ``CallClient`` did not talk: the last that is heard of this call."""
+
+    call_id: CallId
+    disposition: Disposition
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFound:
+    """A client whom an engine before us called (``CallClient``) is in the switch.
+
+    What follows is told as ever: ``CallerTaken`` where they talk, or will, then ``CallerGone``; or
+    ``ClientNotReached``.
+    """
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class Phones:
+    """What the switch knows of all phones, for a plan that names others than before.
+
+    ``unreachable``: their addresses; ``own_calls``: key to address of each call that is not ours.
+    """
+
+    unreachable: frozenset[str] = frozenset()
+    own_calls: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchUp:
     """Connected and re-read: what is not known to the switch any more has been told gone."""
 
@@ -189,6 +255,9 @@ SwitchEvent = (
     | AnnouncementOver
     | KeyPressed
     | WaitLeft
+    | LegKey
+    | RecordingPaused
+    | RecordingEnded
     | CallerTransferred
     | CallerHandedOver
     | CallerTaken
@@ -201,6 +270,8 @@ SwitchEvent = (
     | OwnCallJoined
     | AddressIdle
     | AddressReachable
+    | ClientNotReached
+    | ClientFound
     | SwitchUp
     | SwitchDown
 )
@@ -211,6 +282,7 @@ class ForCaller:
     """Do this for the caller; its result comes back as ``CallerDid``.
 
     A caller who waits (``Hold``) is fetched back first; one who is not yet answered is answered.
+    Given before the one before is answered, it takes that one's place.
     """
 
     call_id: CallId
@@ -248,7 +320,9 @@ class Fetch:
 class Ring:
     """Ring a device for a caller; the first leg picked up gets the caller (see above).
 
-    ``caller_number`` and ``caller_name`` are shown on the device.
+    ``caller_number`` and ``caller_name`` are shown on the device.  ``record_as``: the talk is
+    recorded from its first word under this name, both sides apart; "" for not at all.
+    ``greeting``: the caller is yet to be called; who picks up hears this, and waits for them.
     """
 
     leg_id: LegId
@@ -257,6 +331,32 @@ class Ring:
     ring_time_s: Seconds
     caller_number: str
     caller_name: str
+    record_as: str = ""
+    greeting: PlayPrompts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallClient:
+    """Call the client for whom ``leg_id`` was rung (with a ``greeting``) and picked up; both are
+    joined when the client picks up, and has heard the ``notice``, if there is one.
+
+    ``shown_number``: the number of the company's that the client sees.  ``HangUpCaller`` ends it.
+    """
+
+    call_id: CallId
+    leg_id: LegId
+    address: str
+    ring_time_s: Seconds
+    shown_number: str
+    notice: PlayPrompts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRecording:
+    """Record silence instead of the talk on this leg, or (``paused`` False) the talk again."""
+
+    leg_id: LegId
+    paused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +367,9 @@ class Release:
     call_id: CallId
 
 
-SwitchCommand = ForCaller | Hold | Announce | Fetch | Ring | StopRinging | Release
+SwitchCommand = (
+    ForCaller | Hold | Announce | Fetch | Ring | CallClient | PauseRecording | StopRinging | Release
+)
 
 PromptResolver = Callable[[Prompt, str], str]
 """(prompt, language) -> what the switch plays: a sound name or an absolute path, no suffix."""

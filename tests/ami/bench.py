@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pbx.ami.actions import Fields, encode
 from pbx.ami.protocol import Headers
 from pbx.ami.translate import Channels, MessageFolder
+from pbx.recordings.keeper import Keeper
 from pbx.switch.port import PromptResolver, SwitchEvent
 
 Sent = list[tuple[str, dict[str, str]]]
@@ -30,6 +31,11 @@ def channels_of(
         sent.append((name, dict(fields)))
 
     channels = Channels(
-        act=act, tell=tell, resolve=resolve, messages=messages, addresses=frozenset(addresses)
+        act=act,
+        tell=tell,
+        resolve=resolve,
+        messages=messages,
+        recorder=Keeper(messages.here, messages.on_switch),
+        addresses=frozenset(addresses),
     )
     return channels, sent

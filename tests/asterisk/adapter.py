@@ -15,6 +15,7 @@ from lab.engine import Quiet
 from lab.wire import Wire
 from pbx.ami.switch import AmiSettings, AsteriskSwitch
 from pbx.ami.translate import MessageFolder
+from pbx.recordings.keeper import Keeper
 from pbx.switch import port
 from routing.values import CallId, LegId
 
@@ -80,6 +81,7 @@ async def adapter(
         AmiSettings(lab.ami_host, ami_port or lab.ami_port, lab.ami_user, lab.ami_secret),
         lambda prompt, language: prompt.name,
         messages=MessageFolder(folder.host, folder.asterisk),
+        recorder=Keeper(lab.talks.host, lab.talks.asterisk, look_every_s=0.1),
         rng=random.Random(),
         addresses=addresses or [f"PJSIP/{name}" for name in lab.phones],
         watcher=Quiet(),

@@ -42,7 +42,7 @@ class Sieve:
         ({"Event": "Newstate", "Uniqueid": "voronka-leg"}, None),
         ({"Event": "BridgeEnter", "BridgeTechnology": "simple_bridge"}, Joined),
         ({"Event": "Hangup", "Uniqueid": "voronka-leg"}, LegEnded),
-        ({"Event": "AsyncAGI"}, port.TalkOver),
+        ({"Event": "AsyncAGIStart"}, port.TalkOver),
     ],
 )
 async def test_what_was_lost_is_told_by_the_second_look(

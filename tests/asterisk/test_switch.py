@@ -257,10 +257,10 @@ async def test_no_key_is_no_digits_and_a_missing_sound_strands_nobody() -> None:
         Caller(lab, Dialling(DID)) as caller,
     ):
         arrived = await told.wait(port.CallArrived)
-        for sounds in (("no-such-sound", "beep"), ("no-such-sound",), ()):
+        for count, sounds in enumerate((("no-such-sound", "beep"), ("no-such-sound",), ()), 1):
             ask = collect(*sounds, max_digits=3, timeout_s=0.5)
             told.switch.send(port.ForCaller(arrived.call_id, ask))
-        await told.wait(port.CallerDid, 3)
+            await told.wait(port.CallerDid, count)
 
         assert [one.event for one in told.of(port.CallerDid)] == [ivr_events.DigitsPressed("")] * 3
         caller.hang_up()

@@ -56,6 +56,7 @@ def test_bash_completes_commands_and_options(tmp_path: Path) -> None:
 PATH={tmp_path}:$PATH
 {script}
 COMP_WORDS=(pbx gr) COMP_CWORD=1; _pbx_completion pbx; echo "${{COMPREPLY[@]}}"
+COMPREPLY=()
 COMP_WORDS=(pbx graph --fun) COMP_CWORD=2; _pbx_completion pbx; echo "${{COMPREPLY[@]}}"
 """
     environment = {"PYTHONPATH": str(Path.cwd()), "PATH": "/usr/bin:/bin"}

@@ -152,11 +152,17 @@ def test_a_menus_times_and_tries_are_kept(everything: Plan) -> None:
 
 
 def test_a_queues_own_ways_hold_until_a_step_gives_others(everything: Plan) -> None:
-    plain = everything.tree["welcome/1"]
+    hours = everything.tree["welcome/1"]
+    assert isinstance(hours, nodes.Hours)
+    assert (hours.closed, hours.on_holiday) == ("queue=sales/closed", "queue=sales/closed")
+    plain = everything.tree[hours.open]
     assert isinstance(plain, nodes.ToQueue)
     assert plain.on_overflow == "queue=sales/overflow"
     assert set(plain.overflow) == {"max_wait", "queue_full", "no_agents"}
-    own = everything.tree["welcome/3"]
+    own_hours = everything.tree["welcome/3"]
+    assert isinstance(own_hours, nodes.Hours)
+    assert own_hours.closed == "welcome/3/closed"
+    own = everything.tree[own_hours.open]
     assert isinstance(own, nodes.ToQueue)
     assert own.on_overflow == "queue=sales/overflow"
     assert own.overflow["max_wait"] == "closed"

@@ -198,3 +198,19 @@ def test_espeak_speaks_the_shipped_plan(tmp_path: Path) -> None:
             assert 1 < sound.getnframes() / sound.getframerate() < 10
             samples = array("h", sound.readframes(sound.getnframes()))
         assert max(samples) > 3000
+
+
+def test_a_call_on_an_older_plan_hears_the_older_words(plan: Plan, tmp_path: Path) -> None:
+    store = store_of(plan, tmp_path)
+    store.prepare()
+    old = store.sound(HELLO, "ru")
+    other = Prompt(PromptKind.TEXT, "hello", {"ru": "Добрый день"})
+    voices = Speech(plan.speech.command, {"ru": "another"})
+    new = replace(plan, prompts=(other,), languages=("ru",), speech=voices)
+
+    assert store.prepare(new) == []
+    store.replace(new)
+
+    assert store.sound(HELLO, "ru") == old
+    assert store.sound(other, "ru") not in (old, SILENCE)
+    assert store.sound(BYE, "ru") != SILENCE

@@ -1,0 +1,1 @@
+"""Recordings of talks: their names, their files, how long they are kept."""

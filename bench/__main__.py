@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from bench import against_queue, ami, core, memory, reload
+from bench import against_queue, ami, core, memory, plan, reload
 
 
 def main() -> None:
@@ -23,6 +23,8 @@ def main() -> None:
     print(core.table())
     print("\n## AMI\n")
     print(ami.table())
+    print("\n## Loading a plan\n")
+    print(plan.table())
     print("\n## Memory\n")
     print(memory.table())
     print("\n## Reload\n")

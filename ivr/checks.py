@@ -76,8 +76,13 @@ def ways(node: Node) -> Iterator[Way]:
         case nodes.CollectDigits():
             yield Way("next", node.next, Pace.INPUT if node.min_digits else Pace.TIME)
             yield Way("on_failure", node.on_failure, Pace.TIME)
-        case nodes.Play() | nodes.AskCallback():
+        case nodes.Play():
             yield Way("next", node.next, Pace.TIME if node.prompts else Pace.AT_ONCE)
+        case nodes.AskCallback():
+            takes_time = bool(node.prompts) or node.confirm
+            yield Way("next", node.next, Pace.TIME if takes_time else Pace.AT_ONCE)
+            if node.on_failure:
+                yield Way("on_failure", node.on_failure, Pace.TIME)
         case nodes.SetVariable() | nodes.NeedSkill():
             yield Way("next", node.next, Pace.AT_ONCE)
         case nodes.Voicemail():

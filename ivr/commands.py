@@ -82,9 +82,20 @@ class CallOutside:
 
 @dataclass(frozen=True, slots=True)
 class KeepCallback:
-    """Keep the caller's number for a callback (no answer is awaited)."""
+    """Keep a number (E.164) for a callback, "" for the one that the caller calls from (no answer
+    is awaited)."""
 
     queue_id: QueueId | None
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckNumber:
+    """May this number be called back?  ``digits``: as typed, "" for the one that the caller calls
+    from; ends in ``NumberChecked``."""
+
+    queue_id: QueueId | None
+    digits: str
 
 
 Command = (
@@ -96,6 +107,7 @@ Command = (
     | CallAgent
     | CallOutside
     | KeepCallback
+    | CheckNumber
 )
 
 

@@ -40,6 +40,19 @@ class MessageRecorded:
 
 
 @dataclass(frozen=True, slots=True)
+class NumberChecked:
+    """The answer to a ``CheckNumber``: the number in E.164, "" when it can't be called.
+
+    ``spoken``: its digits as people of the country say them.  ``waiting``: it is to be called back
+    already.
+    """
+
+    number: str
+    spoken: str
+    waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CallerReturned:
     """The queue, the agent or the outside number gave the caller back.
 
@@ -67,6 +80,7 @@ Event = (
     | PlayFinished
     | DigitsPressed
     | MessageRecorded
+    | NumberChecked
     | CallerReturned
     | SentTo
     | CallerHungUp

@@ -201,12 +201,19 @@ class Voicemail:
 
 @dataclass(frozen=True, slots=True)
 class AskCallback:
-    """Keeps the caller's number to be called back, says so, then goes on."""
+    """Keeps the caller's number to be called back, says so, then goes on.
+
+    ``confirm``: the number is told, and the caller may type another; who calls without one has to.
+    After ``retries`` further tries without a number the caller goes to ``on_failure``.
+    """
 
     node_id: NodeId
     queue_id: QueueId | None
     prompts: tuple[Prompt, ...]
     next: NodeId
+    confirm: bool = False
+    retries: int = 2
+    on_failure: NodeId = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,69 @@ def _minutes(minutes: int) -> Prompt:
     return Prompt(PromptKind.TEXT, f"estimate.{minutes}", text)
 
 
+_DIGITS = (
+    *(("ноль", "zero"), ("один", "one"), ("два", "two"), ("три", "three"), ("четыре", "four")),
+    *(("пять", "five"), ("шесть", "six"), ("семь", "seven"), ("восемь", "eight")),
+    ("девять", "nine"),
+)
+CALLBACK_AT = Prompt(
+    PromptKind.TEXT,
+    "callback.at",
+    {"ru": "Мы перезвоним вам на номер:", "en": "We will call you back at:"},
+)
+CALLBACK_CONFIRM = Prompt(
+    PromptKind.TEXT,
+    "callback.confirm",
+    {
+        "ru": "Если номер верный, нажмите один. Чтобы ввести другой, нажмите два.",
+        "en": "If this is right, press one. To enter another number, press two.",
+    },
+)
+CALLBACK_ENTER = Prompt(
+    PromptKind.TEXT,
+    "callback.enter",
+    {
+        "ru": "Введите номер телефона, на который вам перезвонить, и нажмите решётку.",
+        "en": "Enter the number that we shall call, then press hash.",
+    },
+)
+CALLBACK_REFUSED = Prompt(
+    PromptKind.TEXT,
+    "callback.refused",
+    {"ru": "На этот номер мы позвонить не можем.", "en": "We can't call this number."},
+)
+CALLBACK_WAITING = Prompt(
+    PromptKind.TEXT,
+    "callback.waiting",
+    {
+        "ru": "Ваш звонок уже записан, место в очереди за вами.",
+        "en": "You are down for a callback already, and keep your place in line.",
+    },
+)
+CALLBACK_GREETING = Prompt(
+    PromptKind.TEXT,
+    "callback.greeting",
+    {"ru": "Обратный звонок. Соединяем с клиентом.", "en": "Callback. Calling the client."},
+)
+"""What a manager hears who picks up for a callback."""
+
+
+def digits(number: str) -> tuple[Prompt, ...]:
+    """A number's digits, one by one; other signs are left out."""
+    return tuple(_digit(int(sign)) for sign in number if sign.isascii() and sign.isdigit())
+
+
+def _digit(value: int) -> Prompt:
+    ru, en = _DIGITS[value]
+    return Prompt(PromptKind.TEXT, f"digit.{value}", {"ru": ru, "en": en})
+
+
+def callbacks() -> tuple[Prompt, ...]:
+    """All that is said about callbacks."""
+    questions = (CALLBACK_AT, CALLBACK_CONFIRM, CALLBACK_ENTER, CALLBACK_REFUSED, CALLBACK_WAITING)
+    return (*digits("0123456789"), *questions, CALLBACK_GREETING)
+
+
 def positions() -> tuple[Prompt, ...]:
     """All sentences of ``position``."""
     return tuple(position(number) for number in range(1, MAX_POSITION + 2))

@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from ivr import commands, events, nodes
+from ivr import commands, events, nodes, phrases
+from ivr.callback import Agreed, GivenUp, NumberTalk
 from ivr.commands import HangUpCaller, Step, StepTaken
 from ivr.masking import mask_cards
 from ivr.nodes import NodeId, Prompt, Tree
@@ -50,6 +51,7 @@ class Walk:
         "_message_left",
         "_needs",
         "_node",
+        "_number_talk",
         "_overflowed",
         "_passed",
         "_talked",
@@ -83,7 +85,8 @@ class Walk:
         self._talked = False
         self._message_left = False
         self._overflowed = False
-        self._callbacks: set[QueueId | None] = set()
+        self._callbacks: set[tuple[QueueId | None, str]] = set()
+        self._number_talk: NumberTalk | None = None
         # The step in hand: where it goes on, what it has brought so far.
         self._target: NodeId | None = None
         self._commands: list[commands.Command] = []
@@ -171,6 +174,8 @@ class Walk:
                 self._chosen(menu, event)
             case events.DigitsPressed(), nodes.CollectDigits() as collect:
                 self._collected(collect, event)
+            case events.DigitsPressed() | events.NumberChecked(), nodes.AskCallback() as node:
+                self._about_number(node, event)
             case events.PlayFinished(ok), (nodes.Play() | nodes.AskCallback()) as node:
                 self._go(node.next, "played" if ok else "could not be played")
             case events.PlayFinished(), nodes.Voicemail() as node:
@@ -218,7 +223,7 @@ class Walk:
                 if not self._said(node.prompts):
                     self._record(node)
             case nodes.AskCallback():
-                self._keep_callback(node)
+                self._ask_number(node)
             case nodes.Hours():
                 self._by_schedule(node, now)
             case nodes.Branch():
@@ -382,12 +387,45 @@ class Walk:
             self._passed = 0
         self._go(node.next, f"message of {length_s:.0f} s" if length_s > 0 else "nothing said")
 
-    def _keep_callback(self, node: nodes.AskCallback) -> None:
+    def _ask_number(self, node: nodes.AskCallback) -> None:
+        if node.confirm:
+            self._number_talk = NumberTalk(node)
+            self._await(events.NumberChecked, self._number_talk.begin())
+        else:
+            self._keep_callback(node, "", node.prompts)
+
+    def _about_number(
+        self, node: nodes.AskCallback, event: events.DigitsPressed | events.NumberChecked
+    ) -> None:
+        assert self._number_talk is not None, "begun when the node was entered"
+        following: commands.Collect | commands.CheckNumber | Agreed | GivenUp
+        if isinstance(event, events.NumberChecked):
+            following = self._number_talk.checked(event, self.language)
+        else:
+            if event.digits or event.terminated:
+                self._passed = 0
+            self._taken("number", event.digits)
+            following = self._number_talk.pressed(event, self.language)
+        match following:
+            case commands.Collect():
+                self._await(events.DigitsPressed, following)
+            case commands.CheckNumber():
+                self._await(events.NumberChecked, following)
+            case Agreed(number, waiting):
+                said = (phrases.CALLBACK_WAITING,) if waiting else node.prompts
+                self._keep_callback(node, number, said)
+            case GivenUp():
+                self._go(node.on_failure or node.next, "no number")
+
+    def _keep_callback(
+        self, node: nodes.AskCallback, number: str, prompts: tuple[Prompt, ...]
+    ) -> None:
         # Asked for twice, the caller is still called back once.
-        if node.queue_id not in self._callbacks:
-            self._callbacks.add(node.queue_id)
-            self._commands.append(commands.KeepCallback(node.queue_id))
-        if not self._said(node.prompts):
+        asked = (node.queue_id, number)
+        if asked not in self._callbacks:
+            self._callbacks.add(asked)
+            self._commands.append(commands.KeepCallback(node.queue_id, number))
+        if not self._said(prompts):
             self._go(node.next, "number kept")
 
     def _by_schedule(self, node: nodes.Hours, now: datetime) -> None:

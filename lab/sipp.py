@@ -787,11 +787,18 @@ class TrunkPhones(_Called):
     """
 
     def __init__(
-        self, lab: AsteriskLab, plans: Mapping[str, Plan], *, audio: bool = True, load: bool = False
+        self,
+        lab: AsteriskLab,
+        plans: Mapping[str, Plan],
+        *,
+        audio: bool = True,
+        load: bool = False,
+        tone_hz: int = 0,
     ) -> None:
         super().__init__(lab, lab.trunk_host, lab.trunk_port)
         self._plans = dict(plans)
         self._audio = audio
+        self._tone_hz = tone_hz
         self._short = load
 
     def calls_to(self, number: str) -> list[CallSeen]:

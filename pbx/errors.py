@@ -12,7 +12,9 @@
     │   ├── LoginRefused   the switch said no: trying again does not help
     │   └── ActionFailed   one action was refused, or not answered in time
     ├── UnsafeValue        a value that must not reach the switch (control characters)
-    └── JournalError       the log's database
+    ├── JournalError       the log's database
+    ├── ReportError        a question that can't be answered: no such slice, no such measure
+    └── FunnelError        an event or a file of events that can't be taken
 """
 
 from __future__ import annotations
@@ -56,3 +58,11 @@ class UnsafeValue(PbxError):
 
 class JournalError(PbxError):
     """The log's database failed."""
+
+
+class ReportError(PbxError):
+    """A report was asked for that has no sense."""
+
+
+class FunnelError(PbxError):
+    """An event of the funnel can't be taken."""

@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 
 from pbx.journal import port as journal
 from pbx.journal.port import Stamped
+from pbx.switch.port import CLIENT_PREFIX
 from pbx.version import version
 from routing import facts
 from routing.values import AgentState, QueueId
@@ -175,6 +176,7 @@ class Metrics:
         self._recordings = _Children(
             counter("recordings", "Recordings of talks that ended.", "result")
         )
+        self._callbacks = _Children(counter("callback_results", "Callbacks that ended.", "result"))
         self._irregular = counter("irregular_events", "Events that did not fit the state.")
         self._wait = _Children(
             histogram("wait_seconds", "Waits in a queue, by how they ended.", PERSON_S, *_WAIT)
@@ -217,6 +219,7 @@ class Metrics:
         self._takers: dict[type, Callable[[Any], None]] = {
             journal.CallStarted: self._call_started,
             journal.CallEnded: self._call_ended,
+            journal.CallbackClosed: lambda entry: self._callbacks(entry.result).inc(),
             journal.RecordingKept: lambda _: self._recordings("kept").inc(),
             journal.RecordingFailed: lambda _: self._recordings("failed").inc(),
             journal.OutsideLegFinished: self._outside_finished,
@@ -248,6 +251,10 @@ class Metrics:
         """Ask this for missed calls that nobody has called back."""
         self._live.missed = missed
 
+    def callbacks_source(self, ages: Callable[[], Mapping[QueueId, tuple[int, float]]]) -> None:
+        """Ask this for each queue's open callbacks: how many, and the oldest one's age, seconds."""
+        self._live.callbacks = ages
+
     def failures_source(self, counts: Mapping[str, Callable[[], int]]) -> None:
         """Ask these for what went wrong inside, by a word of our own (``ami_malformed``)."""
         self._live.failures = dict(counts)
@@ -260,6 +267,8 @@ class Metrics:
             taker(stamped.entry)
 
     def _call_started(self, entry: journal.CallStarted) -> None:
+        if entry.callback_of:
+            return  # of clients' calls only; these are counted by what became of the callback
         number = entry.did if entry.did in self._dids else OTHER
         self._of_call[entry.call_id] = number
         if len(self._of_call) > CALLS_REMEMBERED:
@@ -267,12 +276,16 @@ class Metrics:
         self._started(number).inc()
 
     def _call_ended(self, entry: journal.CallEnded) -> None:
+        if entry.call_id.startswith(CLIENT_PREFIX):
+            return
         number = self._of_call.pop(entry.call_id, OTHER)
         self._calls(number, entry.outcome.value).inc()
         if entry.short:
             self._short(number).inc()
 
     def _wait_ended(self, entry: facts.WaitEnded) -> None:
+        if entry.call_id.startswith(CLIENT_PREFIX):
+            return  # nobody was on the line
         ended = entry.reason if entry.reason in ("joined", "left", "key") else "returned"
         self._wait(entry.queue_id, ended).observe(entry.waited_s)
 
@@ -368,6 +381,7 @@ class _Live(Collector):
         self.queues: tuple[QueueId, ...] = ()
         self.backlog: Backlog | None = None
         self.missed: MissedCalls | None = None
+        self.callbacks: Callable[[], Mapping[QueueId, tuple[int, float]]] | None = None
         self.failures: dict[str, Callable[[], int]] = {}
 
     def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
@@ -377,6 +391,8 @@ class _Live(Collector):
             yield from self._journal(self.backlog.stats())
         if self.missed is not None:
             yield from self._missed(self.missed)
+        if self.callbacks is not None:
+            yield from self._callbacks(self.callbacks())
         failures = CounterMetricFamily(
             "voronka_failures", "What went wrong inside and was survived.", labels=["what"]
         )
@@ -406,6 +422,19 @@ class _Live(Collector):
             f"{name}_spilled_entries", "Entries put into the spool.", stats.spilled
         )
         yield CounterMetricFamily(f"{name}_dropped_entries", "Entries lost.", stats.dropped)
+
+    def _callbacks(self, found: Mapping[QueueId, tuple[int, float]]) -> Iterable[GaugeMetricFamily]:
+        name = "voronka_callbacks"
+        count = GaugeMetricFamily(f"{name}_open", "Clients to be called back.", labels=["queue"])
+        ages = GaugeMetricFamily(
+            f"{name}_oldest_seconds", "How long the oldest of them is open.", labels=["queue"]
+        )
+        for queue_id in self.queues:
+            number, age_s = found.get(queue_id, (0, 0.0))
+            count.add_metric([queue_id], number)
+            ages.add_metric([queue_id], age_s)
+        yield count
+        yield ages
 
     def _missed(self, source: MissedCalls) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
         found: dict[str, tuple[int, float]] = dict.fromkeys((*self.queues, NO_QUEUE), (0, 0.0))

@@ -116,6 +116,18 @@ def premium(number: str) -> bool:
     return parsed is not None and phonenumbers.number_type(parsed) in _DEAR
 
 
+def region_of(number: str) -> str:
+    """Where ``number`` (E.164) is from: ``RU 495`` is country and area code, ``RU`` a number
+    without an area (a mobile), "" when that is not known."""
+    parsed = _parsed(number, "")
+    if parsed is None:
+        return ""
+    country = phonenumbers.region_code_for_number(parsed) or ""
+    length = phonenumbers.length_of_geographical_area_code(parsed)
+    area = phonenumbers.national_significant_number(parsed)[:length]
+    return f"{country} {area}" if country and area else country
+
+
 def clean_name(raw: str) -> str:
     """A display name for screens and logs: one line of printable text, NFC, at most 80 signs.
 

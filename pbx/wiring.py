@@ -28,7 +28,7 @@ from pbx.errors import ControlError, SettingsError, SwitchLost
 from pbx.http import start_http
 from pbx.journal.database import open_for_reading, open_for_writing
 from pbx.journal.port import Stamped
-from pbx.journal.recall import open_waits, recall, recall_outside
+from pbx.journal.recall import open_callbacks, open_waits, recall, recall_outside
 from pbx.journal.writer import SqlJournal
 from pbx.logs import set_up_logs
 from pbx.metrics import Metrics
@@ -43,6 +43,7 @@ from pbx.recordings.keeper import Keeper
 from pbx.recordings.retention import keep_no_longer
 from pbx.records.absence import Absence, CdrFile
 from pbx.reload import Began, LivePlan, first_plan
+from pbx.reports.book import FactBook
 from pbx.settings import Settings
 from routing.dispatcher import Dispatcher
 from routing.strategy import Registry
@@ -180,9 +181,11 @@ class Service:
         plan, journal, clock = self.live.plan, self._journal, self._clock
         now = clock.utc(clock.now())
         waits = await asyncio.to_thread(open_waits, journal.engine)
+        to_call_back = await asyncio.to_thread(open_callbacks, journal.engine)
         closed = await asyncio.to_thread(journal.close_open_calls, now)
         if closed:
             _log.warning("open_calls_closed", calls=closed)
+        await asyncio.to_thread(FactBook().catch_up, journal.engine, now)
         memory = await asyncio.to_thread(
             partial(
                 recall,
@@ -217,6 +220,14 @@ class Service:
             watcher=self._metrics,
             id_prefix=self._prefix,
             open_waits=waits,
+            open_callbacks=to_call_back,
+        )
+        callbacks = engine.core.callbacks
+        self._metrics.callbacks_source(
+            lambda: {
+                queue: (count, max(0.0, clock.now() - oldest))
+                for queue, (count, oldest) in callbacks.open_by_queue().items()
+            }
         )
         # A restart gives nobody a new hour's worth of calls.
         engine.core.outside_calls.remember((at.timestamp(), agent_id) for at, agent_id in called)
@@ -324,7 +335,7 @@ async def build(settings: Settings) -> Service:
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     book = MissedBook(owner_rule(plan.routing), tell=settings.missed_webhook is not None)
     journal = SqlJournal(
-        settings.database, spool=settings.state_dir / "spool.jsonl", followers=[book]
+        settings.database, spool=settings.state_dir / "spool.jsonl", followers=[book, FactBook()]
     )
     await asyncio.to_thread(journal.start)
     metrics.journal_source(journal)

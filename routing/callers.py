@@ -7,6 +7,7 @@ from routing.choosing import Choosing
 from routing.floor import Floor
 from routing.legs import JOIN_GRACE_S
 from routing.offer import Call
+from routing.plan import Queue
 from routing.values import CallId, Disposition, QueueId, ReturnReason, Seconds
 from routing.waiting import Waiting
 from routing.waiting_line import OldPlaces
@@ -43,19 +44,47 @@ class Callers:
         now = self._floor.now
         since = now if event.waiting_since is None else min(event.waiting_since, now)
         call = self._new_call(event.call_id, event.queue_id, event.number, since)
-        call.needs = event.needs
-        call.priority = event.priority
-        call.step_s = queue.priority_step_s
         call.leaves_if_nobody = queue.leave_when_no_agents
         kept = self._old_places.take(event.queue_id, event.number, now, queue.returning_s)
         call.place_since = min(since, kept)
-        ahead = self._waiting.come(call, queue.queue_id)
         if queue.max_wait_s is not None:
             call.max_wait = self._floor.timers.at(
                 since + queue.max_wait_s, lambda now: self._waited_too_long(call)
             )
+        self._waits(call, queue, event)
+
+    def callback_queued(self, event: events.CallbackQueued) -> None:
+        """A callback comes into the line, at the place that its caller left."""
+        members = self._floor.members.get(event.queue_id)
+        if event.call_id in self._floor.calls:
+            self._floor.irregular("a callback queued that stands in line already")
+            return
+        if members is None:
+            self._floor.command(commands.ReturnCaller(event.call_id, ReturnReason.UNAVAILABLE))
+            return
+        since = min(event.waiting_since, self._floor.now)
+        call = self._new_call(event.call_id, event.queue_id, event.number, since)
+        call.place_since = since
+        call.join_within_s = event.join_within_s
+        self._waits(call, members.queue, event)
+
+    def callback_withdrawn(self, call_id: CallId, reason: str) -> None:
+        """The callback leaves the line, or whoever picked up for it."""
+        call = self._floor.calls.get(call_id)
+        if call is not None and call.joined is None:
+            self._gone(call, reason)
+
+    def _waits(
+        self, call: Call, queue: Queue, event: events.CallerQueued | events.CallbackQueued
+    ) -> None:
+        call.needs = event.needs
+        call.priority = event.priority
+        call.step_s = queue.priority_step_s
+        ahead = self._waiting.come(call, queue.queue_id)
         self._floor.tell(
-            facts.WaitStarted(call.call_id, queue.queue_id, ahead + 1, call.priority, since)
+            facts.WaitStarted(
+                call.call_id, queue.queue_id, ahead + 1, call.priority, call.waiting_since
+            )
         )
         self.set_needs(call)
         self._waiting.stand(call)
@@ -90,16 +119,23 @@ class Callers:
 
     def left(self, call_id: CallId, reason: str) -> None:
         """The caller has hung up ("left"), or left the line by a key."""
-        call = self._floor.calls.pop(call_id, None)
+        call = self._floor.calls.get(call_id)
         if call is None:
             return
-        call.gone = True
         if call.joined is not None:
+            del self._floor.calls[call_id]
+            call.gone = True
             self._ringing.devices.caller_gone(call.joined)
             return  # the talk's end is the leg's
-        self._waiting.leave(call, reason)
+        self._gone(call, reason)
         if reason == "left" and call.queue_id is not None:
             self._old_places.keep(call.queue_id, call.number, call.place_since, self._floor.now)
+
+    def _gone(self, call: Call, reason: str) -> None:
+        """The wait is over, and nobody is to be rung for it any more."""
+        del self._floor.calls[call.call_id]
+        call.gone = True
+        self._waiting.leave(call, reason)
         if call.offer is not None:
             self._ringing.close_offer(call.offer, "caller_left", Disposition.CANCELLED)
 

@@ -97,6 +97,8 @@ class Choosing:
             return
         if call.offer is not None and not call.offer.all_free:
             return
+        if call.taken_by is not None:
+            return
         members = self._floor.members[call.queue_id]
         if call.offer is None and (reason := self._waits_in_vain(call, members)):
             self.ringing.send_back(call, reason)

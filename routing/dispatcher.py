@@ -77,7 +77,7 @@ class Dispatcher:
     # Questions ---------------------------------------------------------------------------
 
     def waiting(self, queue_id: QueueId) -> int:
-        """Callers waiting in a queue, those being offered included."""
+        """Callers waiting in a queue, those being offered included, callbacks not."""
         return self._waiting.count(queue_id)
 
     def oldest_wait_s(self, queue_id: QueueId, now: Seconds) -> Seconds:
@@ -153,6 +153,10 @@ class Dispatcher:
                     self._choosing.serve_freed()
             case events.CallerQueued():
                 self._callers.queued(event)
+            case events.CallbackQueued():
+                self._callers.callback_queued(event)
+            case events.CallbackWithdrawn(call_id, reason):
+                self._callers.callback_withdrawn(call_id, reason)
             case events.CallerForAgent():
                 self._callers.for_agent(event)
             case events.CallerLeft(call_id, by_key):
@@ -160,7 +164,7 @@ class Dispatcher:
             case events.DeviceRinging(leg_id):
                 self._ringing.devices.ringing(leg_id)
             case events.DeviceAnswered(leg_id):
-                self._ringing.devices.answered(leg_id)
+                self._ringing.answered(leg_id)
             case events.Joined(leg_id):
                 self._ringing.joined(leg_id)
             case events.LegEnded(leg_id, disposition, cause):

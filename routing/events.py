@@ -35,6 +35,31 @@ class CallerQueued:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackQueued:
+    """A callback stands in a line in the place of who asked for it: nobody is on the line.
+
+    As ``CallerQueued``; whoever picks up first has it, and has to be joined within
+    ``join_within_s``.  It takes no place from callers (``max_length``), and waits without limit.
+    """
+
+    call_id: CallId
+    queue_id: QueueId
+    number: str
+    needs: tuple[SkillNeed, ...]
+    priority: int
+    waiting_since: Seconds
+    join_within_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackWithdrawn:
+    """Nobody shall be rung for this callback (now).  ``reason``: for the log."""
+
+    call_id: CallId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallerForAgent:
     """A caller asked for one agent (dialled the extension, or was transferred)."""
 
@@ -163,6 +188,8 @@ class Woke:
 
 Event = (
     CallerQueued
+    | CallbackQueued
+    | CallbackWithdrawn
     | CallerForAgent
     | CallerLeft
     | DeviceRinging

@@ -80,8 +80,9 @@ class Legs:
             return
         leg.answered_at = self._floor.now
         if leg.grace is None:
+            within_s = leg.part.offer.call.join_within_s or JOIN_GRACE_S
             leg.grace = self._floor.timers.at(
-                self._floor.now + JOIN_GRACE_S, lambda now: self._never_joined(leg)
+                self._floor.now + within_s, lambda now: self._never_joined(leg)
             )
 
     def _never_joined(self, leg: Leg) -> None:

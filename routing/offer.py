@@ -83,6 +83,8 @@ class Call:
     """A caller in the distribution: waiting, or talking with ``joined``.
 
     ``place_since`` and ``step_s``: what the place in the line is made of (waiting_line.turn_of).
+    ``join_within_s``: of a callback, with nobody on the line yet; None for a caller.
+    ``taken_by``: the leg that was picked up for it.
     ``leaves_if_nobody``: the wait ends when the last agent at work goes.
     """
 
@@ -105,6 +107,8 @@ class Call:
     refusals: dict[AgentId, Refusal] = field(default_factory=dict)
     waits_for: AgentId | None = None
     direct_to: AgentId | None = None
+    join_within_s: Seconds | None = None
+    taken_by: LegId | None = None
     max_wait: Timer | None = None
     ask_again: Timer | None = None
     needs_change: Timer | None = None
@@ -125,6 +129,11 @@ class Call:
         """The deadlines this call owns."""
         mine = (self.max_wait, self.ask_again, self.needs_change)
         return [one for one in mine if one is not None]
+
+    @property
+    def calls_back(self) -> bool:
+        """Nobody is on the line: they are called when a device is picked up."""
+        return self.join_within_s is not None
 
     @property
     def picked_up(self) -> bool:

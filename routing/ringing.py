@@ -141,6 +141,27 @@ class Ringing:
         self._waiting.stand(call)
         self._offer_again(call)
 
+    def answered(self, leg_id: LegId) -> None:
+        """A device was picked up.  A callback is theirs from then on: the client, who would
+        decide it by being joined, is not there yet."""
+        leg = self._floor.legs.get(leg_id)
+        self.devices.answered(leg_id)
+        if leg is None or not (call := leg.part.offer.call).calls_back:
+            return
+        if call.taken_by is not None or leg.stopped:
+            self.devices.stop(leg, Disposition.ANSWERED_ELSEWHERE)
+            return
+        call.taken_by = leg_id
+        for part in list(leg.part.offer.parts.values()):
+            if part is not leg.part:
+                self._close_part(part, Result.WITHDRAWN, Disposition.ANSWERED_ELSEWHERE)
+        for timer in leg.part.to_start.values():
+            timer.cancel()
+        leg.part.to_start.clear()
+        for other in leg.part.legs.values():
+            if other is not leg:
+                self.devices.stop(other, Disposition.ANSWERED_ELSEWHERE)
+
     def joined(self, leg_id: LegId) -> None:
         """The device talks with the caller: all others stop, the wait is over."""
         leg = self._floor.legs.get(leg_id)
@@ -206,6 +227,10 @@ class Ringing:
             if not part.legs:
                 self._part_over(part, Result.WITHDRAWN)
             self._talk_over(leg, talk_s)
+            return
+        if call.taken_by == leg_id and call.offer is part.offer:
+            # Gone before the client came: what the client noticed of it only the engine knows.
+            self.send_back(call, ReturnReason.NO_ANSWER)
             return
         part.dispositions.append(disposition)
         if part.closing is None and disposition is Disposition.REJECTED:

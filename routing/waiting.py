@@ -25,19 +25,18 @@ class Waiting:
         self._lines: dict[QueueId, WaitingLine] = {}
         self._calls: dict[QueueId, dict[CallId, Call]] = {}
         self._order: dict[QueueId, list[Turn]] = {}
+        self._callbacks: dict[QueueId, int] = {}
         self._head_starts: dict[QueueId, Seconds] = {}
         self._waiting_for: dict[AgentId, dict[CallId, Call]] = {}
 
     def count(self, queue_id: QueueId) -> int:
-        """Callers waiting in a queue, those being offered included."""
-        return len(self._calls.get(queue_id, ()))
+        """Callers waiting in a queue, those being offered included, callbacks not."""
+        return len(self._calls.get(queue_id, ())) - self._callbacks.get(queue_id, 0)
 
     def oldest_wait_s(self, queue_id: QueueId, now: Seconds) -> Seconds:
         """The longest wait of those waiting now, seconds; 0 when nobody waits."""
-        line = self._calls.get(queue_id)
-        return (
-            max((now - call.waiting_since for call in line.values()), default=0.0) if line else 0.0
-        )
+        line = self._calls.get(queue_id, {}).values()
+        return max((now - call.waiting_since for call in line if not call.calls_back), default=0.0)
 
     def position(self, call: Call) -> int | None:
         """The place in the line, 1 is next; None for who is in none.  O(log n)."""
@@ -69,11 +68,13 @@ class Waiting:
     def close_queue(self, queue_id: QueueId) -> None:
         """The queue is no more; nobody is left in it."""
         del self._calls[queue_id], self._lines[queue_id], self._order[queue_id]
+        self._callbacks.pop(queue_id, None)
         del self._head_starts[queue_id]
 
     def come(self, call: Call, queue_id: QueueId) -> int:
         """The wait begins; returns how many are served before."""
         self._calls[queue_id][call.call_id] = call
+        self._callbacks[queue_id] = self._callbacks.get(queue_id, 0) + call.calls_back
         order = self._order[queue_id]
         ahead = bisect_left(order, call.turn)
         order.insert(ahead, call.turn)
@@ -106,6 +107,7 @@ class Waiting:
         self.wait_for_nobody(call)
         if call.queue_id is not None and call.call_id in self._calls[call.queue_id]:
             del self._calls[call.queue_id][call.call_id]
+            self._callbacks[call.queue_id] -= call.calls_back
             order = self._order[call.queue_id]
             del order[bisect_left(order, call.turn)]
             waited_s = self._floor.now - call.waiting_since

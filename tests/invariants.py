@@ -79,6 +79,16 @@ def positions_are_those_of_the_order_of_service(dispatcher: Dispatcher) -> None:
         assert told == list(range(1, len(in_order) + 1))
 
 
+def who_picked_up_a_callback_has_it(dispatcher: Dispatcher) -> None:
+    """Nobody else is rung for it any more, and there is one leg to call the client for."""
+    for leg in dispatcher.legs.values():
+        offer = leg.part.offer
+        taken_by = offer.call.taken_by
+        if taken_by is not None and offer.call.offer is offer:
+            assert taken_by in dispatcher.legs
+            assert leg.leg_id == taken_by or leg.stopped
+
+
 def nobody_waits_where_nobody_is_at_work(dispatcher: Dispatcher) -> None:
     """Where callers are to go on when nobody is at work, or nobody is left to serve them."""
     for call in dispatcher.calls.values():
@@ -117,6 +127,7 @@ ALL = (
     who_is_free_is_known,
     no_call_forgotten,
     positions_are_those_of_the_order_of_service,
+    who_picked_up_a_callback_has_it,
     nobody_waits_where_nobody_is_at_work,
     every_timer_has_an_owner,
 )

@@ -148,6 +148,7 @@ def stage(
     phones: Mapping[str, tuple[PhoneAct, ...]],
     *,
     memory: Memory | None = None,
+    id_prefix: str = "",
 ) -> tuple[VirtualWorld, Story]:
     """The company, callers and phones, ready to run."""
     story = Story()
@@ -156,6 +157,7 @@ def stage(
         strategies=Registry.builtin(),
         rng=random.Random(1),
         memory=memory or Memory(),
+        id_prefix=id_prefix,
     )
     world = VirtualWorld(
         company,
@@ -163,6 +165,7 @@ def stage(
         Script(tuple(callers), phones),
         start=START,
         on_entry=story.entries.append,
+        id_prefix=id_prefix,
     )
     return world, story
 

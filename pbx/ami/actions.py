@@ -109,11 +109,15 @@ def keep_rescue(addresses: Iterable[str], ring_time_s: float, messages: str) -> 
     )
 
 
+def _sounds(names: str) -> str:
+    if "," in names:  # would begin another variable
+        raise UnsafeValue(f"not a list of sounds: {names!r}")
+    return names
+
+
 def announce(*, channel_id: str, other_id: str, caller_channel_id: str, sounds: str) -> Fields:
     """Say ``sounds`` (names with & between) to a caller in a holding bridge: one half of a Local
     channel goes there, the other runs [voronka-announce]."""
-    if "," in sounds:  # would begin another variable
-        raise UnsafeValue(f"not a list of sounds: {sounds!r}")
     return (
         ("Channel", "Local/s@voronka-announcer/n"),
         ("ChannelId", plain(channel_id)),
@@ -124,7 +128,7 @@ def announce(*, channel_id: str, other_id: str, caller_channel_id: str, sounds: 
         ("Timeout", "5000"),
         ("Async", "true"),
         ("Variable", f"VORONKA_CALL={plain(caller_channel_id)}"),
-        ("Variable", f"VORONKA_SAY={sounds}"),
+        ("Variable", f"VORONKA_SAY={_sounds(sounds)}"),
     )
 
 
@@ -137,16 +141,20 @@ def originate(
     caller_channel_id: str,
     caller_channel: str,
     record_to: str = "",
+    greeting: str = "",
 ) -> Fields:
     """Ring a device; who answers runs [voronka-agent]: takes the caller, or finds them taken.
 
     ``record_to``: the file of the talk as Asterisk sees it, without its suffix; "" for none.
+    ``greeting`` (names with & between): the caller is a client yet to be called, and who answers
+    runs [voronka-callback].
     """
+    greet = (("Variable", f"VORONKA_SAY={_sounds(greeting)}"),) if greeting else ()
     record = (("Variable", f"VORONKA_RECORD={plain(record_to)}"),) if record_to else ()
     return (
         ("Channel", address(to)),
         ("ChannelId", plain(channel_id)),
-        ("Context", "voronka-agent"),
+        ("Context", "voronka-callback" if greeting else "voronka-agent"),
         ("Exten", "s"),
         ("Priority", "1"),
         ("Timeout", str(max(1000, round(ring_time_s * 1000)))),
@@ -156,4 +164,27 @@ def originate(
         ("Variable", f"VORONKA_CALLER={plain(caller_channel)}"),
         ("Variable", "TRANSFER_CONTEXT=voronka-transfer"),
         *record,
+        *greet,
+    )
+
+
+def call_client(
+    *, channel_id: str, to: str, ring_time_s: float, caller: str, account: str, sounds: str
+) -> Fields:
+    """Call a client for a manager who waits; who answers runs [voronka-client].
+
+    ``account``: the company's number, as [voronka-trunk] sets it for who calls.  ``sounds``: said
+    first, "" for nothing.
+    """
+    return (
+        ("Channel", address(to)),
+        ("ChannelId", plain(channel_id)),
+        ("Context", "voronka-client"),
+        ("Exten", "s"),
+        ("Priority", "1"),
+        ("Timeout", str(max(1000, round(ring_time_s * 1000)))),
+        ("CallerID", caller),
+        ("Account", plain(account)),
+        ("Async", "true"),
+        ("Variable", f"VORONKA_SAY={_sounds(sounds)}"),
     )

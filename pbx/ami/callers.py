@@ -135,7 +135,8 @@ class Callers:
     def renew_limits(self) -> None:
         """Tell the dialplan that the engine is there: for every caller who does not talk."""
         for caller in self.by_id.values():
-            if not caller.talk_bridge and not caller.released:
+            rings = caller.client is not None and not caller.answered
+            if not caller.talk_bridge and not caller.released and not rings:
                 caller.limited = True
                 self._set(caller.channel, "TIMEOUT(absolute)", str(LIMIT_S))
 
@@ -154,6 +155,7 @@ class Callers:
         """The caller is in a bridge with somebody."""
         caller.talk_bridge = bridge
         caller.leaving = False
+        caller.client = None
         if caller.limited:
             # The dialplan has lifted the limit when it joined them, but we may have set it again
             # in that very moment.

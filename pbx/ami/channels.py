@@ -49,6 +49,15 @@ class MessageFolder:
 
 
 @dataclass(slots=True)
+class ClientCall:
+    """A client who is called back and has not talked.  ``there``: the channel was seen."""
+
+    there: bool = False
+    stopped: bool = False
+    reason: str = ""
+
+
+@dataclass(slots=True)
 class CallerChannel:
     """A caller's channel.
 
@@ -60,6 +69,7 @@ class CallerChannel:
     ``own_key``: the next # is ours, pressed to end a question of a time before us.
     ``waits``: the last command, where it was to wait.
     ``stranger``: talks since a time before us, and the engine does not know the call.
+    ``client``: of whom we call, until they talk.
     """
 
     call_id: CallId
@@ -87,6 +97,12 @@ class CallerChannel:
     own_key: bool = False
     waits: port.Hold | None = None
     stranger: bool = False
+    client: ClientCall | None = None
+
+    @property
+    def being_made(self) -> bool:
+        """Asterisk may just be making it."""
+        return self.client is not None and not self.client.there
 
 
 class Recorder(Protocol):

@@ -51,8 +51,9 @@ class Legs:
 
     # Commands ----------------------------------------------------------------------------
 
-    def ring(self, ring: port.Ring) -> None:
-        """Ring a device; whatever comes of it, one LegEnded."""
+    def ring(self, ring: port.Ring, greeting: str = "") -> None:
+        """Ring a device; whatever comes of it, one LegEnded.  ``greeting``: sounds for who answers,
+        where the caller is yet to be called."""
         leg = LegChannel(ring.leg_id, ring.call_id, record_as=ring.record_as)
         self.by_id[ring.leg_id] = leg
         caller = self._callers.get(ring.call_id)
@@ -71,8 +72,9 @@ class Legs:
                 ring_time_s=ring.ring_time_s,
                 caller=caller_id(ring.caller_name, ring.caller_number),
                 caller_channel_id=ring.call_id,
-                caller_channel=caller.channel if caller else "none",
+                caller_channel=caller.channel if caller else ring.call_id if greeting else "none",
                 record_to=self._record_to(ring.record_as),
+                greeting=greeting,
             )
             self._act("Originate", fields, answered)
         except UnsafeValue as error:

@@ -23,7 +23,7 @@ from pbx.ami.connection import AmiConnection
 from pbx.ami.protocol import Headers
 from pbx.ami.translate import Channels
 from pbx.recordings.names import leg_of
-from pbx.switch.port import UNSEEN
+from pbx.switch.port import CLIENT_PREFIX, UNSEEN
 from routing.values import CallId
 
 RESTARTED = "Asterisk was restarted"
@@ -107,6 +107,8 @@ def see(channels: Channels, one: Headers, technology: str) -> None:
     elif CallId(unique_id) not in channels.callers:
         if one.get("Context") == CALL_CONTEXT:
             _adopt(channels, one, technology)
+        elif unique_id.startswith(CLIENT_PREFIX):
+            channels.clients.found(one)
         else:
             channels.busy(unique_id, channel, one.get("Exten", ""))
 

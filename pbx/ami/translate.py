@@ -24,6 +24,7 @@ from pbx.ami.channels import (
     MessageFolder,
     Recorder,
 )
+from pbx.ami.clients import Clients
 from pbx.ami.legs import Legs
 from pbx.ami.protocol import Headers
 from pbx.switch import port
@@ -75,6 +76,7 @@ class Channels:
             callers=self.leading.by_id,
             prefix=command_prefix,
         )
+        self.clients = Clients(act=act, tell=tell, resolve=resolve, callers=self.leading.by_id)
         self.own_calls: dict[str, str] = {}
         self.unreachable: set[str] = set()
         """Devices of Asterisk's, in the plan or not: a new plan may name them."""
@@ -117,7 +119,9 @@ class Channels:
         """Do what the engine wants; whatever goes wrong comes back as an event."""
         match command:
             case port.Ring():
-                self.ringing.ring(command)
+                self.ringing.ring(command, self.clients.sounds(command.greeting))
+            case port.CallClient():
+                self.clients.call(command)
             case port.PauseRecording():
                 self.ringing.pause(command)
             case StopRinging(leg_id, why):
@@ -128,8 +132,10 @@ class Channels:
                 self.leading.fetch(call_id)
             case port.Announce():
                 self.announcing.say(command)
-            case port.ForCaller():
-                self.leading.lead(command)
+            case port.ForCaller(call_id):
+                caller = self.callers.get(call_id)
+                if caller is None or not self.clients.stop(caller):
+                    self.leading.lead(command)
             case port.Release(call_id):
                 self.leading.release(call_id)
 
@@ -156,13 +162,15 @@ class Channels:
             self.ringing.new_channel(leg, channel)
         elif unique_id.startswith(SAY_PREFIX):
             self.announcing.new_channel(unique_id)
+        elif caller := self.callers.get(CallId(unique_id)):
+            self.clients.new_channel(caller, channel)
         elif not unique_id.startswith(LEG_PREFIX):
             self.busy(unique_id, channel, event.get("Exten", ""))
 
     def _originate_response(self, event: Headers) -> None:
         if event.get("Uniqueid", "").startswith(SAY_PREFIX):
             self.announcing.originate_response(event)
-        else:
+        elif not self.clients.originate_response(event):
             self.ringing.originate_response(event)
 
     def busy(self, unique_id: str, channel: str, dialled: str) -> None:
@@ -199,6 +207,8 @@ class Channels:
         elif unique_id.startswith(SAY_PREFIX):
             self.announcing.ended(unique_id)
         elif caller := self.callers.pop(CallId(unique_id), None):
+            if self.clients.hung_up(caller, cause, words):
+                return
             self.leading.close(caller)
             self.announcing.silence(caller)
             if event.get("Context") == ALONE_CONTEXT:
@@ -306,6 +316,7 @@ class Channels:
     def settled(self) -> set[str]:
         """``known`` without what Asterisk may just be making."""
         making = {LEG_PREFIX + leg.leg_id for leg in self.legs.values() if not leg.channel}
+        making |= {call_id for call_id, one in self.callers.items() if one.being_made}
         return self.known() - making - (self.announcing.known() - self.announcing.settled())
 
     def forget_missing(self, there: set[str], why: str, among: set[str] | None = None) -> int:

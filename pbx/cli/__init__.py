@@ -8,16 +8,30 @@ import click
 
 from pbx.errors import PbxError
 
+EXIT_CODES = (
+    "Exit codes: 0 done, and fine; 1 no: findings, or an error told in one line; "
+    "2 wrong options or arguments."
+)
 _COMMANDS = {
     "call": "pbx.cli.call:call",
+    "callbacks": "pbx.cli.callbacks:callbacks",
     "calls": "pbx.cli.calls:calls",
     "check": "pbx.cli.check:check",
+    "completion": "pbx.cli.completion:completion",
     "diff": "pbx.cli.diff:diff",
+    "fmt": "pbx.cli.fmt:fmt",
+    "funnel": "pbx.cli.funnel:funnel",
+    "graph": "pbx.cli.graph:graph",
     "missed": "pbx.cli.missed:missed",
     "recordings": "pbx.cli.recordings:recordings",
     "reload": "pbx.cli.reload:reload",
+    "report": "pbx.cli.report:report",
+    "reports": "pbx.cli.report:reports",
     "rollback": "pbx.cli.reload:rollback",
     "run": "pbx.cli.run:run",
+    "schema": "pbx.cli.schema:schema",
+    "simulate": "pbx.cli.simulate:simulate",
+    "staff": "pbx.cli.staff:staff",
     "version": "pbx.cli.version:version",
     "versions": "pbx.cli.diff:versions",
 }
@@ -38,6 +52,7 @@ class LazyGroup(click.Group):
         module, _, name = place.partition(":")
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
+        command.epilog = command.epilog or EXIT_CODES
         return command
 
     def invoke(self, ctx: click.Context) -> object:

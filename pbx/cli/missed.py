@@ -109,6 +109,8 @@ def rebuild(obj: str | None, plan: Path | None, db: str | None) -> None:
 
     For a log of before there were tasks, and after changing who owns what. The plan tells how
     long a manager owns a number.
+
+    Example: pbx missed rebuild --plan /etc/voronka/plan
     """
     from pbx.missed.book import MissedBook
     from pbx.missed.owners import owner_rule

@@ -65,7 +65,10 @@ def render_calls(
         when = f"{at:%H:%M:%S}" if len(days) == 1 else f"{at:%d.%m. %H:%M:%S}"
         table.add_row(
             _lines((when, ""), (row.call_id, "dim")),
-            _lines((caller(row), ""), (f"→ {dialled(row)}", "dim")),
+            _lines(
+                (caller(row), ""),
+                (f"{'called back, ' * bool(row.callback_of)}→ {dialled(row)}", "dim"),
+            ),
             Text(shown(row.menu_path)),
             _lines((row.queue or "", ""), (row.strategy or "", "dim")),
             Text("\n").join(map(leg_text, row.legs)),

@@ -44,9 +44,10 @@ class Moment:
 def moments(story: CallStory) -> list[Moment]:
     """Everything that happened, in order."""
     call = story.call
-    told: list[tuple[datetime, int, str, str]] = [
-        (call.started_at, _BEGIN, f"{caller(call)} calls {dialled(call)}", "bold")
-    ]
+    begins = f"{caller(call)} calls {dialled(call)}"
+    if call.callback_of:
+        begins = f"{caller(call)} is called back for {dialled(call)} (callback {call.callback_of})"
+    told: list[tuple[datetime, int, str, str]] = [(call.started_at, _BEGIN, begins, "bold")]
     told += (
         (one.at, _STEP, _step(one), "cyan" if one.digits else _NO_STYLE) for one in story.steps
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -10,7 +11,7 @@ from ivr.walk import Walk
 from pbx.engine.announcements import Announcer
 from pbx.plan.model import Number, Plan, Recording
 from routing.timers import Timer
-from routing.values import AgentId, CallId, LegId, Outcome, QueueId, Seconds
+from routing.values import AgentId, CallId, LegId, Outcome, QueueId, Seconds, SkillNeed
 
 
 class Stage(StrEnum):
@@ -46,6 +47,16 @@ class Waiting:
     promised: tuple[Seconds, Seconds] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a line: what a callback takes over of it."""
+
+    queue_id: QueueId
+    since: Seconds
+    priority: int
+    needs: tuple[SkillNeed, ...]
+
+
 @dataclass(slots=True)
 class LiveCall:
     """One caller's call while it lasts.
@@ -56,6 +67,7 @@ class LiveCall:
     they go back if nobody answers there.  ``leaving_by``: the key by which they leave the line, ""
     for none.  ``recording``: the rule by which the next talk is recorded.  ``after_notice``: what
     is done when the caller has heard of it.  ``wait_s`` and ``talk_s`` are what is already over.
+    ``place``: the last in a line.  ``callback_of``: the callback that we make, "" for a caller.
     ``silences``: commands for the caller in a row that the switch did not answer.
     """
 
@@ -89,6 +101,8 @@ class LiveCall:
     outside_leg: OutsideLeg | None = None
     hung_up_by_us: bool = False
     ending_as: Outcome | None = None
+    place: Place | None = None
+    callback_of: str = ""
     silences: int = 0
 
     def wait_ends(self, now: Seconds) -> None:
@@ -120,24 +134,30 @@ class LiveCall:
 
 @dataclass(slots=True)
 class LiveCalls:
-    """All live calls, by call, by outside leg, and how many on each number."""
+    """All live calls, by call, by outside leg, and how many on each number; ``clients``: callers
+    by their own number, E.164."""
 
     by_id: dict[CallId, LiveCall] = field(default_factory=dict)
     by_outside_leg: dict[LegId, LiveCall] = field(default_factory=dict)
-    on_number: dict[str, int] = field(default_factory=dict)
+    on_number: Counter[str] = field(default_factory=Counter)
+    clients: Counter[str] = field(default_factory=Counter)
 
     def add(self, call: LiveCall) -> None:
-        """A call begins."""
+        """A call begins.  One that we make takes no line of the number."""
         self.by_id[call.call_id] = call
-        did = call.number.did
-        self.on_number[did] = self.on_number.get(did, 0) + 1
+        if not call.callback_of:
+            self.on_number[call.number.did] += 1
+            self.clients[call.caller_e164] += 1
 
     def remove(self, call: LiveCall) -> None:
         """A call is over."""
         del self.by_id[call.call_id]
-        did = call.number.did
-        left = self.on_number[did] - 1
-        if left:
-            self.on_number[did] = left
-        else:
-            del self.on_number[did]
+        if not call.callback_of:
+            _one_less(self.on_number, call.number.did)
+            _one_less(self.clients, call.caller_e164)
+
+
+def _one_less(counter: Counter[str], key: str) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]

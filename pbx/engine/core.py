@@ -10,7 +10,7 @@ between the two pure rooms is here: a walk ends in ``QueueCaller`` or ``CallAgen
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from ivr import commands as ivr_commands
@@ -18,7 +18,8 @@ from ivr import events as ivr_events
 from ivr.nodes import ToQueue
 from ivr.walk import Walk
 from pbx.engine.awaited import Awaited
-from pbx.engine.call import LiveCall, LiveCalls, Stage
+from pbx.engine.call import LiveCall, LiveCalls, Place, Stage
+from pbx.engine.callbacks import Callbacks
 from pbx.engine.devices import DeviceMap
 from pbx.engine.elsewhere import Elsewhere
 from pbx.engine.older_plans import OlderPlans
@@ -62,7 +63,8 @@ class EngineCore:
     ``handed_off`` is set when an agent became free and was rung again at once; the shell, which
     has a clock, takes it and measures.
 
-    ``open_waits``: of the engine before this one, taken up when their callers are found.
+    ``open_waits`` and ``open_callbacks``: of the engine before this one, taken up when their
+    callers are found, and when the switch was looked at.
     ``handle`` takes a switch event, ``tell`` an event for the distribution from elsewhere (an
     agent's pause, a new plan), ``woke`` the time that ``wake_at`` asked for.
     """
@@ -77,6 +79,7 @@ class EngineCore:
         to_utc: ToUtc,
         id_prefix: str,
         open_waits: Mapping[CallId, journal.OpenWait] = {},
+        open_callbacks: Iterable[journal.OpenCallback] = (),
     ) -> None:
         self.plan = plan
         self.dispatcher = dispatcher
@@ -104,8 +107,22 @@ class EngineCore:
             note=note,
             to_utc=to_utc,
             give_back=self._give_back,
+            on_talk=self._talk_began,
             id_prefix=id_prefix,
         )
+        self.callbacks = Callbacks(
+            plan,
+            self.calls,
+            self._elsewhere,
+            dispatcher,
+            send=send,
+            note=note,
+            tell=self.tell,
+            left=self._left,
+            to_utc=to_utc,
+            id_prefix=id_prefix,
+        )
+        self.callbacks.restore(open_callbacks)
         self._older = OlderPlans()
         self._devices = DeviceMap(plan.routing)
         self._numbers = _spellings(plan)
@@ -129,6 +146,7 @@ class EngineCore:
             self._waiting.next_at,
             self._awaited.next_at,
             self._elsewhere.next_at,
+            self.callbacks.next_at,
         )
         return min((at for at in times if at is not None), default=None)
 
@@ -144,6 +162,7 @@ class EngineCore:
         self.tell(events.Woke(), now)
         self._waiting.woke(now)
         self._awaited.woke(now)
+        self.callbacks.woke(now)
 
     def tell(self, event: events.Event, now: float) -> None:
         """Give the distribution an event and do what follows from it."""
@@ -168,7 +187,7 @@ class EngineCore:
         before, before_devices = self.plan, self._devices
         devices, numbers = DeviceMap(plan.routing), _spellings(plan)
         distributed = self._older.routing(before, plan, len(self.calls.by_id))
-        self.plan, self._elsewhere.plan = plan, plan
+        self.plan, self._elsewhere.plan, self.callbacks.plan = plan, plan, plan
         self._devices, self._numbers = devices, numbers
         self.rates.replace_plan(distributed, now)
         cut_off = (one for address in phones.unreachable for one in devices.devices_at(address))
@@ -246,6 +265,12 @@ class EngineCore:
                     self._elsewhere.heard(call, event, now)
                 else:
                     self.tell(event, now)
+                    if isinstance(event, events.DeviceAnswered):
+                        self.callbacks.attempts.picked_up(leg_id, now)
+            case switch.ClientNotReached():
+                self.callbacks.attempts.not_reached(event, now)
+            case switch.ClientFound(call_id):
+                self.callbacks.found(call_id, now)
             case switch.AddressBusy(address, key):
                 for agent_id in self._devices.agents_at(address):
                     self.tell(events.OwnCallStarted(agent_id, key), now)
@@ -265,6 +290,7 @@ class EngineCore:
             case switch.SwitchUp():
                 self.switch_up = True
                 self._awaited.switch_up(now)
+                self.callbacks.switch_up(now)
             case switch.SwitchDown():
                 self.switch_up = False
                 self._awaited.switch_down()
@@ -276,6 +302,14 @@ class EngineCore:
         if number and agents:
             agent_id = agents[0] if len(agents) == 1 else None
             self._note(journal.OwnTalkStarted(agent_id, number), now)
+            self.callbacks.talked(number, now)
+
+    def _talk_began(self, call: LiveCall, now: float) -> None:
+        """Somebody of us talks with the caller: nobody needs to call them any more."""
+        if call.callback_of:
+            self.callbacks.attempts.joined(call, now)
+        elif call.caller_e164:
+            self.callbacks.talked(call.caller_e164, now)
 
     @property
     def outside_calls(self) -> OutsideCalls:
@@ -328,6 +362,7 @@ class EngineCore:
             told_of_recording=resumed,
         )
         self.calls.add(call)
+        self.callbacks.caller_came(call.caller_e164, now)
         self._note(
             journal.CallStarted(
                 call_id=call.call_id,
@@ -387,9 +422,11 @@ class EngineCore:
                 self._to_agent(call, agent_id, ring_time_s, now)
             case ivr_commands.CallOutside():
                 self._elsewhere.ring(call, command, now)
-            case ivr_commands.KeepCallback(queue_id):
+            case ivr_commands.KeepCallback(queue_id, number):
                 call.overflowed = True  # nobody for now, but not turned away
-                self._note(journal.CallbackAsked(call.call_id, call.caller_e164, queue_id), now)
+                self.callbacks.asked(call, queue_id, number or call.caller_e164, now)
+            case ivr_commands.CheckNumber(queue_id, digits):
+                self._walk_on(call, self.callbacks.check(call, queue_id, digits), now)
             case ivr_commands.HangUpCaller(outcome):
                 call.stage = Stage.ENDING
                 call.hung_up_by_us = True
@@ -418,6 +455,7 @@ class EngineCore:
         call.waiting_since = now if since is None else since
         number = call.caller_e164
         priority += call.number.priority + call.plan.vip.priority_of(number)
+        call.place = Place(queue_id, call.waiting_since, priority, needs)
         # Ring first, music second: the phone's ring is what the caller waits for.
         self.tell(
             events.CallerQueued(
@@ -525,6 +563,8 @@ class EngineCore:
         queue = call.plan.routing.queues.get(call.queue_id) if call.queue_id else None
         short_s = queue.short_abandon_s if queue else DEFAULT_SHORT_ABANDON_S
         outcome = outcome_of(call, stage)
+        if outcome in (Outcome.ABANDONED_WAITING, Outcome.OVERFLOW, Outcome.FAILED):
+            self.callbacks.missed(call, now)
         self._note(
             journal.CallEnded(
                 call_id=call.call_id,
@@ -538,11 +578,13 @@ class EngineCore:
             now,
         )
         self._left(call, now)
+        self.callbacks.caller_went(call.caller_e164, now)
 
     # The distribution's answers ----------------------------------------------------------
 
     def _keep(self, fact: facts.Fact, now: float) -> None:
-        self._note(fact, now)
+        if not self.callbacks.attempts.keeps_back(fact, now):
+            self._note(fact, now)
         match fact:
             case facts.LegJoined(leg_id, call_id, agent_id):
                 if call := self.calls.by_id.get(call_id):
@@ -551,6 +593,7 @@ class EngineCore:
                     self._elsewhere.talk_begins(call, leg_id, now)
             case facts.LegFinished(leg_id, call_id):
                 self.recordings.ended(leg_id)
+                self.callbacks.attempts.leg_ended(leg_id)
                 call = self.calls.by_id.get(call_id)
                 if call is not None and call.talking_leg == leg_id:
                     call.talk_ends(now)
@@ -570,6 +613,7 @@ class EngineCore:
                         call.caller_shown if call else "",
                         call.caller_name if call else "",
                         self.recordings.name_for(call, leg_id, self._to_utc(now)),
+                        self.callbacks.attempts.greeting(call, leg_id, command.agent_id),
                     )
                 )
             case commands.StopRinging(leg_id, disposition):
@@ -578,7 +622,10 @@ class EngineCore:
                 else:
                     self.tell(end, now)
             case commands.ReturnCaller(call_id, reason):
-                if call := self.calls.by_id.get(call_id):
+                call = self.calls.by_id.get(call_id)
+                if call is not None and call.callback_of and not call.talked:
+                    self.callbacks.attempts.returned(call, now)
+                elif call is not None:
                     self._give_back(call, reason, now)
             case commands.WakeAt(at):
                 self._dispatcher_wakes_at = at

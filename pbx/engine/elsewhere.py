@@ -25,7 +25,8 @@ LegEvent = events.DeviceRinging | events.DeviceAnswered | events.Joined | events
 
 
 class Elsewhere:
-    """``plan``: the one in force, whose limits hold for outside calls (not the call's own)."""
+    """``plan``: the one in force, whose limits hold for outside calls (not the call's own).
+    ``on_talk``: called when anybody begins to talk with a caller."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Elsewhere:
         note: Callable[[journal.Entry, Seconds], None],
         to_utc: Callable[[Seconds], datetime],
         give_back: Callable[[LiveCall, ReturnReason, Seconds], None],
+        on_talk: Callable[[LiveCall, Seconds], None],
         id_prefix: str,
     ) -> None:
         self.plan = plan
@@ -49,6 +51,7 @@ class Elsewhere:
         self._note = note
         self._to_utc = to_utc
         self._give_back = give_back
+        self._on_talk = on_talk
         self._id_prefix = id_prefix
         self._made = 0
         self._refused: dict[LegId, RefusedLeg] = {}
@@ -210,6 +213,7 @@ class Elsewhere:
         """On any leg, the distribution's too."""
         call.talk_begins(leg_id, now)
         self._recordings.joined(leg_id, now, self._to_utc(now))
+        self._on_talk(call, now)
 
 
 def _why_not(disposition: Disposition) -> ReturnReason:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import structlog
@@ -13,7 +13,7 @@ import structlog
 from pbx.engine.clock import Clock
 from pbx.engine.core import EngineCore
 from pbx.engine.stamps import Stamps
-from pbx.journal.port import Entry, Journal, OpenWait, Stamped
+from pbx.journal.port import Entry, Journal, OpenCallback, OpenWait, Stamped
 from pbx.plan.model import Plan
 from pbx.switch.port import Phones, Switch, SwitchCommand, SwitchEvent
 from routing import events
@@ -57,6 +57,7 @@ class EngineLoop:
         watcher: Watcher,
         id_prefix: str,
         open_waits: Mapping[CallId, OpenWait] = {},
+        open_callbacks: Iterable[OpenCallback] = (),
     ) -> None:
         self._switch = switch
         self._journal = journal
@@ -76,6 +77,7 @@ class EngineLoop:
             to_utc=clock.utc,
             id_prefix=id_prefix,
             open_waits=open_waits,
+            open_callbacks=open_callbacks,
         )
 
     async def start(self) -> None:

@@ -68,6 +68,15 @@ class OutsideCalls:
         ``agent_id``: whose phone it is, or who sends a caller there.  ``at`` is ``now`` on the
         wall.
         """
+        why = self.why_not(plan, number, agent_id, now, at)
+        if why is None:
+            self._count(agent_id, now)
+        return why
+
+    def why_not(
+        self, plan: Plan, number: str, agent_id: AgentId | None, now: Seconds, at: datetime
+    ) -> OutsideRefusal | None:
+        """What ``ask`` would say; nothing is counted."""
         limits = plan.outside_limits
         if not may_call(number, plan.allowed_prefixes):
             return OutsideRefusal.NOT_ALLOWED
@@ -81,7 +90,6 @@ class OutsideCalls:
             own = self._of.setdefault(agent_id, deque())
             if _reached(own, limits.per_hour_each, now):
                 return OutsideRefusal.MANAGER_LIMIT
-        self._count(agent_id, now)
         return None
 
     def _count(self, agent_id: AgentId | None, now: Seconds) -> None:

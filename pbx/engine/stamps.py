@@ -44,6 +44,10 @@ class Stamps:
                 facts.AgentChanged()
                 | facts.Irregular()
                 | journal.OwnTalkStarted()
+                | journal.CallbackOpened()
+                | journal.CallbackDialled()
+                | journal.CallbackPut()
+                | journal.CallbackClosed()
                 | journal.RecordingKept()
                 | journal.RecordingFailed()
             ):

@@ -19,7 +19,8 @@ class CallStarted:
 
     ``did``: the number of the plan that was dialled (E.164), or as dialled when unknown.
     ``number``: E.164, "" when withheld; ``number_raw``: as the switch gave it.
-    ``reconstructed``: found after the engine had been away.
+    ``reconstructed``: found after the engine had been away.  ``callback_of``: we call ``number``
+    back, as the callback of this id.
     """
 
     call_id: CallId
@@ -30,6 +31,7 @@ class CallStarted:
     source: str
     language: str
     reconstructed: bool = False
+    callback_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,64 @@ class Transferred:
 
 @dataclass(frozen=True, slots=True)
 class CallbackAsked:
-    """The caller's number is to be called back."""
+    """The caller wants ``number`` to be called back ("" where none is known)."""
 
     call_id: CallId
     number: str
     queue_id: QueueId | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackOpened:
+    """``number`` is to be called back by ``queue_id``, at the place that its caller left.
+
+    ``call_id``: the call in which it was asked for, or (``missed``) that was missed.  ``did``,
+    ``name``, ``language``, ``needs`` (skill and level) and ``priority`` are that call's.
+    ``since``: when its wait began.
+    """
+
+    callback_id: str
+    call_id: CallId
+    number: str
+    queue_id: QueueId
+    did: str
+    name: str
+    language: str
+    needs: tuple[tuple[str, int], ...]
+    priority: int
+    since: datetime
+    missed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackDialled:
+    """The client is about to be called, for the ``attempt``-th time, in the call ``call_id``.
+
+    Noted before it is done: who finds it without an end does not call again.
+    """
+
+    callback_id: str
+    call_id: CallId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackPut:
+    """The attempt is over without a talk; the next comes at ``next_at`` or later."""
+
+    callback_id: str
+    next_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackClosed:
+    """Nobody is to be called any more.  ``result``: talked; got_through (they talked otherwise);
+    not_reached (all attempts made); expired; not_allowed (the plan does not let us call them);
+    withdrawn (the queue calls nobody back any more); unknown (an attempt whose end nobody saw)."""
+
+    callback_id: str
+    result: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +250,10 @@ Entry = (
     | OutsideRefused
     | Transferred
     | CallbackAsked
+    | CallbackOpened
+    | CallbackDialled
+    | CallbackPut
+    | CallbackClosed
     | EstimateProved
     | MessageLeft
     | RecordingStarted
@@ -225,6 +284,22 @@ class OpenWait:
     since: datetime
     node_id: str
     passed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCallback:
+    """A callback that the engine before us left open.
+
+    ``dialled_call``: of an attempt whose end it did not see, "" for none; ``talked``: in which a
+    talk was seen.
+    """
+
+    opened: CallbackOpened
+    opened_at: datetime
+    attempts: int
+    next_at: datetime | None
+    dialled_call: str
+    talked: bool
 
 
 class Journal(Protocol):

@@ -74,7 +74,8 @@ def list_calls(engine: Engine, wanted: CallFilter) -> list[CallRow]:
 
 
 def totals(engine: Engine, wanted: CallFilter) -> Totals:
-    """Sums over all calls of the filter, whatever its limit.  Raises JournalError."""
+    """Sums over all clients' calls of the filter, whatever its limit; those that we made count
+    elsewhere (docs/callback.md).  Raises JournalError."""
     query = (
         select(
             calls.c.outcome,
@@ -83,7 +84,7 @@ def totals(engine: Engine, wanted: CallFilter) -> Totals:
             func.coalesce(func.sum(calls.c.wait_s), 0.0),
             func.coalesce(func.sum(calls.c.talk_s), 0.0),
         )
-        .where(*conditions(wanted))
+        .where(*conditions(wanted), calls.c.callback_of.is_(None))
         .group_by(calls.c.outcome, calls.c.short)
     )
     with told_as_ours(engine), engine.connect() as connection:

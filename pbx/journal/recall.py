@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, exists, select
 
 from pbx.journal.database import told_as_ours
-from pbx.journal.port import REFUSED, OpenWait
-from pbx.journal.tables import LegKind, calls, legs, offers, steps, waits
+from pbx.journal.port import REFUSED, CallbackOpened, OpenCallback, OpenWait
+from pbx.journal.tables import LegKind, callback_tasks, calls, legs, offers, steps, waits
 from routing.memory import AgentRecord, LastTalk, Memory
 from routing.values import AgentId, CallId, QueueId
 
 MAX_OPEN = 10_000
-"""Waits taken over, at most."""
+"""Waits, and callbacks, taken over, at most."""
 
 
 def recall(
@@ -58,6 +58,44 @@ def open_waits(engine: Engine) -> dict[CallId, OpenWait]:
                 passed = tuple(step.node for step in taken)
                 found[CallId(call_id)] = OpenWait(QueueId(queue), since, entries[-1], passed)
     return found
+
+
+def open_callbacks(engine: Engine) -> list[OpenCallback]:
+    """The callbacks of which the log knows no end, the oldest first.  Raises JournalError."""
+    task = callback_tasks.c
+    talked = exists().where(
+        legs.c.call_id == task.dialled_call, legs.c.kind == LegKind.BRIDGE.value
+    )
+    query = (
+        select(callback_tasks, talked.label("talked"))
+        .where(task.closed_at.is_(None))
+        .order_by(task.since, task.callback_id)
+        .limit(MAX_OPEN)
+    )
+    with told_as_ours(engine), engine.connect() as connection:
+        return [
+            OpenCallback(
+                opened=CallbackOpened(
+                    callback_id=row.callback_id,
+                    call_id=CallId(row.call_id),
+                    number=row.number,
+                    queue_id=QueueId(row.queue),
+                    did=row.did,
+                    name=row.name,
+                    language=row.language,
+                    needs=tuple((skill, level) for skill, level in row.needs),
+                    priority=row.priority,
+                    since=row.since,
+                    missed=row.missed,
+                ),
+                opened_at=row.opened_at,
+                attempts=row.attempts,
+                next_at=row.next_at,
+                dialled_call=row.dialled_call or "",
+                talked=row.talked,
+            )
+            for row in connection.execute(query)
+        ]
 
 
 def recall_outside(

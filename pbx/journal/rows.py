@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pbx.journal import leg_rows, port, recording_rows, tables
+from pbx.journal import callback_rows, leg_rows, port, recording_rows, tables
 from pbx.journal.change import Change, Changed, Value, added, text
 from pbx.journal.path import MenuPath
 from pbx.journal.port import Stamped
@@ -84,6 +84,13 @@ class RowMaker:
                         queue=queue_id,
                     )
                 ]
+            case (
+                port.CallbackOpened()
+                | port.CallbackDialled()
+                | port.CallbackPut()
+                | port.CallbackClosed()
+            ):
+                return callback_rows.rows(entry, at)
             case port.EstimateProved(call_id, queue_id, said_s, waited_s):
                 return [
                     added(
@@ -132,6 +139,7 @@ class RowMaker:
                 source=entry.source,
                 language=entry.language,
                 reconstructed=entry.reconstructed,
+                callback_of=entry.callback_of or None,
             ),
             *leg_rows.inbound_started(entry, at),
         ]
@@ -312,4 +320,5 @@ _UNKNOWN_CALLER: Mapping[str, Value] = {
     "source": "",
     "language": "",
     "reconstructed": True,
+    "callback_of": None,
 }

@@ -34,6 +34,7 @@ class LegRow:
 @dataclass(frozen=True, slots=True)
 class CallRow:
     """A call in one line.  ``outcome`` and ``ended_at`` are None while it lasts.
+    ``callback_of``: we called, as the callback of this id.
 
     ``legs``: devices and outside numbers that were rung, in the order of time.
     """
@@ -58,6 +59,7 @@ class CallRow:
     agent: str | None
     menu_path: str
     reconstructed: bool
+    callback_of: str | None = None
     legs: tuple[LegRow, ...] = ()
 
 
@@ -176,10 +178,11 @@ class Totals:
 
     @classmethod
     def of(cls, rows: Iterable[CallRow]) -> Totals:
-        """Of calls in hand."""
+        """Of calls in hand, without those that we made."""
         groups = [
             TotalsGroup(row.outcome, 1, int(row.short), row.wait_s or 0.0, row.talk_s or 0.0)
             for row in rows
+            if not row.callback_of
         ]
         return cls.from_groups(groups)
 

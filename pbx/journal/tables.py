@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -91,6 +92,8 @@ calls = Table(
     Column("agent", Text),
     Column("menu_path", Text, nullable=False),
     Column("reconstructed", Boolean, nullable=False),
+    # Of a call that we made: the callback.
+    Column("callback_of", Text),
     Index("ix_calls_started_at", "started_at"),
     Index("ix_calls_number_started_at", "number", "started_at"),
     Index("ix_calls_ended_at", "ended_at"),
@@ -183,6 +186,8 @@ agent_states = Table(
     Column("ended_at", UtcTime),
     Index("ix_agent_states_agent_started_at", "agent", "started_at"),
     Index("ix_agent_states_ended_at", "ended_at"),
+    Index("ix_agent_states_started_at", "started_at"),
+    Index("ix_agent_states_call_id", "call_id"),
 )
 
 callbacks = Table(
@@ -195,6 +200,35 @@ callbacks = Table(
     Column("queue", Text),
     Index("ix_callbacks_call_id", "call_id"),
     Index("ix_callbacks_at", "at"),
+)
+
+# Callbacks that the engine makes by itself.
+callback_tasks = Table(
+    "callback_tasks",
+    metadata,
+    Column("callback_id", Text, primary_key=True),
+    Column("call_id", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("did", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("needs", Json, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("missed", Boolean, nullable=False),
+    Column("opened_at", UtcTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # Of the attempt under way: set before the client is called.
+    Column("dialled_at", UtcTime),
+    Column("dialled_call", Text),
+    Column("next_at", UtcTime),
+    Column("reason", Text),
+    Column("closed_at", UtcTime),
+    Column("result", Text),
+    Index("ix_callback_tasks_closed_at", "closed_at"),
+    Index("ix_callback_tasks_call_id", "call_id"),
+    Index("ix_callback_tasks_number", "number"),
 )
 
 messages = Table(
@@ -290,6 +324,75 @@ outbox = Table(
     Column("attempts", Integer, nullable=False),
     Column("next_at", UtcTime, nullable=False),
     Index("ix_outbox_task_id", "task_id"),
+)
+
+# What reports need of a call that has ended, in one row: follows from the tables above, and is
+# made anew whenever they change (pbx/reports).  Times: milliseconds since 1970.
+call_facts = Table(
+    "call_facts",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    Column("began_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger, nullable=False),
+    Column("did", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("menu", Text, nullable=False),
+    Column("strategy", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("short", Boolean, nullable=False),
+    Column("reached", Boolean, nullable=False),
+    # The same number's calls before and after this one; null: none, or too far away.
+    Column("before_s", Integer),
+    Column("after_s", Integer),
+    Column("wait_ms", Integer, nullable=False),
+    Column("talk_ms", Integer, nullable=False),
+    Column("transfers", Integer, nullable=False),
+    Column("missed", Text, nullable=False),
+    Column("called_back_s", Integer),
+    # JSON: the managers' parts, as pbx/reports/facts.py writes them.
+    Column("parts", Text, nullable=False),
+    Index("ix_call_facts_began_ms", "began_ms"),
+)
+
+# Changes with every change of a day's facts: what was made of them is of that version.
+fact_days = Table(
+    "fact_days",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+)
+
+# Calls whose facts are to be made anew: something changed that is no entry of the log.
+stale_facts = Table(
+    "stale_facts",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+)
+
+# A contact or a deal passed a stage of the funnel.  Never changed, never deleted.
+stage_events = Table(
+    "stage_events",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    # Who tells an event twice says so by the same key.
+    Column("key", Text, nullable=False, unique=True),
+    Column("stage", Text, nullable=False),
+    # "+79161234567" for a contact, "deal:17" for a deal.
+    Column("subject", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("noted_at", UtcTime, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("call_id", Text, nullable=False),
+    Column("via", Text, nullable=False),
+    Index("ix_stage_events_at", "at"),
+    Index("ix_stage_events_subject_at", "subject", "at"),
 )
 
 KEYS = {table.name: next(iter(table.primary_key)) for table in metadata.tables.values()}

@@ -17,6 +17,7 @@ from pbx.errors import JournalError
 from pbx.journal import port as journal
 from pbx.journal.database import told_as_ours
 from pbx.journal.port import Stamped
+from pbx.journal.stale import mark_stale
 from pbx.journal.tables import calls, missed
 from pbx.missed import history
 from pbx.missed.outbox import Told, enqueue
@@ -177,6 +178,7 @@ def close_by_hand(engine: Engine, task_id: str, *, at: datetime, by: str, reason
             raise JournalError(f"missed call {task_id!r} is closed already")
         values = {"closed_at": at, "closed_how": How.HAND.value, "closed_by": by, "reason": reason}
         connection.execute(update(missed).where(missed.c.task_id == task_id).values(**values))
+        mark_stale(connection, [task_id])
         task = Task(**{**row._mapping, **values})
         # Whether a webhook wants it is the engine's business: without one it drops what is here.
         enqueue(connection, [(Told.CLOSED, task)], at)
@@ -261,6 +263,7 @@ def _replace(
     told: list[tuple[Told, Task]] = []
     before = {task.task_id: task for task in old}
     after = {task.task_id for task in new}
+    mark_stale(connection, [task.task_id for task in {*old} ^ {*new}])
     for task in old:
         if task.task_id not in after:
             connection.execute(delete(missed).where(missed.c.task_id == task.task_id))

@@ -24,11 +24,12 @@ _TURNED_AWAY = exists().where(
 true`` (pbx/engine/core.py, ivr/walk.py)."""
 MISSED: tuple[ColumnElement[bool], ...] = (
     calls.c.number != "",
+    calls.c.callback_of.is_(None),
     calls.c.ended_at.is_not(None),
     calls.c.outcome != Outcome.ANSWERED.value,
     or_(calls.c.outcome != Outcome.REJECTED.value, ~_TURNED_AWAY),
 )
-"""Of calls: nobody talked to them, and there is a number to call back."""
+"""Of clients' calls: nobody talked to them, and there is a number to call back."""
 
 
 def numbers_of(
@@ -61,7 +62,7 @@ def talks(
     connection: Connection, numbers: Sequence[str], since: datetime | None
 ) -> dict[str, list[Talk]]:
     """By number: talks that began at ``since`` or later (None: ever)."""
-    theirs = (
+    held = (
         select(calls.c.number, legs.c.joined_at.label("at"), legs.c.agent)
         .join(calls, calls.c.call_id == legs.c.call_id)
         .where(
@@ -74,10 +75,12 @@ def talks(
         own_talks.c.number.in_(numbers)
     )
     if since is not None:
-        theirs = theirs.where(calls.c.started_at >= since - LONGEST_CALL, legs.c.joined_at >= since)
+        held = held.where(calls.c.started_at >= since - LONGEST_CALL, legs.c.joined_at >= since)
         ours = ours.where(own_talks.c.at >= since)
+    theirs = held.where(calls.c.callback_of.is_(None))
+    back = held.where(calls.c.callback_of.is_not(None))
     found: dict[str, list[Talk]] = {}
-    for how, query in ((How.CLIENT, theirs), (How.MANAGER, ours)):
+    for how, query in ((How.CLIENT, theirs), (How.MANAGER, back), (How.MANAGER, ours)):
         for row in connection.execute(query):
             found.setdefault(row.number, []).append(Talk(row.at, how, row.agent))
     return found

@@ -126,6 +126,14 @@ def build(sources: Sources, *, registry: Registry | None = None) -> Loaded:
     return Loaded(plan, shape, written, sources)
 
 
+def plan_files(path: Path) -> list[Path]:
+    """The files that ``load`` would read.  Raises PlanError where there are none."""
+    faults = Faults()
+    files = _files(path, faults)
+    faults.stop()
+    return files
+
+
 def _files(path: Path, faults: Faults) -> list[Path]:
     """The files of a plan in the order of their names."""
     try:

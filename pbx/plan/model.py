@@ -133,6 +133,41 @@ class OutsideLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands in the plan's files; ``line`` from 1."""
+
+    file: Path
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelPlan:
+    """``stages``: names and titles in their order.  ``talk_s``: a caller who talked for so long is
+    past the stage ``talked``.  ``undecided_for_s``: who has not come further by then is lost."""
+
+    stages: Mapping[str, str]
+    talk_s: Seconds
+    undecided_for_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackRule:
+    """How a queue calls clients back: so often, with such a pause between, in these ``hours``
+    (None: always), until ``expires_s`` after it was asked for.  ``missed``: also who was missed and
+    did not ask."""
+
+    attempts: int = 3
+    pause_s: Seconds = 600.0
+    ring_time_s: Seconds = 30.0
+    hours: Schedule | None = None
+    expires_s: Seconds = 86_400.0
+    missed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything under config/.
 
@@ -143,8 +178,12 @@ class Plan:
     ``{number}``.  ``allowed_prefixes``: E.164 prefixes that may be called outside, within
     ``outside_limits``.  ``outside_devices``: dial strings of managers' mobiles and home phones,
     with the E.164 number behind each.  ``queue_records``: which talks are recorded, for queues that
-    say it, whatever the number says.  ``digest``: sha256 of the sources.  ``time_zone``: of
-    schedules and reports that name none.  ``warnings``: what works, but hardly as meant.
+    say it, whatever the number says.  ``callback_rules``: of queues that call clients back by
+    themselves.  ``digest``: sha256 of the sources.  ``time_zone``: of
+    schedules and reports that name none.  ``funnel``: None only where a
+    plan is not from YAML.  ``warnings``: what works, but hardly as meant.
+    ``places``: of each step by its id, and of ``number=+7...``, ``queue=sales``,
+    ``manager=ivanov``; two plans that differ in places alone mean the same.
     """
 
     numbers: Mapping[str, Number]
@@ -173,7 +212,10 @@ class Plan:
     outside_limits: OutsideLimits = field(default_factory=OutsideLimits)
     outside_devices: Mapping[str, str] = field(default_factory=dict)
     queue_records: Mapping[QueueId, Recording] = field(default_factory=dict)
+    funnel: FunnelPlan | None = None
+    callback_rules: Mapping[QueueId, CallbackRule] = field(default_factory=dict)
     warnings: tuple[Fault, ...] = ()
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def addresses(self) -> frozenset[str]:

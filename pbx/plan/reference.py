@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from pbx.plan import schema, schema_recording
+from pbx.plan import schema, schema_callback, schema_funnel, schema_recording
 from pbx.plan.schema_nodes import NODE_SHAPES, Steps
 from pbx.plan.shape import Shape
 from pbx.plan.shape_faults import SECTIONS
@@ -69,6 +69,7 @@ _PARTS: Mapping[str, tuple[tuple[str, type[Shape]], ...]] = {
     "settings": (
         ("speech", schema.SpeechShape),
         ("vip", schema.VipShape),
+        ("funnel", schema_funnel.FunnelShape),
         ("rescue", schema.RescueShape),
     ),
     "numbers": (("record", schema_recording.RecordShape),),
@@ -78,6 +79,7 @@ _PARTS: Mapping[str, tuple[tuple[str, type[Shape]], ...]] = {
         ("strategy", schema.StrategyShape),
         ("announce", schema.AnnounceShape),
         ("messages", schema.MessagesShape),
+        ("callback", schema_callback.CallbackRuleShape),
     ),
     "schedules": (("holidays", schema.HolidaysShape),),
 }

@@ -9,8 +9,9 @@ from ivr.checks import loops_without_input, unreachable
 from ivr.nodes import CallOut
 from ivr.schedule import Schedule
 from pbx.plan.context import Context
-from pbx.plan.model import Number, OutsideLimits, Plan, Speech
+from pbx.plan.model import FunnelPlan, Number, OutsideLimits, Place, Plan, Speech
 from pbx.plan.outside_numbers import check_region
+from pbx.plan.resolve_callbacks import asked_hours, callback_rules
 from pbx.plan.resolve_nodes import HANG_UP
 from pbx.plan.resolve_numbers import numbers, vips
 from pbx.plan.resolve_people import extensions, people
@@ -74,6 +75,7 @@ def resolve(
     vip = vips(context)
     sounds = queue_sounds(context, prompts)
     records = queue_records(context, prompts)
+    back = callback_rules(context, prompts, hours)
     tree.finish()
     context.names.stop()
     _refuse_calls_to_oneself(context, tree, found)
@@ -108,8 +110,28 @@ def resolve(
         outside_limits=outside,
         outside_devices=everyone.outside,
         queue_records=records,
+        funnel=FunnelPlan(
+            dict(settings.funnel.stages), settings.funnel.talk, settings.funnel.undecided_for
+        ),
+        callback_rules=back,
         warnings=tuple(context.warnings),
+        places=_places(context, tree),
     )
+
+
+def _places(context: Context, tree: TreeBuilder) -> dict[str, Place]:
+    """Where each step, number (both known to the tree), queue and manager stands."""
+    shape = context.shape
+    paths: dict[str, tuple[str | int, ...]] = {
+        **{f"queue={key}": ("queues", key) for key in shape.queues},
+        **{f"manager={key}": ("managers", key) for key in shape.managers},
+        **tree.paths,
+    }
+    places = {}
+    for name, path in paths.items():
+        mark = context.key_mark(path)
+        places[name] = Place(mark.file.path, mark.line)
+    return places
 
 
 def _outside_limits(context: Context, hours: Mapping[str, Schedule]) -> OutsideLimits:
@@ -196,8 +218,9 @@ def _warn(
     for key, manager in shape.managers.items():
         if AgentId(key) not in serving and manager.extension is None:
             context.warn(("managers", key), "is in no queue and has no extension")
+    asked = {*tree.schedules_used, shape.settings.outside_hours, *asked_hours(context)}
     for key in shape.schedules:
-        if key not in tree.schedules_used and key != shape.settings.outside_hours:
+        if key not in asked:
             context.warn(("schedules", key), "nothing asks this schedule")
     for key in prompts.unused():
         context.warn(("prompts", key), "is never said")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ivr import nodes
+from ivr import nodes, phrases
 from ivr.nodes import Node, NodeId
 from ivr.schedule import Schedule
 from pbx.plan import schema_nodes as shapes
@@ -361,11 +361,18 @@ def _callback(
     queues = build.context.shape.queues
     if shape.callback is not None and shape.callback not in queues:
         build.context.unknown((*path, "callback"), "queue", shape.callback, queues)
+    if shape.confirm:
+        build.prompts.keep(phrases.callbacks())
     return nodes.AskCallback(
         node_id=node_id,
         queue_id=None if shape.callback is None else QueueId(shape.callback),
         prompts=build.prompts.said((*path, "say"), f"{node_id}.say", shape.say),
         next=_next(build, shape, path, node_id, after),
+        confirm=shape.confirm,
+        retries=shape.retries,
+        on_failure=""
+        if shape.otherwise is None
+        else build.step(shape.otherwise, (*path, "otherwise"), f"{node_id}/otherwise"),
     )
 
 

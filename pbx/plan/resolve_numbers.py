@@ -107,6 +107,7 @@ def _number(
         )
     if shape.lines is None and above is not None:
         context.wrong_key((*path, "above"), '"lines" is missing', "say how many calls fit at once")
+    tree.paths[f"number={did}"] = path
     return Number(
         did=did,
         entry=tree.step(shape.entry, (*path, "entry"), did),

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from pbx.plan.schema_callback import CallbackRuleShape
+from pbx.plan.schema_funnel import FunnelShape
 from pbx.plan.schema_nodes import NodeShape, PromptShape, Say
 from pbx.plan.schema_recording import Record
 from pbx.plan.shape import (
@@ -19,6 +21,7 @@ from pbx.plan.shape import (
     Extension,
     FirstTime,
     Flag,
+    Form,
     Gap,
     Hours,
     Key,
@@ -33,6 +36,7 @@ from pbx.plan.shape import (
     PriorityStep,
     RingTime,
     Shape,
+    Short,
     SipAddress,
     Skills,
     Sound,
@@ -41,9 +45,12 @@ from pbx.plan.shape import (
     Voice,
     Weight,
     Zone,
+    any_of,
+    kind_of,
+    one_given,
     one_of,
 )
-from pbx.plan.written import Wrong
+from pbx.plan.written import DATE, Wrong
 
 
 class SpeechShape(Shape):
@@ -90,17 +97,29 @@ class MemberShape(Shape):
             raise Wrong("a member is one of: a manager's name, a department, a skill")
         return self
 
+    @classmethod
+    def spelled(cls, form: Form) -> Form:
+        """One of the three ways."""
+        return one_given(form, "manager", "department", "skill")
+
 
 def _member(value: Any) -> Any:
     return {"manager": value} if isinstance(value, str) else value
 
 
+def _or_a_name(form: Form) -> Form:
+    return any_of({"type": ["string", "integer"], "minLength": 1}, form)
+
+
+Member = Annotated[MemberShape, Short(_member, _or_a_name)]
+
+
 class RescueShape(Shape):
     """What Asterisk does with callers by itself while no engine runs."""
 
-    members: Annotated[
-        list[Annotated[MemberShape, BeforeValidator(_member)]], OneOrMore, Field(min_length=1)
-    ] = Field(description="Whose phones ring, all at once: members as in a queue.")
+    members: Annotated[list[Member], OneOrMore, Field(min_length=1)] = Field(
+        description="Whose phones ring, all at once: members as in a queue."
+    )
     ring_time: RingTime = Field(40.0, description="How long they ring.")
     voicemail: Flag = Field(True, description="Then the caller can leave a message.")
 
@@ -144,6 +163,10 @@ class SettingsShape(Shape):
     ring_time: RingTime = Field(20.0, description="Default of managers' devices.")
     wrap_up: Duration = Field(0.0, description="Default of managers.")
     pause_after_no_answers: Times = Field(0, description="Default of managers; 0 is never.")
+    funnel: FunnelShape = Field(
+        default_factory=lambda: FunnelShape.model_validate({}),
+        description="The stages of a sale.",
+    )
     rescue: RescueShape | None = Field(
         None, description="Who serves callers while no engine runs; default: a message at most."
     )
@@ -195,6 +218,11 @@ class DeviceShape(Shape):
             raise Wrong("a device has exactly one of phone, mobile, home, sip")
         return self
 
+    @classmethod
+    def spelled(cls, form: Form) -> Form:
+        """One address."""
+        return one_given(form, "phone", "mobile", "home", "sip")
+
 
 def _bare_phone(value: Any) -> Any:
     return {"phone": value} if isinstance(value, str) else value
@@ -210,7 +238,9 @@ class ManagerShape(Shape):
         default_factory=dict, description="Skills with levels (1 lowest); a list means level 1."
     )
     devices: Annotated[
-        list[Annotated[DeviceShape, BeforeValidator(_bare_phone)]], OneOrMore, Field(max_length=10)
+        list[Annotated[DeviceShape, Short(_bare_phone, _or_a_name)]],
+        OneOrMore,
+        Field(max_length=10),
     ] = Field(
         default_factory=list,
         description="What rings; default: the phone with the manager's key as its name.",
@@ -241,6 +271,11 @@ class StrategyShape(Shape):
     @classmethod
     def _bare_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
+
+    @classmethod
+    def spelled(cls, form: Form) -> Form:
+        """Its name alone does."""
+        return any_of({"type": "string", "minLength": 1}, form)
 
 
 class AnnounceShape(Shape):
@@ -273,14 +308,21 @@ class MessagesShape(Shape):
     def _bare_list(cls, value: Any) -> Any:
         return {"say": value} if isinstance(value, list | str) else value
 
+    @classmethod
+    def spelled(cls, form: Form) -> Form:
+        """What is said, alone: a name or a list."""
+        listed, one = form["properties"]["say"]["anyOf"]
+        name = next(arm for arm in one["anyOf"] if "$ref" not in arm)
+        return any_of(form, name, listed)
+
 
 class QueueShape(Shape):
     """A waiting line and who serves it.  The key is its name."""
 
     title: Label = Field("", description="Shown in lists and reports.")
-    members: Annotated[
-        list[Annotated[MemberShape, BeforeValidator(_member)]], OneOrMore, Field(min_length=1)
-    ] = Field(description="Managers' names, `department: sales`, `skill: {german: 2}`.")
+    members: Annotated[list[Member], OneOrMore, Field(min_length=1)] = Field(
+        description="Managers' names, `department: sales`, `skill: {german: 2}`."
+    )
     strategy: StrategyShape = Field(
         description="Who is rung: a strategy's name, or `name`, its parameters and `fallback`."
     )
@@ -327,6 +369,9 @@ class QueueShape(Shape):
     record: Record | None = Field(
         None, description="Which talks are recorded; default: as the caller's number says."
     )
+    callback: CallbackRuleShape | None = Field(
+        None, description="Clients are called back by themselves; default: by people."
+    )
     keys: dict[Key, NodeShape] = Field(
         default_factory=dict,
         description="What a waiting caller may press to leave the line, and the step it leads to; "
@@ -357,10 +402,18 @@ class HolidaysShape(Shape):
     )
 
 
+def _or_dates(form: Form) -> Form:
+    day = {"type": "string", "pattern": f"^{DATE.pattern}$"}
+    return any_of(form, {"type": "array", "items": day})
+
+
 def _holidays(value: Any) -> Any:
-    if isinstance(value, list):
-        return {"days": {day: "holiday" for day in value if isinstance(day, str)}}
-    return value
+    if not isinstance(value, list):
+        return value
+    for day in value:
+        if not isinstance(day, str):
+            raise Wrong(f"expected dates, got {kind_of(day)}", "write 2026-05-09")
+    return {"days": dict.fromkeys(value, "holiday")}
 
 
 def _week(value: Any) -> Any:
@@ -373,14 +426,22 @@ def _several(value: Any) -> Any:
     return value
 
 
-SomeHours = Annotated[Hours, BeforeValidator(_several)]
+def _or_always(form: Form) -> Form:
+    return any_of(form, {"const": "always"})
+
+
+def _or_a_list(form: Form) -> Form:
+    return any_of(form, {"type": "array", "items": form, "minItems": 1})
+
+
+SomeHours = Annotated[Hours, Short(_several, _or_a_list)]
 
 
 class ScheduleShape(Shape):
     """Opening hours.  The key is its name."""
 
     time_zone: Zone | None = Field(None, description="Default: `settings.time_zone`.")
-    hours: Annotated[dict[Days, SomeHours], BeforeValidator(_week)] = Field(
+    hours: Annotated[dict[Days, SomeHours], Short(_week, _or_always)] = Field(
         description="`mon-fri: 09:00-18:00`, several ranges with commas, `22:00-06:00` past "
         "midnight, `all day`, or `always` for the whole; a day not named is closed."
     )
@@ -388,7 +449,7 @@ class ScheduleShape(Shape):
         default_factory=dict,
         description="Single days, before week and holidays: `2026-12-31: 09:00-15:00`, `closed`.",
     )
-    holidays: Annotated[HolidaysShape, BeforeValidator(_holidays)] = Field(
+    holidays: Annotated[HolidaysShape, Short(_holidays, _or_dates)] = Field(
         default_factory=lambda: HolidaysShape.model_validate({}),
         description="A list of dates, or `country`, `part` and `days`.",
     )

@@ -9,27 +9,31 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Discriminator, Field, RootModel, Tag, model_validator
+from pydantic import Discriminator, Field, RootModel, Tag, model_validator
 
 from pbx.plan.shape import (
     DigitCounts,
     Flag,
+    Form,
     Key,
     KeyTime,
     Label,
     Language,
+    MenuOrStep,
     Name,
     OneOrMore,
     PhoneNumber,
     Priority,
     RingTime,
     Shape,
+    Short,
     Skills,
     Sound,
     Text,
     Times,
     Variable,
-    Written,
+    Word,
+    any_of,
 )
 from pbx.plan.written import Wrong
 
@@ -38,6 +42,16 @@ TAG = "\0"
 WORDS = ("back", "hangup", "main", "repeat")
 """Bare words with a meaning of their own: no menu can have them as its name."""
 _PROMPT_KEYS = frozenset({"sound", "file", "text"})
+
+
+def _given(key: str) -> Form:
+    return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
+
+
+_ONE_SOURCE = [
+    {**_given("sound"), "not": {"anyOf": [_given("file"), _given("text")]}},
+    {"anyOf": [_given("file"), _given("text")], "not": _given("sound")},
+]
 
 
 def _text_kind(value: Any) -> str:
@@ -77,6 +91,14 @@ class PromptShape(Shape):
             raise Wrong("a prompt needs a sound, a file or a text")
         return self
 
+    @classmethod
+    def spelled(cls, form: Form) -> Form:
+        """A sound, or a file and a text, or texts by language alone."""
+        keys = form["properties"]
+        texts = next(one for one in keys["text"]["anyOf"] if one.get("type") == "object")
+        kept = {**form, "properties": keys, "anyOf": _ONE_SOURCE}
+        return any_of(kept, texts)
+
 
 def _prompt_kind(value: Any) -> str:
     return TAG + ("name" if isinstance(value, str) else "prompt")
@@ -93,7 +115,11 @@ def _nothing(value: Any) -> Any:
     return [] if value is None else value
 
 
-MaybeSay = Annotated[list[OnePrompt], OneOrMore, BeforeValidator(_nothing)]
+def _or_nothing(form: Form) -> Form:
+    return any_of(form, {"type": "null"})
+
+
+MaybeSay = Annotated[list[OnePrompt], OneOrMore, Short(_nothing, _or_nothing)]
 
 
 class MenuShape(Shape):
@@ -222,9 +248,7 @@ class BranchShape(Shape):
 class GotoShape(Shape):
     """Goes on in a menu; the bare name does the same."""
 
-    goto: Annotated[str, Written(lambda text: text, "a menu's name")] = Field(
-        description="The menu, or the id of a step inside one: `service/2`."
-    )
+    goto: MenuOrStep = Field(description="The menu, or the id of a step inside one: `service/2`.")
 
 
 class CallOutShape(Shape):
@@ -248,13 +272,23 @@ class VoicemailShape(Shape):
 
 
 class CallbackShape(Shape):
-    """Keeps the caller's number to be called back."""
+    """Keeps the caller's number to be called back.  More: docs/callback.md."""
 
     callback: Annotated[Name | None, Field()] = Field(
-        description="The queue that will call back; may be left empty."
+        description="The queue that will call back: by itself where it has `callback`, else as a "
+        "missed call; may be left empty."
     )
-    say: Say = Field(default_factory=list, description="What is said.")
+    confirm: Flag = Field(
+        True,
+        description="The caller hears the number and may type another, by digits; who calls "
+        "without a number has to.",
+    )
+    retries: Times = Field(2, description="Further tries after silence or a wrong number.")
+    say: Say = Field(default_factory=list, description="What is said when it is kept.")
     then: NodeShape | None = Field(None, description="The next step; default: the call ends.")
+    otherwise: NodeShape | None = Field(
+        None, description="When no try brought a number; default: as `then`."
+    )
 
 
 class HangUpShape(Shape):
@@ -304,7 +338,7 @@ def _node_kind(value: Any) -> str | None:
 
 
 NodeShape = Annotated[
-    Annotated[str, Written(lambda text: text, "a word"), Tag(TAG + "word")]
+    Annotated[Word, Tag(TAG + "word")]
     | Annotated[Steps, Tag(TAG + "steps")]
     | Annotated[MenuShape, Tag(TAG + "menu")]
     | Annotated[PlayShape, Tag(TAG + "play")]

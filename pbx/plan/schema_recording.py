@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from pbx.plan.schema_nodes import MaybeSay
-from pbx.plan.shape import KeptTime, PauseCode, Shape, Share
-from pbx.plan.written import Wrong
+from pbx.plan.shape import Form, KeptTime, PauseCode, Shape, Share, Short, any_of
+from pbx.plan.written import SHARE_WORDS, Wrong
 
 
 class RecordShape(Shape):
@@ -38,4 +38,8 @@ def _bare_share(value: Any) -> Any:
     return {"share": value} if isinstance(value, str) else value
 
 
-Record = Annotated[RecordShape, BeforeValidator(_bare_share)]
+def _or_a_share(form: Form) -> Form:
+    return any_of({"type": "string", "pattern": f"^(?:{SHARE_WORDS})$"}, form)
+
+
+Record = Annotated[RecordShape, Short(_bare_share, _or_a_share)]

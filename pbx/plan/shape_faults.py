@@ -25,6 +25,7 @@ from pbx.plan.schema import (
     StrategyShape,
     VipShape,
 )
+from pbx.plan.schema_funnel import FunnelShape
 from pbx.plan.schema_nodes import NODE_SHAPES, TAG, PromptShape, kinds_in
 from pbx.plan.schema_recording import RecordShape
 from pbx.plan.shape import Shape, kind_of
@@ -57,6 +58,7 @@ _INNER: dict[str, type[Shape]] = {
     "messages": MessagesShape,
     "record": RecordShape,
     "speech": SpeechShape,
+    "funnel": FunnelShape,
     TAG + "prompt": PromptShape,
     **{TAG + kind: shape for kind, shape in NODE_SHAPES.items()},
 }

@@ -15,30 +15,33 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from ivr.schedule import Window
 from pbx.plan.faults import did_you_mean, in_latin, known_names, quoted
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_SOUND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*){0,4}")
-_DURATION_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)")
-_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
+# Public where the editor's schema (json_schema.py) is made of the same pattern.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+SOUND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*){0,4}")
+DURATION_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)")
+SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
 _LONGEST_DURATION = 40
 """Characters."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_COUNT = re.compile(r"[0-9]{1,9}")
-_KEY = re.compile(r"[0-9*]{1,8}|#")
-_SHARE = re.compile(r"([0-9]{1,3}) ?%")
-_PAUSE_CODE = re.compile(r"[0-9*#]{2,4}")
+COUNT = re.compile(r"[0-9]{1,9}")
+KEY = re.compile(r"[0-9*]{1,8}|#")
+SHARE = re.compile(r"([0-9]{1,3}) ?%")
+SHARE_WORDS = rf"all|none|{SHARE.pattern}"
+PAUSE_CODE = re.compile(r"[0-9*#]{2,4}")
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})")
-_PEER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+PEER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _HOST = r"[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9]([A-Za-z0-9-]{0,62})){0,10}"
-_SIP = re.compile(
+SIP = re.compile(
     rf"sips?:[A-Za-z0-9_+][A-Za-z0-9_.+-]{{0,63}}@{_HOST}(:[0-9]{{1,5}})?"
     r"(;transport=(udp|tcp|tls))?"
 )
-_TRUNK = re.compile(r"PJSIP/[0-9*#]{0,8}\{number\}@[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-_EXTENSION = re.compile(r"[0-9]{1,8}")
-_VARIABLE = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Z]{2})?")
-_PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")
-_VOICE = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_+./-]{0,199}")
+TRUNK = re.compile(r"PJSIP/[0-9*#]{0,8}\{number\}@[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+EXTENSION = re.compile(r"[0-9]{1,8}")
+VARIABLE = re.compile(r"[a-z][a-z0-9_]{0,31}")
+LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Z]{2})?")
+PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+VOICE = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_+./-]{0,199}")
 MAX_DURATION_S = 400 * 86400.0
 """A bit over a year: the longest time anything in a plan can mean."""
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -68,8 +71,8 @@ def unknown(what: str, given: str, known: Iterable[str]) -> Wrong:
 
 def name(text: str) -> str:
     """A key that other places refer to, and that goes to the switch and the metrics."""
-    if not _NAME.fullmatch(text):
-        lookalike = did_you_mean(text, {in_latin(text)}) if _NAME.fullmatch(in_latin(text)) else ""
+    if not NAME.fullmatch(text):
+        lookalike = did_you_mean(text, {in_latin(text)}) if NAME.fullmatch(in_latin(text)) else ""
         if lookalike:
             raise Wrong(f"{quoted(text)} is not a name", lookalike)
         strange = re.search(r"[^A-Za-z0-9_-]", text)
@@ -82,7 +85,7 @@ def name(text: str) -> str:
 
 def sound(text: str) -> str:
     """A sound of the switch or a recording: names with / between folders."""
-    if not _SOUND.fullmatch(text) or len(text) > 120:
+    if not SOUND.fullmatch(text) or len(text) > 120:
         raise Wrong(
             f"{quoted(text)} is not a sound's name", "folders and name, no suffix: digits/1"
         )
@@ -91,13 +94,13 @@ def sound(text: str) -> str:
 
 def duration(text: str) -> float:
     """Seconds of ``20s``, ``1m30s``, ``500ms``, ``2h``, ``30d`` or plain ``20``."""
-    if _SECONDS.fullmatch(text):
+    if SECONDS.fullmatch(text):
         seconds = float(text)
     else:
         seconds = 0.0
         rest = text
         while rest:
-            part = _DURATION_PART.match(rest)
+            part = DURATION_PART.match(rest)
             if part is None or len(text) > _LONGEST_DURATION:
                 raise Wrong(f"{quoted(text)} is not a duration", "write 20s, 1m30s, 500ms or 2h")
             seconds += float(part[1]) * _UNITS[part[2]]
@@ -111,7 +114,7 @@ def duration(text: str) -> float:
 
 def count(text: str) -> int:
     """A whole number, 0 or more."""
-    if not _COUNT.fullmatch(text):
+    if not COUNT.fullmatch(text):
         raise Wrong(f"{quoted(text)} is not a whole number")
     return int(text)
 
@@ -126,7 +129,7 @@ def kept_time(text: str) -> float:
 
 def share(text: str) -> int:
     """Percent of ``all``, ``none`` or ``20%``."""
-    found = _SHARE.fullmatch(text)
+    found = SHARE.fullmatch(text)
     percent = {"all": 100, "none": 0}.get(text, int(found[1]) if found else -1)
     if not 0 <= percent <= 100:
         raise Wrong(f"{quoted(text)} is not a share", "write all, none or 20%")
@@ -135,14 +138,14 @@ def share(text: str) -> int:
 
 def pause_code(text: str) -> str:
     """Keys that a manager presses in a talk: one alone would be pressed for something else."""
-    if not _PAUSE_CODE.fullmatch(text):
+    if not PAUSE_CODE.fullmatch(text):
         raise Wrong(f"{quoted(text)} can't be the code", 'two to four keys in quotes: "*7"')
     return text
 
 
 def key(text: str) -> str:
     """What a caller presses in a menu."""
-    if not _KEY.fullmatch(text):
+    if not KEY.fullmatch(text):
         raise Wrong(
             f"{quoted(text)} can't be pressed", 'a key is digits or "*" (up to eight), or "#"'
         )
@@ -151,56 +154,56 @@ def key(text: str) -> str:
 
 def extension(text: str) -> str:
     """An internal number."""
-    if not _EXTENSION.fullmatch(text):
+    if not EXTENSION.fullmatch(text):
         raise Wrong(f"{quoted(text)} is not an extension", "one to eight digits")
     return text
 
 
 def variable(text: str) -> str:
     """The name of a caller's variable."""
-    if not _VARIABLE.fullmatch(text):
+    if not VARIABLE.fullmatch(text):
         raise Wrong(f"{quoted(text)} is not a variable's name", "small Latin letters, digits and _")
     return text
 
 
 def language(text: str) -> str:
     """A language: ``ru``, ``en``, ``pt_BR``."""
-    if not _LANGUAGE.fullmatch(text):
+    if not LANGUAGE.fullmatch(text):
         raise Wrong(f"{quoted(text)} is not a language", "two letters: ru, en, de")
     return text
 
 
 def prefix(text: str) -> str:
     """The beginning of numbers that may be called: E.164 with +."""
-    if not _PREFIX.fullmatch(text):
+    if not PREFIX.fullmatch(text):
         raise Wrong(f"{quoted(text)} is not the beginning of a number", 'write "+7" or "+7495"')
     return text
 
 
 def peer(text: str) -> str:
     """A phone as the switch knows it."""
-    if not _PEER.fullmatch(text):
+    if not PEER.fullmatch(text):
         raise Wrong(f"{quoted(text)} is not a phone's name", "Latin letters, digits, . - and _")
     return text
 
 
 def sip_address(text: str) -> str:
     """A SIP URI without password or parameters (but transport)."""
-    if not _SIP.fullmatch(text):
+    if not SIP.fullmatch(text):
         raise Wrong(f"{quoted(text)} is not a SIP address", "write sip:name@example.org")
     return text
 
 
 def trunk(text: str) -> str:
     """The dial string for outside numbers."""
-    if not _TRUNK.fullmatch(text):
+    if not TRUNK.fullmatch(text):
         raise Wrong(f"{quoted(text)} is not a trunk", 'write "PJSIP/{number}@name-of-the-trunk"')
     return text
 
 
 def voice(text: str) -> str:
     """A speech engine's voice or model file."""
-    if not _VOICE.fullmatch(text) or ".." in text:
+    if not VOICE.fullmatch(text) or ".." in text:
         raise Wrong(f"{quoted(text)} is not a voice", "a voice's name or a model's path")
     return text
 
@@ -288,7 +291,7 @@ def _day(text: str, whole: str) -> int:
 
 def calendar_date(text: str) -> date:
     """``2026-05-09``."""
-    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+    if DATE.fullmatch(text):
         try:
             return date.fromisoformat(text)
         except ValueError as error:

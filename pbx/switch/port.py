@@ -15,6 +15,8 @@ The legs' events are routing's own (``DeviceRinging``, ``DeviceAnswered``, ``Joi
 - After the ``LegEnded`` of a leg that joined and was to be recorded (``record_as``) there is one
   ``RecordingEnded``, in the next seconds or, where the engine is away, when there is one again.
   One with a ``problem`` may be followed by another without.
+- A ``Ring`` with a ``greeting`` gets no ``Joined`` before ``CallClient``.  After that comes either
+  ``Joined``, and then all is as with a caller who arrived, or ``ClientNotReached``.
 - Events of one call come in the order in which they happened.
 """
 
@@ -29,10 +31,14 @@ from ivr.commands import Collect, HangUpCaller, PlayPrompts, RecordMessage
 from ivr.nodes import Prompt
 from routing.commands import StopRinging
 from routing.events import DeviceAnswered, DeviceRinging, Joined, LegEnded
-from routing.values import CallId, LegId, Seconds
+from routing.values import CallId, Disposition, LegId, Seconds
 
 UNSEEN = "not seen to its end"
 """The cause (or its end) of a call or leg whose end nobody saw: the switch's own records know."""
+
+
+CLIENT_PREFIX = "callback-"
+"""Begins the ids of the calls that we make (``CallClient``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +205,26 @@ class CallerFound:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientNotReached:
+    """Who was called by ``CallClient`` did not talk: the last that is heard of this call."""
+
+    call_id: CallId
+    disposition: Disposition
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFound:
+    """A client whom an engine before us called (``CallClient``) is in the switch.
+
+    What follows is told as ever: ``CallerTaken`` where they talk, or will, then ``CallerGone``; or
+    ``ClientNotReached``.
+    """
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True)
 class Phones:
     """What the switch knows of all phones, for a plan that names others than before.
 
@@ -244,6 +270,8 @@ SwitchEvent = (
     | OwnCallJoined
     | AddressIdle
     | AddressReachable
+    | ClientNotReached
+    | ClientFound
     | SwitchUp
     | SwitchDown
 )
@@ -294,6 +322,7 @@ class Ring:
 
     ``caller_number`` and ``caller_name`` are shown on the device.  ``record_as``: the talk is
     recorded from its first word under this name, both sides apart; "" for not at all.
+    ``greeting``: the caller is yet to be called; who picks up hears this, and waits for them.
     """
 
     leg_id: LegId
@@ -303,6 +332,23 @@ class Ring:
     caller_number: str
     caller_name: str
     record_as: str = ""
+    greeting: PlayPrompts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallClient:
+    """Call the client for whom ``leg_id`` was rung (with a ``greeting``) and picked up; both are
+    joined when the client picks up, and has heard the ``notice``, if there is one.
+
+    ``shown_number``: the number of the company's that the client sees.  ``HangUpCaller`` ends it.
+    """
+
+    call_id: CallId
+    leg_id: LegId
+    address: str
+    ring_time_s: Seconds
+    shown_number: str
+    notice: PlayPrompts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +367,9 @@ class Release:
     call_id: CallId
 
 
-SwitchCommand = ForCaller | Hold | Announce | Fetch | Ring | PauseRecording | StopRinging | Release
+SwitchCommand = (
+    ForCaller | Hold | Announce | Fetch | Ring | CallClient | PauseRecording | StopRinging | Release
+)
 
 PromptResolver = Callable[[Prompt, str], str]
 """(prompt, language) -> what the switch plays: a sound name or an absolute path, no suffix."""

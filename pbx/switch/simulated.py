@@ -48,6 +48,7 @@ class _Leg:
     address: str
     act: PhoneAct
     record_as: str = ""
+    calls_back: bool = False
     picked_up: bool = False
     joined_at: Seconds | None = None
 
@@ -64,6 +65,7 @@ class SimulatedSwitch:
         self._on_event: Callable[[port.SwitchEvent], None] = _nobody
         self._callers: dict[CallId, _Caller] = {}
         self._legs: dict[LegId, _Leg] = {}
+        self._clients: set[CallId] = set()
         self._in_use: dict[str, LegId] = {}
         self._acts_done: dict[str, int] = {}
 
@@ -90,6 +92,9 @@ class SimulatedSwitch:
             case port.ForCaller(call_id, what):
                 if caller := self._callers.get(call_id):
                     self._for_caller(caller, what)
+                elif isinstance(what, HangUpCaller):
+                    stopped = Disposition.CANCELLED
+                    self._soon(lambda: self._no_client(call_id, stopped, "stopped"))
             case port.Hold(call_id, _):
                 if caller := self._callers.get(call_id):
                     caller.command += 1
@@ -105,6 +110,8 @@ class SimulatedSwitch:
                     self._announce(caller, command)
             case port.Ring():
                 self._ring(command)
+            case port.CallClient():
+                self._call_client(command)
             case port.PauseRecording(leg_id, paused):
                 leg = self._legs.get(leg_id)
                 if leg is not None and leg.record_as and leg.joined_at is not None:
@@ -128,7 +135,7 @@ class SimulatedSwitch:
     @property
     def busy(self) -> bool:
         """Callers or legs are left in the switch."""
-        return bool(self._callers or self._legs)
+        return bool(self._callers or self._legs or self._clients)
 
     @property
     def callers(self) -> dict[CallId, LegId | None]:
@@ -258,7 +265,9 @@ class SimulatedSwitch:
         acts = self._script.phones.get(address) or (PhoneAct(Reaction.NO_ANSWER),)
         turn = self._acts_done.get(address, 0)
         act = acts[min(turn, len(acts) - 1)]
-        leg = _Leg(leg_id, command.call_id, address, act, command.record_as)
+        leg = _Leg(
+            leg_id, command.call_id, address, act, command.record_as, command.greeting is not None
+        )
         self._legs[leg_id] = leg
         if caller := self._callers.get(command.call_id):
             caller.legs.add(leg_id)
@@ -287,6 +296,52 @@ class SimulatedSwitch:
                 act.after_s, lambda: self._end_leg(leg_id, Disposition.REJECTED, "21 rejected")
             )
 
+    # Clients who are called back --------------------------------------------------------
+
+    def _call_client(self, command: port.CallClient) -> None:
+        """The phone at the address is the client's; ``talk_s`` of its act: how long they talk."""
+        call_id, address = command.call_id, command.address
+        acts = self._script.phones.get(address) or (PhoneAct(Reaction.NO_ANSWER),)
+        turn = self._acts_done.get(address, 0)
+        self._acts_done[address] = turn + 1
+        act = acts[min(turn, len(acts) - 1)]
+        self._clients.add(call_id)
+        match act.reaction:
+            case Reaction.ANSWER if act.after_s < command.ring_time_s:
+                self._after(act.after_s, lambda: self._client_answers(command, act))
+            case Reaction.BUSY | Reaction.REJECT:
+                busy = Disposition.BUSY if act.reaction is Reaction.BUSY else Disposition.REJECTED
+                self._after(RING_DELAY_S, lambda: self._no_client(call_id, busy, "busy"))
+            case Reaction.UNREACHABLE:
+                failed = Disposition.FAILED
+                self._after(RING_DELAY_S, lambda: self._no_client(call_id, failed, "unreachable"))
+            case _:
+                silent = Disposition.NO_ANSWER
+                self._after(
+                    command.ring_time_s, lambda: self._no_client(call_id, silent, "19 no answer")
+                )
+
+    def _client_answers(self, command: port.CallClient, act: PhoneAct) -> None:
+        if command.call_id not in self._clients:
+            return
+        leg = self._legs.get(command.leg_id)
+        if leg is None or not leg.picked_up:
+            self._no_client(command.call_id, Disposition.CANCELLED, "nobody there")
+            return
+        self._clients.discard(command.call_id)
+        script = CallerScript("", 0.0, "", "")
+        client = _Caller(command.call_id, script, [], held=True, legs={leg.leg_id})
+        self._callers[command.call_id] = client
+        self._join(client, leg)
+        if act.talk_s is not None:
+            gone = partial(self._caller_gone, command.call_id, "16 Normal Clearing")
+            self._after(act.talk_s, gone)
+
+    def _no_client(self, call_id: CallId, disposition: Disposition, cause: str) -> None:
+        if call_id in self._clients:
+            self._clients.discard(call_id)
+            self._on_event(port.ClientNotReached(call_id, disposition, cause))
+
     def _rings(self, leg_id: LegId) -> None:
         if leg := self._legs.get(leg_id):
             if caller := self._callers.get(leg.call_id):
@@ -305,6 +360,8 @@ class SimulatedSwitch:
         leg.picked_up = True
         self._on_event(DeviceAnswered(leg_id))
         caller = self._callers.get(leg.call_id)
+        if caller is None and leg.calls_back:
+            return
         if caller is None:
             self._end_leg(leg_id, Disposition.CANCELLED, "caller gone")
         elif caller.joined is not None:

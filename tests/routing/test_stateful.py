@@ -94,6 +94,7 @@ class Distribution(RuleBasedStateMachine):
         self.wake_at: float | None = None
         self.callers: list[CallId] = []
         self.with_us: set[CallId] = set()
+        self.called_back: set[CallId] = set()
         self.talking: dict[CallId, LegId] = {}
         self.legs: dict[LegId, CallId] = {}
         self.answered: set[LegId] = set()
@@ -146,6 +147,24 @@ class Distribution(RuleBasedStateMachine):
         )
         self.tell(events.CallerQueued(call_id, QueueId(queue), number, needs, priority))
 
+    @rule(
+        queue=st.sampled_from(["a", "b"]),
+        priority=st.integers(0, 2),
+        waited_s=st.floats(0.0, 60.0),
+        within_s=st.sampled_from([5.0, 40.0]),
+    )
+    def a_callback_takes_a_place(
+        self, queue: str, priority: int, waited_s: float, within_s: float
+    ) -> None:
+        self.made += 1
+        call_id = CallId(f"c{self.made}")
+        self.with_us.add(call_id)
+        self.called_back.add(call_id)
+        since = self.now - waited_s
+        self.tell(
+            events.CallbackQueued(call_id, QueueId(queue), "+79163", (), priority, since, within_s)
+        )
+
     @rule(which=st.integers(0, 3))
     def a_caller_dials_an_extension(self, which: int) -> None:
         self.made += 1
@@ -159,7 +178,10 @@ class Distribution(RuleBasedStateMachine):
     def a_caller_hangs_up(self, which: int) -> None:
         call_id = CallId(self.pick(self.with_us, which))
         self.with_us.discard(call_id)
-        self.tell(events.CallerLeft(call_id))
+        if call_id in self.called_back and call_id not in self.talking:
+            self.tell(events.CallbackWithdrawn(call_id, "got_through"))
+        else:
+            self.tell(events.CallerLeft(call_id))
         if leg_id := self.talking.pop(call_id, None):
             self.end(leg_id, Disposition.ANSWERED)
 
@@ -189,6 +211,12 @@ class Distribution(RuleBasedStateMachine):
             return
         if call_id in self.talking or call_id not in self.with_us:
             self.end(leg_id, Disposition.ANSWERED_ELSEWHERE)
+        elif call_id in self.called_back:
+            # Only for who has it is the client called.
+            call = self.dispatcher.calls.get(call_id)
+            if call is not None and call.taken_by == leg_id and joins:
+                self.talking[call_id] = leg_id
+                self.tell(events.Joined(leg_id))
         elif joins:
             self.talking[call_id] = leg_id
             self.tell(events.Joined(leg_id))

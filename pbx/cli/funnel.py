@@ -1,0 +1,166 @@
+"""``pbx funnel``: where sales narrow."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pbx.cli.options import database_url, db_option, open_log, tz_option, zone
+from pbx.cli.report import conditions, listed, period_of, plan_option, right_now
+from pbx.cli.times import FORMS
+
+if TYPE_CHECKING:
+    from pbx.plan.model import Plan
+
+EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
+"""A Monday: windows of a look are counted from here."""
+_way = click.option("--incoming", is_flag=True, help="The funnel of incoming calls.")
+
+
+@click.group(invoke_without_command=True)
+@click.option("--since", metavar="TIME", default="4w", show_default=True, help=FORMS)
+@click.option("--until", metavar="TIME", default="now", show_default=True, help="A day: its end.")
+@click.option("--cohort", is_flag=True, help="Of those who entered in the period, until now.")
+@click.option("--by", type=click.Choice(["manager", "source", "department"]), help="One for each.")
+@click.option("--where", metavar="SLICE=LABEL,...", multiple=True, help="Only these: manager=anna.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
+@_way
+@plan_option
+@db_option
+@tz_option
+@click.pass_context
+def funnel(
+    context: click.Context,
+    since: str,
+    until: str,
+    cohort: bool,
+    by: str | None,
+    where: tuple[str, ...],
+    json_wanted: bool,
+    incoming: bool,
+    plan: Path | None,
+    db: str | None,
+    tz: str | None,
+) -> None:
+    """Tell how many came how far, and where most are lost (docs/funnel.md).
+
+    Without --cohort each passing of a stage in the period counts, whoever passed.
+
+    Example: pbx funnel --since 2026-11-01 --cohort --by manager
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from pbx.funnel.count import Reading
+    from pbx.funnel.report import FunnelQuery, funnel_report
+    from pbx.funnel.stages import Funnel, Way
+
+    loaded = _plan(plan)
+    local = zone(tz or loaded.time_zone) or UTC
+    assert loaded.funnel is not None, "a plan from YAML has one"
+    query = FunnelQuery(
+        Funnel.of(loaded.funnel, Way.INCOMING if incoming else Way.SALES),
+        period_of(since, until, local),
+        Reading.COHORT if cohort else Reading.EVENTS,
+        by or "",
+        conditions(where),
+        _departments(loaded),
+    )
+    found = funnel_report(open_log(db), query, right_now())
+    if json_wanted:
+        from pbx.cli.funnel_tables import funnel_json
+
+        click.echo(funnel_json(found))
+        return
+    from pbx.cli.funnel_tables import render_funnel
+    from pbx.cli.tables import make_console
+
+    render_funnel(found, make_console())
+
+
+@funnel.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--dry-run", is_flag=True, help="Only say what is wrong, or how many would be new.")
+@plan_option
+@db_option
+@tz_option
+def import_(file: Path, dry_run: bool, plan: Path | None, db: str | None, tz: str | None) -> None:
+    """Take stage events from a CSV file, all of it or nothing; again changes nothing.
+
+    Columns: stage, at, number or deal; also manager, source, call, key.
+
+    Example: pbx funnel import invoices.csv
+    """
+    from pbx.funnel.book import note_in
+    from pbx.funnel.importing import Rules, read_events
+    from pbx.funnel.stages import QUALIFIED
+    from pbx.journal.database import open_for_writing, told_as_ours
+
+    loaded = _plan(plan)
+    assert loaded.funnel is not None, "a plan from YAML has one"
+    rules = Rules(
+        (*loaded.funnel.stages, QUALIFIED),
+        {str(one) for one in loaded.routing.agents},
+        loaded.region,
+        zone(tz or loaded.time_zone) or UTC,
+    )
+    now = right_now()
+    events = read_events(str(file), file.read_bytes(), rules, now)
+    url = database_url(db)
+    open_log(url).dispose()
+    engine = open_for_writing(url)
+    with told_as_ours(engine), engine.connect() as connection:
+        transaction = connection.begin()
+        noted = note_in(connection, events, now)
+        if dry_run:
+            transaction.rollback()
+        else:
+            transaction.commit()
+    would = "would be " if dry_run else ""
+    click.echo(f"{noted.new} events {would}new, {noted.known} known")
+
+
+@funnel.command()
+@click.option("--by", default="manager,source", show_default=True, help="Slices to look at, too.")
+@click.option("--all", "all_wanted", is_flag=True, help="Also the steady ones, and too few data.")
+@_way
+@plan_option
+@db_option
+def sag(by: str, all_wanted: bool, incoming: bool, plan: Path | None, db: str | None) -> None:
+    """Tell which stages have fallen in the last settled week, against the eight before.
+
+    Exit code 1 when one has.
+
+    Example: pbx funnel sag
+    """
+    from pbx.cli.funnel_tables import render_sag
+    from pbx.cli.tables import make_console
+    from pbx.funnel.sag import Verdict
+    from pbx.funnel.stages import Funnel, Way
+    from pbx.funnel.watch import Look, Watch, slices_of, watch
+
+    loaded = _plan(plan)
+    assert loaded.funnel is not None, "a plan from YAML has one"
+    wanted = Watch(
+        Funnel.of(loaded.funnel, Way.INCOMING if incoming else Way.SALES),
+        Look(),
+        slices_of(listed(by), _departments(loaded)),
+    )
+    judged = watch(open_log(db), wanted, EPOCH, right_now())
+    render_sag(judged, make_console(), all_wanted=all_wanted)
+    if any(one.verdict is Verdict.FELL for one in judged):
+        raise SystemExit(1)
+
+
+def _plan(plan: Path | None) -> Plan:
+    from pbx.plan.load import load
+    from pbx.settings import plan_path
+
+    return load(plan or plan_path())
+
+
+def _departments(plan: Plan) -> dict[str, str]:
+    agents = plan.routing.agents.items()
+    return {str(key): one.department for key, one in agents if one.department}

@@ -1,0 +1,57 @@
+"""A bar on standard error for what takes longer than a moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+T = TypeVar("T")
+PATIENCE_S = 2.0
+"""What is done sooner shows no bar."""
+_STRIDE = 256
+
+
+Report = Callable[[float], None]
+
+
+def progress(items: Iterable[T], total: int, words: str) -> Iterator[T]:
+    """The items as they come; on a terminal a bar of how many of ``total`` have, after 2 s."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from items
+        return
+    began = time.monotonic()
+    bar = Progress(
+        TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=console, transient=True,
+    )  # fmt: skip
+    task = bar.add_task(words, total=total)
+    shown = False
+    try:
+        for number, item in enumerate(items, 1):
+            yield item
+            if number % _STRIDE == 0:
+                if not shown and time.monotonic() - began >= PATIENCE_S:
+                    bar.start()
+                    shown = True
+                bar.update(task, completed=number)
+    finally:
+        if shown:
+            bar.stop()
+
+
+@contextmanager
+def share_done(words: str) -> Iterator[Report | None]:
+    """Gives a function to be told the share that is done (0 to 1), None where nobody looks."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(words, total=1.0)
+        yield lambda share: bar.update(task, completed=share)

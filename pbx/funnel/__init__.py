@@ -1,0 +1,1 @@
+"""The sales funnel: stages that contacts and deals pass."""

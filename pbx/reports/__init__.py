@@ -1,0 +1,1 @@
+"""Reports over the log: any measure by any slice, for any period."""

@@ -1,0 +1,430 @@
+"""One run: made-up callers and managers around the dispatcher that runs production.
+
+House rules: nothing is decided here that production decides; this only plays those who are outside
+of the engine: callers (they come, give up, call again), managers (they hear a phone, answer or
+don't, talk) and a switch that does at once what it is told.  The menus are walked by ways.py.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from pbx.plan.model import Number, Plan
+from pbx.simulate.callers import Caller, Demand, again
+from pbx.simulate.draws import Draw, Fixed, For, share, stream
+from pbx.simulate.tally import Tally
+from pbx.simulate.ways import Ends, Presses, ToAgent, ToQueue, Way, Ways
+from routing import commands, events, facts
+from routing.dispatcher import Dispatcher
+from routing.plan import Agent, RoutingPlan
+from routing.strategy import Registry
+from routing.values import (
+    AgentId,
+    AgentState,
+    CallId,
+    Disposition,
+    LegId,
+    OfferId,
+    Outcome,
+    ReturnReason,
+    Seconds,
+)
+
+AT_ONCE = Fixed(0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How managers behave: from a phone's first ring to the answer, the share of rings that nobody
+    answers, and when one who was paused for not answering is back."""
+
+    answer: Draw = AT_ONCE
+    no_answer: float = 0.0
+    back_after_s: Seconds = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a talk is worth: the share of callers that goes on to the next stage.
+
+    ``base`` with a manager whose level is 1 (or where no ``skill`` matters), ``per_level`` more for
+    each level above, ``same_manager`` more when the caller knows them.
+    ``skill`` "": the skill that the caller needs.  ``skilled_from``: the level that counts as
+    skilled.
+    """
+
+    base: float = 0.0
+    per_level: float = 0.0
+    same_manager: float = 0.0
+    skill: str = ""
+    skilled_from: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """All that a run is made of, but for the callers and the strategy.
+
+    ``length_s``: how long callers come; the run ends when the last of them has gone.  ``start``:
+    core time of the begin.  ``warm_up_s``: calls of the first so many seconds are not counted.
+    """
+
+    plan: Plan
+    demand: Demand
+    manners: Manners = Manners()
+    stage: Stage = Stage()
+    presses: Presses = field(default_factory=dict)
+    start: Seconds = 0.0
+    length_s: Seconds = 36_000.0
+    warm_up_s: Seconds = 0.0
+    target_s: Seconds = 20.0
+
+
+@dataclass(slots=True)
+class _Call:
+    """A caller while they are there."""
+
+    caller: Caller
+    call_id: CallId
+    number: Number | None
+    entry: str
+    counted: bool
+    keys: tuple[str, ...] = ()
+    since_s: Seconds | None = None
+    skill: str = ""
+    talks_with: AgentId | None = None
+    over: bool = False
+    hears: dict[tuple[OfferId, AgentId], Seconds] = field(default_factory=dict)
+    rung: dict[AgentId, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Leg:
+    leg_id: LegId
+    agent_id: AgentId
+    call: _Call
+    joined: bool = False
+    over: bool = False
+
+
+Action = Callable[[], None]
+_TURNED_AWAY = Ends(Outcome.OVERFLOW)
+"""For callers of a queue who came by no menu that could lead on."""
+
+
+class World:
+    """Plays ``callers`` against a plan whose routing is ``routing``; see ``run``."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        routing: RoutingPlan,
+        callers: Sequence[Caller],
+        *,
+        registry: Registry,
+        seed: int,
+    ) -> None:
+        self._setting = setting
+        self._agents = routing.agents
+        self._callers = callers
+        self._dispatcher = Dispatcher(routing, strategies=registry, rng=random.Random(seed))
+        self._ways = Ways(setting.plan, setting.presses, start=setting.start)
+        self._answers_from = {
+            agent_id: stream(seed, For.ANSWERS, place)
+            for place, agent_id in enumerate(self._agents)
+        }
+        self._calls: dict[CallId, _Call] = {}
+        self._legs: dict[LegId, _Leg] = {}
+        self._on_number: dict[str, int] = {}
+        self._last: dict[str, AgentId] = {}
+        self._heap: list[tuple[Seconds, int, Callable[[], None]]] = []
+        self._order = 0
+        self._made = 0
+        self._wakes_at = math.inf
+        self._now = setting.start
+        self._pending: deque[events.Event] = deque()
+        self._busy = False
+        self.tally = Tally(present_s=setting.length_s - setting.warm_up_s)
+
+    def run(self, progress: Callable[[Seconds], None] | None = None) -> Tally:
+        """Play it to the end.  ``progress`` is told the time reached (s) now and then."""
+        on_duty = [one for one in self._agents if one in self._setting.plan.on_duty]
+        self.tally.busy_s = dict.fromkeys(on_duty, 0.0)
+        self.tally.calls = dict.fromkeys(on_duty, 0)
+        for agent_id in on_duty:
+            self._tell(events.AgentLoggedIn(agent_id))
+        start, heap = self._setting.start, self._heap
+        coming = iter(self._callers)
+        caller = next(coming, None)
+        steps = 0
+        while True:
+            comes_at = start + caller.at_s if caller is not None else math.inf
+            next_at = heap[0][0] if heap else math.inf
+            if comes_at <= next_at and comes_at <= self._wakes_at:
+                if caller is None:
+                    break
+                self._now = comes_at
+                self._arrives(caller)
+                caller = next(coming, None)
+            elif next_at <= self._wakes_at:
+                self._now, _, action = heapq.heappop(heap)
+                action()
+            else:
+                self._now, self._wakes_at = self._wakes_at, math.inf
+                self._tell(events.Woke())
+            steps += 1
+            if progress is not None and not steps % 4096:
+                progress(self._now - start)
+        return self.tally
+
+    def _at(self, when: Seconds, action: Action) -> None:
+        self._order += 1
+        heapq.heappush(self._heap, (when, self._order, action))
+
+    # Callers -----------------------------------------------------------------------------
+
+    def _arrives(self, caller: Caller) -> None:
+        self._made += 1
+        plan = self._setting.plan
+        counted = self._now - self._setting.start >= self._setting.warm_up_s
+        call_id = CallId(f"c{self._made}")
+        queue_id = caller.target.queue_id
+        if queue_id is not None:
+            call = _Call(caller, call_id, None, "", counted)
+            self._goes(call, ToQueue(queue_id))
+            return
+        number = plan.numbers[caller.target.did]
+        busy = self._on_number.get(number.did, 0)
+        full = number.lines is not None and busy >= number.lines
+        entry = number.above if full and number.above is not None else number.entry
+        self._on_number[number.did] = busy + 1
+        call = _Call(caller, call_id, number, entry, counted)
+        at_s = self._now - self._setting.start
+        way, call.keys = self._ways.lead(entry, number, caller.stream, at_s)
+        menu_s = self._setting.demand.menu_s
+        if menu_s > 0 and not isinstance(way, Ends):
+            self._at(self._now + menu_s, lambda: self._goes(call, way))
+        else:
+            self._goes(call, way)
+
+    def _goes(self, call: _Call, way: Way) -> None:
+        """The menus lead the caller somewhere."""
+        if isinstance(way, Ends):
+            if call.counted:
+                if call.since_s is None:
+                    self.tally.ended_in_menu += 1
+                else:
+                    self.tally.overflowed += 1
+                    self._waited(call)
+            self._over(call)
+            return
+        caller = call.caller
+        if call.since_s is None:
+            call.since_s = self._now
+            self._calls[call.call_id] = call
+            if call.counted:
+                self.tally.offered += 1
+            if caller.patience_s < math.inf:
+                self._at(self._now + caller.patience_s, lambda: self._gives_up(call))
+        if isinstance(way, ToAgent):
+            agent_id = AgentId(way.agent_id)
+            self._tell(
+                events.CallerForAgent(call.call_id, agent_id, caller.number, way.ring_time_s)
+            )
+            return
+        priority = way.priority + self._setting.plan.vip.priority_of(caller.number)
+        if call.number is not None:
+            priority += call.number.priority
+        if way.needs:
+            call.skill = way.needs[0].skill
+        self._tell(
+            events.CallerQueued(call.call_id, way.queue_id, caller.number, way.needs, priority)
+        )
+
+    def _returned(self, call_id: CallId, reason: ReturnReason) -> None:
+        call = self._calls[call_id]
+        if call.number is None:
+            self._goes(call, _TURNED_AWAY)
+            return
+        start = self._setting.start
+        way = self._ways.back(
+            call_id,
+            call.entry,
+            call.number,
+            call.keys,
+            call.caller.stream,
+            call.caller.at_s,
+            reason,
+            self._now - start,
+        )
+        self._goes(call, way)
+
+    def _gives_up(self, call: _Call) -> None:
+        if call.over or call.talks_with is not None:
+            return
+        if call.counted:
+            self.tally.abandoned += 1
+            self._waited(call)
+        self._over(call)
+        self._tell(events.CallerLeft(call.call_id))
+        setting = self._setting
+        more = again(call.caller, setting.demand, self._now - setting.start)
+        if more is not None and more.at_s < setting.length_s:
+            if call.counted:
+                self.tally.redials += 1
+            self._at(setting.start + more.at_s, lambda: self._arrives(more))
+
+    def _waited(self, call: _Call) -> Seconds:
+        waited_s = self._now - (self._now if call.since_s is None else call.since_s)
+        self.tally.longest_wait_s = max(self.tally.longest_wait_s, waited_s)
+        return waited_s
+
+    def _over(self, call: _Call) -> None:
+        call.over = True
+        self._calls.pop(call.call_id, None)
+        self._ways.forget(call.call_id)
+        if call.number is not None:
+            self._on_number[call.number.did] -= 1
+
+    # Managers ----------------------------------------------------------------------------
+
+    def _rings(self, command: commands.RingDevice) -> None:
+        """A phone rings: they hear it, and answer in their time or not at all."""
+        call = self._calls[command.call_id]
+        agent_id = command.agent_id
+        leg = _Leg(command.leg_id, agent_id, call)
+        self._legs[leg.leg_id] = leg
+        key = (command.offer_id, agent_id)
+        at = call.hears.get(key)
+        if at is None:
+            if call.counted:
+                self.tally.rung += 1
+            at = call.hears[key] = self._now + self._delay_s(call, agent_id)
+        at = max(at, self._now)
+        ends_at = self._now + command.ring_time_s
+        if at < ends_at:
+            self._at(at, lambda: self._answers(leg))
+        else:
+            self._at(ends_at, lambda: self._ended(leg, Disposition.NO_ANSWER))
+
+    def _delay_s(self, call: _Call, agent_id: AgentId) -> Seconds:
+        """From the first ring to the answer; infinite for none.  The same for this caller, this
+        manager and the how-manyth time, whatever the strategy."""
+        times = call.rung.get(agent_id, 0)
+        call.rung[agent_id] = times + 1
+        mine = stream(self._answers_from[agent_id], call.caller.stream, times)
+        manners = self._setting.manners
+        if manners.no_answer and share(mine, For.ANSWERS) < manners.no_answer:
+            return math.inf
+        return manners.answer.at(share(mine, For.HEARS))
+
+    def _answers(self, leg: _Leg) -> None:
+        call = leg.call
+        if leg.over or call.over or call.talks_with is not None:
+            return
+        step = self._tell(events.Joined(leg.leg_id), joined=leg)
+        assert step, "a phone that rings for a waiting caller has them"
+
+    def _joined(self, leg: _Leg) -> None:
+        call, agent_id = leg.call, leg.agent_id
+        leg.joined = True
+        call.talks_with = agent_id
+        caller = call.caller
+        self._at(self._now + caller.talk_s, lambda: self._talked(leg))
+        self._busy_for(agent_id, caller.talk_s)
+        known = self._last.get(caller.number)
+        same = known == agent_id
+        if call.counted:
+            self._count_answer(call, agent_id, known, same)
+        self._last[caller.number] = agent_id
+
+    def _count_answer(
+        self, call: _Call, agent_id: AgentId, known: AgentId | None, same: bool
+    ) -> None:
+        tally, stage = self.tally, self._setting.stage
+        waited_s = self._waited(call)
+        tally.waits_s.append(waited_s)
+        tally.in_time += waited_s <= self._setting.target_s
+        tally.calls[agent_id] = tally.calls.get(agent_id, 0) + 1
+        tally.known += known is not None
+        tally.same += same
+        skill = stage.skill or call.skill
+        level = self._agents[agent_id].skills.get(skill, 0) if skill else 1
+        if skill:
+            tally.skill_asked += 1
+            tally.skilled += level >= stage.skilled_from
+        won = stage.base + stage.per_level * max(level - 1, 0) + stage.same_manager * same
+        tally.passed += call.caller.stage < won
+
+    def _busy_for(self, agent_id: AgentId, talk_s: Seconds) -> None:
+        """Count talk and wrap-up, as far as they are within the run's hours."""
+        setting = self._setting
+        agent: Agent = self._agents[agent_id]
+        begins = max(self._now, setting.start + setting.warm_up_s)
+        ends = min(self._now + talk_s + agent.wrap_up_s, setting.start + setting.length_s)
+        if ends > begins and agent_id in self.tally.busy_s:
+            self.tally.busy_s[agent_id] += ends - begins
+
+    def _talked(self, leg: _Leg) -> None:
+        self._over(leg.call)
+        self._ended(leg, Disposition.ANSWERED)
+
+    def _ended(self, leg: _Leg, disposition: Disposition) -> None:
+        if leg.over:
+            return
+        leg.over = True
+        del self._legs[leg.leg_id]
+        self._tell(events.LegEnded(leg.leg_id, disposition))
+        if disposition is Disposition.NO_ANSWER:
+            self._maybe_back(leg.agent_id)
+
+    def _maybe_back(self, agent_id: AgentId) -> None:
+        """Who was paused for not answering comes back by themselves."""
+        if self._dispatcher.agent_state(agent_id) is AgentState.PAUSED:
+            back_at = self._now + self._setting.manners.back_after_s
+            self._at(back_at, lambda: self._back(agent_id))
+
+    def _back(self, agent_id: AgentId) -> None:
+        self._tell(events.AgentResumed(agent_id))
+
+    # The dispatcher ----------------------------------------------------------------------
+
+    def _tell(self, event: events.Event, *, joined: _Leg | None = None) -> bool:
+        """Give the distribution an event, and do what it commands; what that brings about waits
+        until it is done.  Returns whether ``joined`` has the caller."""
+        self._pending.append(event)
+        if self._busy:
+            return False
+        self._busy = True
+        has = False
+        try:
+            while self._pending:
+                step = self._dispatcher.handle(self._pending.popleft(), self._now)
+                if joined is not None and not has and _tells_join(step.facts, joined.leg_id):
+                    has = True
+                    self._joined(joined)
+                for command in step.commands:
+                    self._carry_out(command)
+        finally:
+            self._busy = False
+        return has
+
+    def _carry_out(self, command: commands.Command) -> None:
+        match command:
+            case commands.WakeAt(at):
+                self._wakes_at = at
+            case commands.RingDevice():
+                self._rings(command)
+            case commands.StopRinging(leg_id, disposition):
+                if (leg := self._legs.get(leg_id)) is not None:
+                    self._ended(leg, disposition)
+            case commands.ReturnCaller(call_id, reason):
+                self._returned(call_id, reason)
+
+
+def _tells_join(told: Sequence[facts.Fact], leg_id: LegId) -> bool:
+    return any(isinstance(one, facts.LegJoined) and one.leg_id == leg_id for one in told)

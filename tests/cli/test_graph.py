@@ -1,0 +1,93 @@
+"""The plan as a picture, and what callers did in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pbx.cli import main
+from pbx.graph.build import build
+from pbx.graph.dot import link_from, to_dot
+from pbx.graph.funnel import Counting
+from pbx.journal.walks import Walked
+from pbx.plan.load import load
+
+CONFIG = Path(__file__).parent.parent.parent / "config"
+DID = "+78005553535"
+
+
+def walked(*steps: tuple[str, str | None], outcome: str, last: str, agent: str = "") -> Walked:
+    return Walked("c", DID, outcome, last, "sales", agent or None, steps)
+
+
+def test_each_call_is_counted_on_the_way_it_took_and_where_it_left() -> None:
+    plan = load(CONFIG)
+    picture = build(plan)
+    counts = Counting(plan, picture).count(
+        [
+            walked(
+                ("welcome", ""),
+                ("welcome", "1"),
+                ("welcome/1", None),
+                outcome="answered",
+                last="welcome/1",
+                agent="ivanov",
+            ),
+            walked(("welcome", "2"), outcome="abandoned_in_menu", last="service"),
+            walked(outcome="abandoned_in_menu", last="welcome"),
+            walked(("gone", None), outcome="abandoned_in_menu", last="gone"),
+        ]
+    )
+
+    took = {(way.source, way.target, way.label): n for way, n in counts.took.items()}
+    assert took == {
+        (f"number={DID}", "welcome", ""): 3,
+        ("welcome", "queue=sales", "1"): 1,
+        ("queue=sales", "team=sales", ""): 1,
+        ("welcome", "service", "2"): 1,
+    }
+    assert counts.reached["welcome"] == 3
+    assert counts.answered["queue=sales"] == 1
+    assert (counts.left["service"], counts.left["welcome"]) == (1, 1)
+    assert counts.share_left("welcome") == pytest.approx(1 / 3)
+    assert counts.unknown == {"gone": 1}
+
+
+def test_every_box_leads_to_its_line() -> None:
+    boxes = build(load(CONFIG)).boxes
+
+    for box in boxes:
+        if box.place is not None and box.box_id.startswith("number="):
+            line = box.place.file.read_text(encoding="utf-8").splitlines()[box.place.line - 1]
+            assert box.title in line
+    assert [box.box_id for box in boxes if box.place is None and "team=" not in box.box_id] == []
+
+
+def test_names_are_text_in_the_drawing(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        "settings: {region: RU, time_zone: UTC, languages: ru}\n"
+        'numbers: {"+78005553535": {entry: {queue: q}, title: \'<B> "\\\\" ]; x\'}}\n'
+        "managers: {m: {name: m}}\n"
+        "queues: {q: {members: m, strategy: linear}}\n",
+        encoding="utf-8",
+    )
+    drawing = to_dot(build(load(plan)), None, link=link_from(None))
+    assert "&lt;B&gt; &quot;" in drawing
+
+
+def test_without_graphviz_it_is_one_line_and_the_other_forms_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    refused = CliRunner().invoke(main, ["graph", str(CONFIG), "--format", "svg"])
+    assert refused.exit_code == 1
+    assert "apt install graphviz" in refused.output
+    assert len(refused.output.strip().splitlines()) == 1
+
+    assert CliRunner().invoke(main, ["graph", str(CONFIG), "--format", "mermaid"]).exit_code == 0
+    shown = CliRunner().invoke(main, ["graph", str(CONFIG), "--json"])
+    assert {"boxes", "ways"} == json.loads(shown.output).keys()

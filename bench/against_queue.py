@@ -156,14 +156,21 @@ async def rates(seconds: float, wanted: Sequence[float]) -> list[Row]:
             calls = round(rate * seconds)
             rows.append(await load(lab, phone, "app_queue", QUEUE_NUMBER, rate, calls, lambda: 0.0))
             _say(rows[-1])
-            await lab.nothing_left(deadline_s=30)
+            await _clear(lab, rows[-1])
             async with engine_process(lab, AGENTS) as pid:
                 rows.append(
                     await load(lab, phone, "voronka", DID[1:], rate, calls, lambda: cpu_s(pid))
                 )
             _say(rows[-1])
-            await lab.nothing_left(deadline_s=30)
+            await _clear(lab, rows[-1])
     return rows
+
+
+async def _clear(lab: AsteriskLab, row: Row) -> None:
+    """Nothing of this load is there in the next."""
+    if row.failed:  # SIPp had its time and went without a BYE
+        await lab.cli("channel request hangup all")
+    await lab.nothing_left(deadline_s=30)
 
 
 async def handoffs() -> list[Handoff]:

@@ -32,6 +32,8 @@ _COMMANDS = {
     "schema": "pbx.cli.schema:schema",
     "simulate": "pbx.cli.simulate:simulate",
     "staff": "pbx.cli.staff:staff",
+    "test": "pbx.cli.plan_test:test",
+    "try": "pbx.cli.try_call:try_call",
     "version": "pbx.cli.version:version",
     "versions": "pbx.cli.diff:versions",
 }

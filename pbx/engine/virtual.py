@@ -16,21 +16,23 @@ from routing.dispatcher import Dispatcher
 
 
 class VirtualWorld:
-    """Plays a script against a plan.  ``on_entry`` takes the journal's entries."""
+    """Plays a script against a plan.  ``on_entry`` takes the journal's entries.  ``switch``: one
+    that plays a script of its own, instead of ``script``."""
 
     def __init__(
         self,
         plan: Plan,
         dispatcher: Dispatcher,
-        script: Script,
+        script: Script | None = None,
         *,
         start: float,
         on_entry: Callable[[Stamped], None],
         id_prefix: str = "",
+        switch: SimulatedSwitch | None = None,
     ) -> None:
         self.clock = VirtualClock(start)
         self.stamps = Stamps(self.clock)
-        self.switch = SimulatedSwitch(script, start=start)
+        self.switch = switch or SimulatedSwitch(script or Script(()), start=start)
         self._on_entry = on_entry
         self._failed: list[str] = []
         self.core = EngineCore(

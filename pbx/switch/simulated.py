@@ -262,9 +262,7 @@ class SimulatedSwitch:
 
     def _ring(self, command: port.Ring) -> None:
         leg_id, address = command.leg_id, command.address
-        acts = self._script.phones.get(address) or (PhoneAct(Reaction.NO_ANSWER),)
-        turn = self._acts_done.get(address, 0)
-        act = acts[min(turn, len(acts) - 1)]
+        act = self._act(address)
         leg = _Leg(
             leg_id, command.call_id, address, act, command.record_as, command.greeting is not None
         )
@@ -274,7 +272,7 @@ class SimulatedSwitch:
         if address in self._in_use:
             self._after(RING_DELAY_S, lambda: self._end_leg(leg_id, Disposition.BUSY, "17 busy"))
             return
-        self._acts_done[address] = turn + 1
+        self._acts_done[address] = self._acts_done.get(address, 0) + 1
         if act.reaction is Reaction.UNREACHABLE:
             self._after(
                 RING_DELAY_S, lambda: self._end_leg(leg_id, Disposition.FAILED, "unreachable")
@@ -296,15 +294,18 @@ class SimulatedSwitch:
                 act.after_s, lambda: self._end_leg(leg_id, Disposition.REJECTED, "21 rejected")
             )
 
+    def _act(self, address: str) -> PhoneAct:
+        """What the phone does with the call that comes to it now."""
+        acts = self._script.phones.get(address) or (PhoneAct(Reaction.NO_ANSWER),)
+        return acts[min(self._acts_done.get(address, 0), len(acts) - 1)]
+
     # Clients who are called back --------------------------------------------------------
 
     def _call_client(self, command: port.CallClient) -> None:
         """The phone at the address is the client's; ``talk_s`` of its act: how long they talk."""
         call_id, address = command.call_id, command.address
-        acts = self._script.phones.get(address) or (PhoneAct(Reaction.NO_ANSWER),)
-        turn = self._acts_done.get(address, 0)
-        self._acts_done[address] = turn + 1
-        act = acts[min(turn, len(acts) - 1)]
+        act = self._act(address)
+        self._acts_done[address] = self._acts_done.get(address, 0) + 1
         self._clients.add(call_id)
         match act.reaction:
             case Reaction.ANSWER if act.after_s < command.ring_time_s:

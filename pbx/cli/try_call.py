@@ -1,0 +1,169 @@
+"""``pbx try``: walk a call through the plan in the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from pbx.plan.model import Plan
+    from pbx.switch.script import PhoneAct
+    from pbx.trial.play import Played, Situation
+    from routing.values import AgentId
+
+T = TypeVar("T")
+
+
+@click.command("try")
+@click.argument("number", metavar="NUMBER")
+@click.option(
+    "--from", "caller", default="", metavar="NUMBER", help="Who calls. Default: withheld."
+)
+@click.option(
+    "--at", metavar="TIME", help="'fri 18:55' (the next) or '2026-12-31 18:55'. Default: now."
+)
+@click.option("--keys", metavar="KEYS,...", help="Pressed at one question each; none is asked for.")
+@click.option("--busy", metavar="MANAGER,...", default="", help="In calls of their own.")
+@click.option("--away", metavar="MANAGER,...", default="", help="Not at work.")
+@click.option("--spoke", metavar="MANAGER", help="Who talked with this caller yesterday.")
+@click.option(
+    "--phone",
+    "phones",
+    multiple=True,
+    metavar="MANAGER=DOES",
+    help="ivanov=busy, 'ivanov=answers after 8s', rejects, 'no answer', unreachable.",
+)
+@click.option("--plan", "path", type=click.Path(path_type=Path), help="Default: $VORONKA_PLAN.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object; asks nothing.")
+def try_call(
+    number: str,
+    caller: str,
+    at: str | None,
+    keys: str | None,
+    busy: str,
+    away: str,
+    spoke: str | None,
+    phones: tuple[str, ...],
+    path: Path | None,
+    json_wanted: bool,
+) -> None:
+    """Walk a call to NUMBER through the plan: what the caller hears, who rings, and why.
+
+    At a terminal you press the keys, hang up, and say what each phone does. With --keys, or where
+    nobody is at a terminal, nothing is asked: a phone of which nothing is said answers after 3 s.
+
+    Example: pbx try +78005553535 --from +79161234567 --at 'fri 18:55' --keys 2,1 --busy kuznetsova
+    """
+    from pbx.numbers import normalise
+    from pbx.plan.load import load
+    from pbx.plan.strategies import installed_strategies
+    from pbx.settings import plan_path
+    from pbx.switch.script import CallerScript
+    from pbx.trial import asking
+    from pbx.trial.cases import keys as read_keys
+    from pbx.trial.play import play
+
+    plan = load(path or plan_path())
+    did = normalise(number, plan.region).e164 or number
+    if did not in plan.numbers:
+        known = ", ".join(plan.numbers)
+        raise click.BadParameter(f"{number} is no number of the plan: {known}", param_hint="NUMBER")
+    situation = _situation(plan, caller, at, busy, away, spoke, phones)
+    pressed = [_read("--keys", read_keys, one) for one in _several(keys)]
+    script = CallerScript("", 0.0, did, caller, tuple(pressed))
+    asks = keys is None and not json_wanted and sys.stdin.isatty()
+    strategies = installed_strategies()
+    if asks:
+        asking.ask_through(plan, situation, script, strategies=strategies)
+        return
+    played = play(plan, situation, script, strategies=strategies)
+    if json_wanted:
+        _print_json(played)
+        return
+    from pbx.cli.output import shown
+    from pbx.trial.story import lines
+
+    for line in lines(plan, played):
+        click.echo(shown(line))
+
+
+def _situation(
+    plan: Plan,
+    caller: str,
+    at: str | None,
+    busy: str,
+    away: str,
+    spoke: str | None,
+    phones: tuple[str, ...],
+) -> Situation:
+    from pbx.cli.options import now_utc
+    from pbx.numbers import normalise
+    from pbx.plan import written
+    from pbx.simulate.read import one_of
+    from pbx.trial.cases import act, moment
+    from pbx.trial.play import Situation
+    from routing.values import AgentId
+
+    zone = written.time_zone(plan.time_zone)
+    known = one_of("manager", plan.routing.agents)
+
+    def agents(option: str, text: str) -> frozenset[AgentId]:
+        return frozenset(AgentId(_read(option, known, one)) for one in _several(text))
+
+    def when(text: str) -> datetime:
+        return moment(text, zone, from_day=today)
+
+    now = now_utc().astimezone(zone)
+    today: date = now.date()
+    does: dict[AgentId, PhoneAct] = {}
+    for one in phones:
+        name, _, what = one.partition("=")
+        does[AgentId(_read("--phone", known, name))] = _read("--phone", act, what)
+    return Situation(
+        at=now if at is None else _read("--at", when, at),
+        busy=agents("--busy", busy),
+        away=agents("--away", away),
+        spoke=(
+            {normalise(caller, plan.region).e164: AgentId(_read("--spoke", known, spoke))}
+            if spoke
+            else {}
+        ),
+        phones=does,
+    )
+
+
+def _several(text: str | None) -> list[str]:
+    return [one.strip() for one in (text or "").split(",")] if text else []
+
+
+def _read(option: str, read: Callable[[str], T], text: str) -> T:
+    from pbx.plan.written import Wrong
+
+    try:
+        return read(text)
+    except Wrong as error:
+        more = f" ({error.hint})" if error.hint else ""
+        raise click.BadParameter(f"{error.message}{more}", param_hint=option) from error
+
+
+def _print_json(played: Played) -> None:
+    from pbx.cli.output import as_json
+    from pbx.trial.expected import heard_names
+
+    content = {
+        "began": played.began,
+        "heard": heard_names(played),
+        "steps": [{"node": node, "pressed": digits} for node, digits in played.steps],
+        "queues": played.queues,
+        "rang": played.rang,
+        "talked": played.talked,
+        "outcome": played.outcome,
+        "voicemail": played.voicemail,
+        "callback": played.callback,
+    }
+    click.echo(as_json(content))

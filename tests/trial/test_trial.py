@@ -1,0 +1,156 @@
+"""``pbx test`` and ``pbx try``: the shipped suite, failures that can be read, hostile files."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+from pathlib import Path
+from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pbx.cli import main
+from pbx.plan.faults import PlanError
+from pbx.plan.load import load
+from pbx.switch.script import CallerScript
+from pbx.trial.asking import ask_through
+from pbx.trial.cases import Case, moment, read_cases
+from pbx.trial.play import Situation
+from routing.strategy import Registry
+
+CONFIG = Path(__file__).parent.parent.parent / "config"
+PLAN = load(CONFIG)
+PLAN_ZONE, DAY = ZoneInfo("Europe/Moscow"), date(2026, 6, 15)
+FREE_LINE = (CONFIG / "tests" / "free-line.yaml").read_text(encoding="utf-8")
+
+
+def asked(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, list(arguments))
+    return result.exit_code, result.output
+
+
+def plan_with(folder: Path, text: str) -> Path:
+    """The shipped plan with other tests."""
+    for file in CONFIG.glob("*.yaml"):
+        (folder / file.name).write_bytes(file.read_bytes())
+    (folder / "tests").mkdir()
+    (folder / "tests" / "one.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_the_shipped_suite_passes_and_takes_every_way_of_the_plan() -> None:
+    code, output = asked("test", str(CONFIG), "--coverage")
+
+    assert "no test" not in output
+    assert "0 failed" in output
+    assert code == 0
+
+
+def test_a_failure_tells_what_was_expected_what_was_and_the_call(tmp_path: Path) -> None:
+    plan_with(
+        tmp_path,
+        "- test: Пётр\n"
+        '  when: {to: "+78005553535", keys: [1]}\n'
+        "  expect: {talked: sidorov, rang: [[ivanov, petrova], sidorov], outcome: voicemail,\n"
+        "    heard: [service], rings_after: {ivanov: 40s}}\n",
+    )
+    junit = tmp_path / "junit.xml"
+
+    code, output = asked("test", str(tmp_path), "--junit", str(junit))
+
+    assert code == 1
+    assert f"FAILED {tmp_path}/tests/one.yaml:1: Пётр" in output
+    assert "rang: expected ivanov + petrova, sidorov\n" in output
+    assert "was      ivanov + petrova + sidorov\n" in output
+    for what in ("talked: expected sidorov", "outcome: expected voicemail", "heard: expected"):
+        assert what in output
+    assert "rings_after ivanov: expected 40 s" in output
+    assert "ring-all rings Иван Иванов, Мария Петрова, Пётр Сидоров" in output
+    failure = ElementTree.parse(junit).getroot().find("testcase/failure")
+    assert failure is not None
+    assert "talked" in failure.attrib["message"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("- test: a\n  when: {to: '+78005553535'}\n  expekt: {}\n", r"one.yaml:3:3: .*\"expekt\""),
+        ("- when: {to: '+78005553536'}\n  expect: {}\n", r"one.yaml:1:14: to: \"\+78005553536\""),
+        ("- test: a\n  given: {busy: [ivanof]}\n", r"2:18: busy: unknown manager \"ivanof\""),
+        ("- test: a\n  given: {at: fry 18:55}\n", r"2:15: at: \"fry\" is no day"),
+        ("- test: a\n  given: {phones: {ivanov: sleeps}}\n", r"2:28: phones: \"sleeps\""),
+        ("- test: a\n  when: {keys: [ab]}\n", r"2:17: keys: \"ab\" can't be pressed"),
+        ("test: a\n", r"1:1: expected a list of tests"),
+    ],
+)
+def test_mistakes_have_their_place(tmp_path: Path, text: str, told: str) -> None:
+    code, output = asked("test", str(plan_with(tmp_path, text)))
+
+    assert code == 1
+    assert re.search(told, output), output
+
+
+@given(st.data())
+def test_any_text_is_cases_or_located_errors(data: st.DataObject) -> None:
+    lines = FREE_LINE.splitlines(keepends=True)
+    at = data.draw(st.integers(0, len(lines) - 1))
+    new = data.draw(st.text(st.sampled_from("-: {}[]\"'a1\n\x00й,*&!"), max_size=12))
+    column = data.draw(st.integers(0, len(lines[at])))
+    lines[at] = lines[at][:column] + new + lines[at][column:]
+
+    found = read_text_cases("".join(lines))
+
+    if isinstance(found, PlanError):
+        assert all(fault.line for fault in found.faults)
+    else:
+        assert all(isinstance(one, Case) for one in found)
+
+
+def read_text_cases(text: str) -> list[Case] | PlanError:
+    class Written(type(Path())):  # type: ignore[misc]
+        """A file that holds ``text``."""
+
+        def read_bytes(self) -> bytes:
+            return text.encode()
+
+    try:
+        return read_cases(Written("drawn.yaml"), PLAN)
+    except PlanError as error:
+        return error
+
+
+def test_a_call_is_told_with_every_why_and_as_json() -> None:
+    words = ("try", "+78005553535", "--plan", str(CONFIG), "--at", "fri 18:55", "--keys", "2,1")
+    code, output = asked(*words, "--busy", "kuznetsova", "--from", "8 916 123-45-67")
+
+    assert code == 0
+    assert "Left out: Ольга Кузнецова: busy; Елена Волкова: skill" in output
+    assert "talks with Алексей Смирнов" in output
+    assert "the end: answered" in output
+
+    code, output = asked(*words, "--json", "--phone", "kuznetsova=rejects after 2s")
+    told = json.loads(output)
+    assert told["talked"] == ["smirnov"]
+    assert [one["agent_id"] for one in told["rang"]] == ["kuznetsova", "smirnov"]
+
+
+def test_a_person_presses_the_keys_and_is_the_phones() -> None:
+    situation = Situation(moment("2026-06-17 11:00", PLAN_ZONE, from_day=DAY))
+    script = CallerScript("", 0.0, "+78005553535", "+79161234567")
+    with CliRunner().isolation(input="1\nbusy\nflies\nanswers after 4s\nrejects\n") as streams:
+        ask_through(PLAN, situation, script, strategies=Registry.builtin())
+        output = streams[0].getvalue().decode()
+
+    assert '"flies" is nothing that a phone does' in output
+    assert "Иван Иванов's phone: busy" in output
+    assert "Пётр Сидоров's phone: rejected" in output
+    assert "talks with Мария Петрова" in output
+
+    with CliRunner().isolation(input="h\n") as streams:
+        ask_through(PLAN, situation, script, strategies=Registry.builtin())
+        assert "the end: abandoned_in_menu" in streams[0].getvalue().decode()

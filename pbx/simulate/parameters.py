@@ -12,13 +12,12 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 from pbx.plan import written
-from pbx.plan.faults import Fault, PlanError
 from pbx.plan.model import Plan
-from pbx.plan.source import Faults, NodeBudget, Scalar, read_text
+from pbx.plan.source import Faults, Scalar
 from pbx.plan.written import Wrong
 from pbx.simulate.callers import Burst, Demand, Rate, Redial, Stream, Target
 from pbx.simulate.draws import NEVER, Draw, Empirical, Exponential, Fixed, LogNormal
-from pbx.simulate.read import Section, number, one_of, percent
+from pbx.simulate.read import Section, nothing, number, one_of, percent, read_file
 from pbx.simulate.world import Manners, Setting, Stage
 from routing.values import Seconds
 
@@ -50,19 +49,9 @@ def parameters(
 ) -> Setting:
     """What a file says, or the defaults.  Raises PlanError with every mistake."""
     faults = Faults()
-    if path is None:
-        node = None
-    else:
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            reason = error.strerror or "unknown error"
-            raise PlanError([Fault(path, 0, 0, f"can't be read: {reason}")]) from error
-        node = read_text(path, data, faults, NodeBudget())
-        faults.stop()
-    if node is None or (isinstance(node, Scalar) and node.value is None):
-        node = read_text(Path("defaults"), b"{}", faults, NodeBudget())
-    assert node is not None, "an empty mapping can be read"
+    node = None if path is None else read_file(path, faults)
+    if node is None:
+        node = nothing(faults)
     setting = _Reader(plan, faults, today, history).read(Section(node, faults, "the file"))
     faults.stop()
     return setting

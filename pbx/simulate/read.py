@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TypeVar
 
-from pbx.plan.faults import did_you_mean, known_names, quoted
-from pbx.plan.source import Faults, Listing, Mapping, Node, Scalar
+from pbx.plan.faults import Fault, PlanError, did_you_mean, known_names, quoted
+from pbx.plan.source import Faults, Listing, Mapping, Node, NodeBudget, Scalar, read_text
 from pbx.plan.written import Wrong
 
 T = TypeVar("T")
@@ -41,6 +42,25 @@ def one_of(what: str, names: Iterable[str]) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def read_file(path: Path, faults: Faults) -> Node | None:
+    """What a file holds; None for nothing.  Raises PlanError: it can't be read, or is no YAML."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or "unknown error"
+        raise PlanError([Fault(path, 0, 0, f"can't be read: {reason}")]) from error
+    node = read_text(path, data, faults, NodeBudget())
+    faults.stop()
+    return None if isinstance(node, Scalar) and node.value is None else node
+
+
+def nothing(faults: Faults) -> Node:
+    """Keys and values of which there are none: every default holds."""
+    node = read_text(Path("defaults"), b"{}", faults, NodeBudget())
+    assert node is not None, "an empty mapping can be read"
+    return node
 
 
 class Section:

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 
 from pbx.numbers import normalise
 from pbx.plan import written
-from pbx.plan.faults import Fault, PlanError, did_you_mean, known_names, quoted
+from pbx.plan.faults import did_you_mean, known_names, quoted
 from pbx.plan.model import Plan
-from pbx.plan.source import Faults, Listing, Mapping, Node, NodeBudget, Scalar, read_text
+from pbx.plan.source import Faults, Listing, Mapping, Node, Scalar
 from pbx.plan.written import Wrong
-from pbx.simulate.read import Section, one_of
+from pbx.simulate.read import Section, nothing, one_of, read_file
 from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction
 from pbx.trial.expected import NOBODY, Expected
 from pbx.trial.play import ANSWERS, Situation
@@ -86,14 +86,8 @@ def act(text: str) -> PhoneAct:
 def read_cases(path: Path, plan: Plan) -> list[Case]:
     """All tests of a file.  Raises PlanError with every mistake."""
     faults = Faults()
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or "unknown error"
-        raise PlanError([Fault(path, 0, 0, f"can't be read: {reason}")]) from error
-    node = read_text(path, data, faults, NodeBudget())
-    faults.stop()
-    if node is None or (isinstance(node, Scalar) and node.value is None):
+    node = read_file(path, faults)
+    if node is None:
         return []
     cases = _Reader(plan, faults).all(node)
     faults.stop()
@@ -118,7 +112,7 @@ class _Reader:
         name = root.value("test", str, "")
         if not name and isinstance(root.node, Mapping):
             root.wrong(root.node, "a test without a name", "write test: what it is about")
-        empty = self._empty()
+        empty = Section(nothing(self._faults), self._faults, "nothing")
         given = root.section("given") or empty
         when = root.section("when")
         if when is None:
@@ -135,11 +129,6 @@ class _Reader:
         mark = root.node.mark
         place = f"{mark.fault('').file_name}:{mark.fault('').line}"
         return Case(name, place, situation, caller, expected)
-
-    def _empty(self) -> Section:
-        node = read_text(Path("nothing"), b"{}", self._faults, NodeBudget())
-        assert node is not None, "an empty mapping can be read"
-        return Section(node, self._faults, "nothing")
 
     def _given(self, section: Section) -> Situation:
         def read(text: str) -> datetime:

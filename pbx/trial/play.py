@@ -12,6 +12,7 @@ from ivr.nodes import Prompt
 from pbx.engine.virtual import VirtualWorld
 from pbx.journal import port as journal
 from pbx.journal.port import Stamped
+from pbx.journal.walks import WHILE_WAITING
 from pbx.plan.model import Plan
 from pbx.switch import port
 from pbx.switch.script import CallerScript, PhoneAct, Reaction, Script
@@ -26,8 +27,6 @@ LONGEST_S = 7200.0
 """A call that has not ended by then is left as it stands, seconds."""
 TALKED_AGO_S = 86_400.0
 """How long ago the talks of ``Situation.spoke`` were, seconds."""
-WHILE_WAITING = ("announcement", "estimate")
-"""Steps that tell what a waiting caller heard, not where they went."""
 LEAD_S = 30.0
 """By so much ``Situation.others`` come before the caller, seconds."""
 ANSWERS = PhoneAct(Reaction.ANSWER, 3.0, 60.0)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from ivr.nodes import Prompt
 from pbx.journal import port as journal
+from pbx.journal.walks import WHILE_WAITING
 from pbx.plan.model import Plan
-from pbx.trial.play import WHILE_WAITING, Heard, Played
+from pbx.trial.play import Heard, Played
 from routing import facts
 from routing.values import AgentId
 

@@ -1,0 +1,1 @@
+"""The pages and the API: for browsers and for the CRM."""

@@ -156,6 +156,11 @@ class Callers:
         caller.talk_bridge = bridge
         caller.leaving = False
         caller.client = None
+        if caller.going:
+            # Pulled into the talk in the moment of hanging up: Asterisk then forgets the hang-up,
+            # and the manager would hear silence until they give up.
+            self.hang_up(caller)
+            return
         if caller.limited:
             # The dialplan has lifted the limit when it joined them, but we may have set it again
             # in that very moment.

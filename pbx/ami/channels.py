@@ -70,6 +70,7 @@ class CallerChannel:
     ``waits``: the last command, where it was to wait.
     ``stranger``: talks since a time before us, and the engine does not know the call.
     ``client``: of whom we call, until they talk.
+    ``going``: they have hung up, and Asterisk is about to end the channel.
     """
 
     call_id: CallId
@@ -98,6 +99,7 @@ class CallerChannel:
     waits: port.Hold | None = None
     stranger: bool = False
     client: ClientCall | None = None
+    going: bool = False
 
     @property
     def being_made(self) -> bool:

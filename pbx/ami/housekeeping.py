@@ -87,6 +87,8 @@ class HouseKeeping:
             if bridge and not leg.joined and bridge_of.get(leg.call_id) == bridge:
                 yield "bridged"
         elif caller := channels.callers.get(CallId(unique_id)):
+            if caller.going:
+                yield "going"
             if not caller.stranger and not caller.released:
                 yield from _of_caller(caller, one, technology.get(bridge, ""))
         elif not self._is_known_otherwise(unique_id, one):
@@ -114,6 +116,8 @@ class HouseKeeping:
             if leg is not None:
                 reconcile.bridged(channels, {**one, "Uniqueid": leg.call_id}, technology)
             reconcile.bridged(channels, one, technology)
+        elif what == "going":
+            channels.hang_up_stray(one.get("Channel", ""))
         elif caller is not None:
             reconcile.resume(channels, caller, one)
 

@@ -87,6 +87,7 @@ class Channels:
             "Newchannel": self._new_channel,
             "Newstate": self._new_state,
             "Hangup": self._hangup,
+            "HangupRequest": self._hangs_up,
             "BridgeEnter": self._bridge_enter,
             "BridgeLeave": self._bridge_leave,
             "AttendedTransfer": self._handed_over,
@@ -197,6 +198,11 @@ class Channels:
             self.ringing.key(leg, event)
         else:
             self.leading.key(event)
+
+    def _hangs_up(self, event: Headers) -> None:
+        """The other side of a channel has hung up: Hangup follows when Asterisk has ended it."""
+        if caller := self.callers.get(CallId(event["Uniqueid"])):
+            caller.going = True
 
     def _hangup(self, event: Headers) -> None:
         unique_id = event["Uniqueid"]
@@ -345,9 +351,9 @@ class Channels:
             caller.held = False
             caller.holding_bridge = caller.talk_bridge = ""
 
-    def hang_up_stray(self, unique_id: str) -> None:
-        """End a leg that no engine waits for any more."""
-        self._act("Hangup", (("Channel", unique_id), ("Cause", "16")))
+    def hang_up_stray(self, channel: str) -> None:
+        """End a channel (its name or Uniqueid) that nobody waits for any more."""
+        self._act("Hangup", (("Channel", channel), ("Cause", "16")))
 
     def tell_up(self) -> None:
         """All is re-read."""

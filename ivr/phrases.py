@@ -132,9 +132,9 @@ CALLBACK_WAITING = Prompt(
 CALLBACK_GREETING = Prompt(
     PromptKind.TEXT,
     "callback.greeting",
-    {"ru": "Обратный звонок. Соединяем с клиентом.", "en": "Callback. Calling the client."},
+    {"ru": "Обратный звонок. Номер:", "en": "Callback. Number:"},
 )
-"""What a manager hears who picks up for a callback."""
+"""What a manager hears who picks up for a callback; the client's number follows."""
 
 
 def digits(number: str) -> tuple[Prompt, ...]:

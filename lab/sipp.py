@@ -428,9 +428,8 @@ def _calling_side(dialling: Dialling, folder: Path, *, load: bool, length_ms: in
         text += f'<recv response="{status}" optional="true" next="refused"{timer}/>\n'
     if interactive:
         text += f'<recv request="MESSAGE" optional="true" next="give_up"{timer}/>\n'
-    text += f'<recv response="200"{timer}>'
-    text += _action(_find("<(sip:[^>]*)>", "Contact", "x,remote"), _find(" *(.*)", "To", "x,to"))
-    text += "</recv>\n"
+    answer = _action(_find("<(sip:[^>]*)>", "Contact", "x,remote"), _find(" *(.*)", "To", "x,to"))
+    text += f'<recv response="200"{timer}>{answer}</recv>\n'
 
     def request(method: str, cseq: int) -> str:
         return _send(
@@ -475,13 +474,17 @@ def _calling_side(dialling: Dialling, folder: Path, *, load: bool, length_ms: in
             f"CSeq: 1 CANCEL\nMax-Forwards: 70\n{_EMPTY}",
             'retrans="500"',
         )
-        + '<recv response="200"/>\n'
+        # Our CANCEL may cross the answer: then the INVITE's 200 stands before or after the CANCEL's
+        # own, and only it has a Contact.  A CANCEL that came too late gets 481.
         + '<recv response="180" optional="true"/>\n'
-        # The answer crossed our CANCEL: take it and hang up at once.
-        + '<recv response="200" optional="true" next="glare">'
-        + _action(_find("<(sip:[^>]*)>", "Contact", "x,remote"), _find(" *(.*)", "To", "x,to"))
-        + "</recv>\n"
+        + '<recv response="481" optional="true" next="late"/>\n'
+        + f'<recv response="200">{answer}</recv>\n'
+        + '<recv response="180" optional="true"/>\n'
+        + f'<recv response="200" optional="true" next="glare">{answer}</recv>\n'
+        + '<recv response="481" optional="true" next="glare"/>\n'
         + '<recv response="487" next="refused"/>\n'
+        + '<label id="late"/>\n'
+        + f'<recv response="200">{answer}</recv>\n'
         + '<label id="glare"/>\n'
         + request("ACK", 1)
         + _jump("hang_up")

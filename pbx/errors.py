@@ -14,7 +14,8 @@
     ├── UnsafeValue        a value that must not reach the switch (control characters)
     ├── JournalError       the log's database
     ├── ReportError        a question that can't be answered: no such slice, no such measure
-    └── FunnelError        an event or a file of events that can't be taken
+    ├── FunnelError        an event or a file of events that can't be taken
+    └── WebhookError       a message to another program that can't be sent again
 """
 
 from __future__ import annotations
@@ -66,3 +67,7 @@ class ReportError(PbxError):
 
 class FunnelError(PbxError):
     """An event of the funnel can't be taken."""
+
+
+class WebhookError(PbxError):
+    """A message to another program can't be sent again."""

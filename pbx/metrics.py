@@ -108,8 +108,8 @@ class Backlog(Protocol):
         """How it stands."""
 
 
-class MissedStats(Protocol):
-    """What is told of the webhook."""
+class TargetStats(Protocol):
+    """What is told of a target of webhooks; the counts are since the start."""
 
     @property
     def waiting(self) -> int:
@@ -117,15 +117,26 @@ class MissedStats(Protocol):
 
     @property
     def delivered(self) -> int:
-        """Messages that arrived, since the start."""
+        """Messages that arrived."""
 
     @property
-    def attempts_failed(self) -> int:
-        """Attempts that failed, since the start."""
+    def failed(self) -> int:
+        """Attempts that failed."""
 
     @property
-    def given_up(self) -> int:
-        """Messages dropped, since the start."""
+    def dead(self) -> int:
+        """Messages given up."""
+
+
+class Deliveries(Protocol):
+    """What the gauges ask of the outbox when they are scraped."""
+
+    def ages(self) -> Mapping[str, float]:
+        """For each target the age of its oldest message that has not arrived, seconds."""
+
+    @property
+    def stats(self) -> Mapping[str, TargetStats]:
+        """By target."""
 
 
 class MissedCalls(Protocol):
@@ -133,10 +144,6 @@ class MissedCalls(Protocol):
 
     def open_tasks(self) -> Mapping[str, tuple[int, float]]:
         """For each queue ("" for none) the open tasks and the oldest one's age, seconds."""
-
-    @property
-    def stats(self) -> MissedStats:
-        """The webhook."""
 
 
 class Metrics:
@@ -250,6 +257,10 @@ class Metrics:
     def missed_source(self, missed: MissedCalls) -> None:
         """Ask this for missed calls that nobody has called back."""
         self._live.missed = missed
+
+    def webhooks_source(self, deliveries: Deliveries) -> None:
+        """Ask this for what other programs have not been told yet."""
+        self._live.webhooks = deliveries
 
     def callbacks_source(self, ages: Callable[[], Mapping[QueueId, tuple[int, float]]]) -> None:
         """Ask this for each queue's open callbacks: how many, and the oldest one's age, seconds."""
@@ -381,6 +392,7 @@ class _Live(Collector):
         self.queues: tuple[QueueId, ...] = ()
         self.backlog: Backlog | None = None
         self.missed: MissedCalls | None = None
+        self.webhooks: Deliveries | None = None
         self.callbacks: Callable[[], Mapping[QueueId, tuple[int, float]]] | None = None
         self.failures: dict[str, Callable[[], int]] = {}
 
@@ -391,6 +403,8 @@ class _Live(Collector):
             yield from self._journal(self.backlog.stats())
         if self.missed is not None:
             yield from self._missed(self.missed)
+        if self.webhooks is not None:
+            yield from _webhooks(self.webhooks)
         if self.callbacks is not None:
             yield from self._callbacks(self.callbacks())
         failures = CounterMetricFamily(
@@ -452,10 +466,21 @@ class _Live(Collector):
             ages.add_metric([label], age_s)
         yield tasks
         yield ages
-        stats, name = source.stats, "voronka_webhook"
-        yield GaugeMetricFamily(f"{name}_waiting_messages", "Messages to send.", stats.waiting)
-        yield CounterMetricFamily(f"{name}_delivered", "Messages that arrived.", stats.delivered)
-        yield CounterMetricFamily(
-            f"{name}_failed_attempts", "Attempts that failed.", stats.attempts_failed
-        )
-        yield CounterMetricFamily(f"{name}_given_up", "Messages dropped.", stats.given_up)
+
+
+def _webhooks(source: Deliveries) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
+    name, ages, labels = "voronka_webhook", source.ages(), ["target"]
+    waiting = GaugeMetricFamily(f"{name}_waiting_messages", "Messages to send.", labels=labels)
+    oldest = GaugeMetricFamily(
+        f"{name}_oldest_seconds", "How long the oldest of them waits.", labels=labels
+    )
+    arrived = CounterMetricFamily(f"{name}_delivered", "Messages that arrived.", labels=labels)
+    failed = CounterMetricFamily(f"{name}_failed_attempts", "Failed attempts.", labels=labels)
+    dead = CounterMetricFamily(f"{name}_given_up", "Messages given up.", labels=labels)
+    for target, stats in source.stats.items():
+        waiting.add_metric([target], stats.waiting)
+        oldest.add_metric([target], ages.get(target, 0.0))
+        arrived.add_metric([target], stats.delivered)
+        failed.add_metric([target], stats.failed)
+        dead.add_metric([target], stats.dead)
+    yield from (waiting, oldest, arrived, failed, dead)

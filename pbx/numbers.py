@@ -103,6 +103,12 @@ def normalise(raw: str, region: str) -> CallerNumber:
     )
 
 
+def spoken(number: str, region: str) -> str:
+    """A number (E.164) as it is said to people in ``region``: as one dials it there."""
+    known = normalise(number, region)
+    return known.national if known.region_code == region and known.national else number
+
+
 def may_call(number: str, allowed_prefixes: Iterable[str]) -> bool:
     """``number`` is E.164 and begins with one of these prefixes (with +)."""
     return _E164.fullmatch(number) is not None and any(

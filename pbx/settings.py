@@ -5,7 +5,6 @@ A plan never holds any of this: it may be read by anyone who edits menus.
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import os
 from collections.abc import Mapping
@@ -13,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pbx.errors import SettingsError
-from pbx.missed.target import Target, check_url
+from pbx.webhooks.target import Target, check_url
+from pbx.webhooks.targets import read_targets, signing_key
 
 MIN_SECRET = 12
 """Shortest AMI secret accepted: the AMI user can run dialplan, which is as good as a shell."""
-MIN_SIGNING_SECRET = 24
-"""Shortest secret for signing, bytes: what Standard Webhooks asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class Settings:
     state_dir: Path
     log_format: str
     log_level: str
-    missed_webhook: Target | None
+    webhooks: tuple[Target, ...]
 
     def __repr__(self) -> str:
         """Without the secret: a traceback or a log line may show it."""
@@ -80,7 +78,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         state_dir=state,
         log_format=_one_of(env, "VORONKA_LOG", ("json", "console"), "json"),
         log_level=_one_of(env, "VORONKA_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"),
-        missed_webhook=_webhook(env, "VORONKA_MISSED_WEBHOOK"),
+        webhooks=_webhooks(env, messages),
     )
 
 
@@ -125,6 +123,14 @@ def _ami_secret(env: Mapping[str, str]) -> str:
     return secret
 
 
+def _webhooks(env: Mapping[str, str], messages: Path) -> tuple[Target, ...]:
+    """That of missed calls alone, and those of the file."""
+    missed = _webhook(env, "VORONKA_MISSED_WEBHOOK")
+    file = env.get("VORONKA_WEBHOOKS_FILE", "")
+    others = read_targets(Path(file), messages) if file else ()
+    return (*((missed,) if missed else ()), *others)
+
+
 def _webhook(env: Mapping[str, str], name: str) -> Target | None:
     """None when there is none.  The URL is read like a secret: it may hold a token."""
     url = read_secret(env, name)
@@ -138,21 +144,10 @@ def _webhook(env: Mapping[str, str], name: str) -> Target | None:
     secret = read_secret(env, f"{name}_SECRET")
     if not secret:
         raise SettingsError(f"{name}_SECRET or {name}_SECRET_FILE is not set")
-    key = _signing_key(f"{name}_SECRET", secret)
-    if len(key) < MIN_SIGNING_SECRET:
-        raise SettingsError(f"{name}_SECRET is shorter than {MIN_SIGNING_SECRET} bytes")
-    return Target(checked, key)
-
-
-def _signing_key(name: str, secret: str) -> bytes:
-    """``whsec_`` and base64, as Standard Webhooks writes it; any other text is taken as it is."""
-    encoded = secret.removeprefix("whsec_")
-    if encoded == secret:
-        return secret.encode()
     try:
-        return base64.b64decode(encoded, validate=True)
-    except ValueError:
-        raise SettingsError(f"{name}: what follows whsec_ is not base64") from None
+        return Target(checked, signing_key(secret))
+    except ValueError as error:
+        raise SettingsError(f"{name}_SECRET: {error}") from None
 
 
 def _ami_host(env: Mapping[str, str], tls_ca: Path | None) -> str:

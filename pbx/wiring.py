@@ -10,8 +10,6 @@ import secrets
 import ssl
 import time
 from collections.abc import Mapping
-from datetime import timedelta
-from functools import partial
 
 import structlog
 from aiohttp import web
@@ -19,16 +17,15 @@ from prometheus_client import CollectorRegistry
 
 from pbx.ami.switch import AmiSettings, AsteriskSwitch
 from pbx.ami.translate import MessageFolder
-from pbx.control import ControlServer
+from pbx.clicking import answer_click
+from pbx.control import ControlServer, Request
 from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
-from pbx.engine.outside import HOUR_S
 from pbx.engine.tuning import tune
 from pbx.errors import ControlError, SettingsError, SwitchLost
 from pbx.http import start_http
 from pbx.journal.database import open_for_reading, open_for_writing
 from pbx.journal.port import Stamped
-from pbx.journal.recall import open_callbacks, open_waits, recall, recall_outside
 from pbx.journal.writer import SqlJournal
 from pbx.logs import set_up_logs
 from pbx.metrics import Metrics
@@ -45,6 +42,9 @@ from pbx.records.absence import Absence, CdrFile
 from pbx.reload import Began, LivePlan, first_plan
 from pbx.reports.book import FactBook
 from pbx.settings import Settings
+from pbx.taking_over import take_over
+from pbx.webhooks.book import EventBook
+from pbx.webhooks.service import DeliveryService
 from routing.dispatcher import Dispatcher
 from routing.strategy import Registry
 
@@ -52,8 +52,6 @@ _log = structlog.get_logger(__name__)
 
 CLOSE_S = 10.0
 """Longest wait for the log to be written at the end, seconds."""
-TALKS_REMEMBERED = timedelta(days=90)
-"""How far back the last manager of a number is looked up."""
 
 
 class Service:
@@ -74,6 +72,7 @@ class Service:
         clock: SystemClock,
         missed: MissedService,
         book: MissedBook,
+        deliveries: DeliveryService,
     ) -> None:
         self._settings = settings
         self._strategies = strategies
@@ -85,7 +84,9 @@ class Service:
         self._prefix = prefix
         self._clock = clock
         self._missed = missed
+        missed.settle = self._settle_callbacks
         self._book = book
+        self._deliveries = deliveries
         self._engine: EngineLoop | None = None
         self._absence: Absence | None = None
         self._house: list[asyncio.Task[None]] = []
@@ -100,7 +101,7 @@ class Service:
             utc_now=lambda: clock.utc(clock.now()),
             watcher=metrics,
         )
-        self._control = ControlServer(settings.state_dir, self.live.answer)
+        self._control = ControlServer(settings.state_dir, self._answer)
         self._http: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -122,6 +123,7 @@ class Service:
         # The callers who are still there have been found; now the log is to know it, too.
         await asyncio.to_thread(self._journal.flush, CLOSE_S)
         self._missed.start()
+        self._deliveries.start()
         self._house = [
             await self._look_back(engine),
             asyncio.create_task(
@@ -160,6 +162,16 @@ class Service:
         if self._absence is not None:
             self._absence.replace_plan(plan)
 
+    async def _answer(self, request: Request, author: str) -> dict[str, object]:
+        """What is asked through the control socket."""
+        if request.get("command") == "click":
+            return await answer_click(self._engine, request, author)
+        return await self.live.answer(request, author)
+
+    def _settle_callbacks(self, results: Mapping[str, str]) -> None:
+        if self._engine is not None:
+            self._engine.settle_callbacks(results)
+
     def _watch_queues(self, dispatcher: Dispatcher, plan: Plan) -> None:
         self._metrics.distribution_source(dispatcher, tuple(plan.routing.queues))
 
@@ -179,38 +191,15 @@ class Service:
     async def _make_engine(self) -> EngineLoop:
         """The engine, with what the log tells of the time before."""
         plan, journal, clock = self.live.plan, self._journal, self._clock
-        now = clock.utc(clock.now())
-        waits = await asyncio.to_thread(open_waits, journal.engine)
-        to_call_back = await asyncio.to_thread(open_callbacks, journal.engine)
-        closed = await asyncio.to_thread(journal.close_open_calls, now)
-        if closed:
-            _log.warning("open_calls_closed", calls=closed)
-        await asyncio.to_thread(FactBook().catch_up, journal.engine, now)
-        memory = await asyncio.to_thread(
-            partial(
-                recall,
-                journal.engine,
-                queues=tuple(plan.routing.queues),
-                day_began=now.replace(hour=0, minute=0, second=0, microsecond=0),
-                talks_since=now - TALKS_REMEMBERED,
-            )
-        )
+        known = await asyncio.to_thread(take_over, journal, plan, clock.utc(clock.now()))
         dispatcher = Dispatcher(
             plan.routing,
             strategies=self._strategies,
             rng=random.Random(int.from_bytes(os.urandom(8))),
-            memory=memory,
+            memory=known.memory,
             id_prefix=self._prefix,
         )
         self._watch_queues(dispatcher, plan)
-        called = await asyncio.to_thread(
-            partial(
-                recall_outside,
-                journal.engine,
-                devices=plan.outside_devices,
-                since=now - timedelta(seconds=HOUR_S),
-            )
-        )
         engine = EngineLoop(
             plan,
             dispatcher,
@@ -219,9 +208,11 @@ class Service:
             clock,
             watcher=self._metrics,
             id_prefix=self._prefix,
-            open_waits=waits,
-            open_callbacks=to_call_back,
+            open_waits=known.waits,
+            open_callbacks=known.callbacks,
+            open_talks=known.talks,
         )
+        engine.core.rates.recall(known.served)
         callbacks = engine.core.callbacks
         self._metrics.callbacks_source(
             lambda: {
@@ -230,7 +221,7 @@ class Service:
             }
         )
         # A restart gives nobody a new hour's worth of calls.
-        engine.core.outside_calls.remember((at.timestamp(), agent_id) for at, agent_id in called)
+        engine.core.outside_calls.remember(known.outside_calls)
         return engine
 
     async def _look_back(self, engine: EngineLoop) -> asyncio.Task[None]:
@@ -311,6 +302,7 @@ class Service:
             else:
                 await self._switch.stop()
         await self._missed.stop()
+        await self._deliveries.stop()
         await asyncio.to_thread(self._journal.close, CLOSE_S)
         self._prompts.close()
         if self._http is not None:
@@ -333,9 +325,13 @@ async def build(settings: Settings) -> Service:
     metrics = Metrics(registry)
     metrics.known_numbers(plan.numbers)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
-    book = MissedBook(owner_rule(plan.routing), tell=settings.missed_webhook is not None)
+    subscriptions = {one.name: one.events for one in settings.webhooks}
+    book = MissedBook(owner_rule(plan.routing), subscriptions)
+    events = EventBook(subscriptions)
     journal = SqlJournal(
-        settings.database, spool=settings.state_dir / "spool.jsonl", followers=[book, FactBook()]
+        settings.database,
+        spool=settings.state_dir / "spool.jsonl",
+        followers=[events, book, FactBook()],
     )
     await asyncio.to_thread(journal.start)
     metrics.journal_source(journal)
@@ -349,10 +345,18 @@ async def build(settings: Settings) -> Service:
         book,
         read=await asyncio.to_thread(open_for_reading, settings.database),
         write=open_for_writing(settings.database),
-        target=settings.missed_webhook,
         utc_now=lambda: clock.utc(clock.now()),
     )
     metrics.missed_source(missed)
+    deliveries = DeliveryService(
+        events,
+        settings.webhooks,
+        read=await asyncio.to_thread(open_for_reading, settings.database),
+        write=open_for_writing(settings.database),
+        utc_now=lambda: clock.utc(clock.now()),
+        rng=random.Random(int.from_bytes(os.urandom(8))),
+    )
+    metrics.webhooks_source(deliveries)
     switch = AsteriskSwitch(
         AmiSettings(
             settings.ami_host,
@@ -384,6 +388,7 @@ async def build(settings: Settings) -> Service:
         clock,
         missed,
         book,
+        deliveries,
     )
     keeping = switch.housekeeping
     metrics.failures_source(

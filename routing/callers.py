@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from routing import commands, events, facts
 from routing.choosing import Choosing
 from routing.floor import Floor
 from routing.legs import JOIN_GRACE_S
+from routing.memory import Dropped
 from routing.offer import Call
 from routing.plan import Queue
 from routing.values import CallId, Disposition, QueueId, ReturnReason, Seconds
 from routing.waiting import Waiting
 from routing.waiting_line import OldPlaces
+
+CLICK = "click"
+"""In the place of the strategy of a call that the agent asked for."""
+LEFT = "left"
+"""Why the wait of who hung up is over."""
 
 
 class Callers:
@@ -23,6 +31,18 @@ class Callers:
         self._ringing = choosing.ringing
         self._arrivals = 0
         self._old_places = OldPlaces()
+
+    def remember(self, waits: Iterable[Dropped]) -> None:
+        """Waits of before our time, in order: who hung up in one keeps the place."""
+        for wait in waits:
+            members = self._floor.members.get(wait.queue_id)
+            if members is None:
+                continue
+            within_s = members.queue.returning_s
+            kept = self._old_places.take(wait.queue_id, wait.number, wait.began_at, within_s)
+            if wait.reason == LEFT:
+                since = min(wait.began_at, kept)
+                self._old_places.keep(wait.queue_id, wait.number, since, wait.ended_at)
 
     def queued(self, event: events.CallerQueued) -> None:
         """A caller comes into a queue, or can't."""
@@ -109,13 +129,25 @@ class Callers:
             return
         call = self._new_call(event.call_id, None, event.number, self._floor.now)
         call.direct_to = agent.agent_id
+        call.join_within_s = event.join_within_s
+        how = "extension" if event.join_within_s is None else CLICK
         offer = self._ringing.new_offer(call, direct=True, all_free=False)
         self._floor.tell(
             facts.OfferMade(
-                offer.offer_id, call.call_id, None, "extension", (agent.agent_id,), (), "asked for"
+                offer.offer_id, call.call_id, None, how, (agent.agent_id,), (), "asked for"
             )
         )
         self._ringing.add_part(offer, agent, event.ring_time_s)
+
+    def talk_found(self, event: events.TalkFound) -> None:
+        """Somebody of us talks with a caller since before our time."""
+        agent = self._floor.agents.get(event.agent_id)
+        known = event.call_id in self._floor.calls or event.leg_id in self._floor.legs
+        if agent is None or known:
+            self._floor.irregular("a talk found that is known, or of an unknown agent")
+            return
+        call = self._new_call(event.call_id, event.queue_id, event.number, self._floor.now)
+        self._ringing.take_over(call, agent, event)
 
     def left(self, call_id: CallId, reason: str) -> None:
         """The caller has hung up ("left"), or left the line by a key."""
@@ -128,7 +160,7 @@ class Callers:
             self._ringing.devices.caller_gone(call.joined)
             return  # the talk's end is the leg's
         self._gone(call, reason)
-        if reason == "left" and call.queue_id is not None:
+        if reason == LEFT and call.queue_id is not None:
             self._old_places.keep(call.queue_id, call.number, call.place_since, self._floor.now)
 
     def _gone(self, call: Call, reason: str) -> None:

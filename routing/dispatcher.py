@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from routing import commands, events, facts
 from routing.agents import WorkingAgent
 from routing.attendance import Attendance
-from routing.callers import Callers
+from routing.callers import LEFT, Callers
 from routing.choosing import Choosing
 from routing.floor import Floor
 from routing.memory import Memory
@@ -38,6 +38,19 @@ class Step:
 
     commands: tuple[commands.Command, ...]
     facts: tuple[facts.Fact, ...]
+
+    @property
+    def hands_off(self) -> bool:
+        """An agent became free and is rung for the next caller in the same breath."""
+        freed = {
+            fact.agent_id
+            for fact in self.facts
+            if isinstance(fact, facts.AgentChanged) and fact.new is AgentState.FREE
+        }
+        return any(
+            isinstance(command, commands.RingDevice) and command.agent_id in freed
+            for command in self.commands
+        )
 
 
 class Dispatcher:
@@ -73,6 +86,7 @@ class Dispatcher:
         for queue_id, agent_id in memory.last_chosen.items():
             if queue_id in floor.members:
                 floor.members[queue_id].last_chosen = agent_id
+        self._callers.remember(memory.dropped)
 
     # Questions ---------------------------------------------------------------------------
 
@@ -159,8 +173,10 @@ class Dispatcher:
                 self._callers.callback_withdrawn(call_id, reason)
             case events.CallerForAgent():
                 self._callers.for_agent(event)
+            case events.TalkFound():
+                self._callers.talk_found(event)
             case events.CallerLeft(call_id, by_key):
-                self._callers.left(call_id, ReturnReason.KEY.value if by_key else "left")
+                self._callers.left(call_id, ReturnReason.KEY.value if by_key else LEFT)
             case events.DeviceRinging(leg_id):
                 self._ringing.devices.ringing(leg_id)
             case events.DeviceAnswered(leg_id):

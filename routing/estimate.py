@@ -10,6 +10,7 @@ other queues too) is in it.  The facts of the distribution are all that it needs
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from routing import facts
@@ -90,6 +91,11 @@ class ServiceRates:
         self._queue_of: dict[CallId, QueueId] = {}
         self._on_duty: set[AgentId] = set()
         self._queues_of: dict[AgentId, list[QueueId]] = _queues_of(plan)
+
+    def recall(self, told: Iterable[tuple[Seconds, facts.Fact]]) -> None:
+        """What happened before our time, in order."""
+        for at, fact in told:
+            self.observe(fact, at)
 
     def replace_plan(self, plan: RoutingPlan, now: Seconds) -> None:
         """Another plan is in force: rates stay, who is on duty where is counted anew."""

@@ -61,12 +61,35 @@ class CallbackWithdrawn:
 
 @dataclass(frozen=True, slots=True)
 class CallerForAgent:
-    """A caller asked for one agent (dialled the extension, or was transferred)."""
+    """A caller asked for one agent (dialled the extension, or was transferred).
+
+    ``join_within_s``: the agent asked for the call, and the other side is called when they have
+    picked up, as in ``CallbackQueued``; None for a caller who is on the line.
+    """
 
     call_id: CallId
     agent_id: AgentId
     number: str
     ring_time_s: Seconds = 20.0
+    join_within_s: Seconds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TalkFound:
+    """An agent talks with a caller on a device that was rung before our time.
+
+    ``queue_id``: None where the caller had asked for this agent.  ``started_at``: when the device
+    was rung; ``joined_at``: when the talk began, None where nobody saw it: it counts from now on.
+    """
+
+    call_id: CallId
+    leg_id: LegId
+    agent_id: AgentId
+    device_id: DeviceId
+    queue_id: QueueId | None
+    number: str
+    started_at: Seconds
+    joined_at: Seconds | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +214,7 @@ Event = (
     | CallbackQueued
     | CallbackWithdrawn
     | CallerForAgent
+    | TalkFound
     | CallerLeft
     | DeviceRinging
     | DeviceAnswered

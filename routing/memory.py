@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from routing.values import AgentId, QueueId, Seconds
@@ -26,9 +26,23 @@ class AgentRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """A wait that is over, of a caller with a ``number``.  ``reason`` as in ``facts.WaitEnded``:
+    who ``left`` hung up."""
+
+    queue_id: QueueId
+    number: str
+    began_at: Seconds
+    ended_at: Seconds
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
-    """``last_chosen``: per queue, the agent offered last (round-robin goes on after them)."""
+    """``last_chosen``: per queue, the agent offered last (round-robin goes on after them).
+    ``dropped``: waits in the order in which they began, for the places of who calls again."""
 
     last_chosen: Mapping[QueueId, AgentId] = field(default_factory=dict)
     last_talks: Mapping[str, LastTalk] = field(default_factory=dict)
     records: Mapping[AgentId, AgentRecord] = field(default_factory=dict)
+    dropped: Sequence[Dropped] = ()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from routing import commands, facts
 from routing.agents import WorkingAgent
+from routing.events import TalkFound
 from routing.floor import Floor
 from routing.legs import Legs
 from routing.memory import LastTalk
@@ -191,6 +192,24 @@ class Ringing:
         if call.offer is offer:
             self.close_offer(offer, "joined", Disposition.ANSWERED_ELSEWHERE)
         self._floor.settle(agent, "joined", call)
+
+    def take_over(self, call: Call, agent: WorkingAgent, event: TalkFound) -> None:
+        """A talk that began before our time is from here on as if we had rung for it."""
+        now = self._floor.now
+        offer = self.new_offer(call, direct=event.queue_id is None, all_free=False)
+        call.offer = None  # it has been taken
+        part = Part(offer, agent.agent_id, closing=Result.WITHDRAWN)
+        joined_at = now if event.joined_at is None else min(event.joined_at, now)
+        leg = Leg(event.leg_id, part, event.device_id, min(event.started_at, joined_at))
+        leg.answered_at = leg.joined_at = joined_at
+        part.legs[leg.leg_id] = leg
+        offer.parts[agent.agent_id] = part
+        self._floor.legs[leg.leg_id] = leg
+        call.joined = leg
+        agent.talks[offer.offer_id] = not offer.direct
+        if event.joined_at is None:
+            self._floor.tell(facts.LegJoined(leg.leg_id, call.call_id, agent.agent_id))
+        self._floor.settle(agent, "talk_found", call)
 
     def leg_ended(self, leg_id: LegId, disposition: Disposition, cause: str) -> None:
         """A leg is over: a talk, or one device less of a part."""

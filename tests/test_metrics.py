@@ -15,19 +15,28 @@ from pbx.http import start_http
 from pbx.journal import port as journal
 from pbx.journal.port import Entry, Stamped
 from pbx.metrics import Metrics
-from pbx.missed.service import MissedStats
 from pbx.switch.script import CallerScript, PhoneAct, Reaction
-from routing.values import CallId, LegId, Outcome
+from pbx.webhooks.service import TargetStats
+from routing.values import CallId, LegId, Outcome, QueueId
 from tests.world import DID, SALES, agent, plan, sales, stage
 
 
 class Missed:
     """Missed calls of a queue of ours, of one that the plan has no more, and of none."""
 
-    stats = MissedStats({}, waiting=2, delivered=3, attempts_failed=4, given_up=1)
-
     def open_tasks(self) -> Mapping[str, tuple[int, float]]:
         return {"sales": (2, 90.0), "gone": (1, 5.0), "also gone": (1, 7.0), "": (3, 1.0)}
+
+
+class Deliveries:
+    """A CRM that was away."""
+
+    stats: Mapping[str, TargetStats] = {
+        "crm": TargetStats(waiting=2, delivered=3, failed=4, dead=1)
+    }
+
+    def ages(self) -> Mapping[str, float]:
+        return {"crm": 7.0}
 
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -56,6 +65,7 @@ def told() -> tuple[Metrics, CollectorRegistry]:
     metrics.handoff_seconds(0.001)
     metrics.plan_loaded(1.0, ok=True)
     metrics.missed_source(Missed())
+    metrics.webhooks_source(Deliveries())
     return metrics, registry
 
 
@@ -76,7 +86,17 @@ def test_missed_calls_are_told_by_queues_of_the_plan_alone() -> None:
 
     assert [value("open", one) for one in ("sales", "none", "other", "gone")] == [2, 3, 2, None]
     assert [value("oldest_seconds", one) for one in ("sales", "other")] == [90.0, 7.0]
-    assert registry.get_sample_value("voronka_webhook_given_up_total") == 1
+
+
+def test_what_other_programs_were_not_told_is_counted_by_target() -> None:
+    _, registry = told()
+
+    def value(name: str) -> float | None:
+        return registry.get_sample_value(f"voronka_webhook_{name}", {"target": "crm"})
+
+    names = ("waiting_messages", "oldest_seconds", "delivered_total", "given_up_total")
+    assert [value(one) for one in names] == [2, 7.0, 3, 1]
+    assert value("failed_attempts_total") == 4
 
 
 def test_a_wait_that_was_longer_than_announced_is_below_zero() -> None:
@@ -122,6 +142,21 @@ def test_100_000_callers_leave_the_number_of_series_unchanged() -> None:
         observe(CallId(f"c{n}"), f"did-{n}", f"+7{n:010}")
 
     assert len(generate_latest(registry).splitlines()) == before
+
+
+def test_open_callbacks_and_the_oldest_ones_age_are_told_for_each_queue_of_the_plan() -> None:
+    metrics, registry = told()
+    open_callbacks: dict[QueueId, tuple[int, float]] = {SALES: (2, 90.0), QueueId("gone"): (1, 5.0)}
+    metrics.callbacks_source(lambda: open_callbacks)
+
+    def values() -> list[float | None]:
+        names = ("voronka_callbacks_open", "voronka_callbacks_oldest_seconds")
+        return [registry.get_sample_value(one, {"queue": "sales"}) for one in names]
+
+    assert values() == [2, 90]
+    assert registry.get_sample_value("voronka_callbacks_open", {"queue": "gone"}) is None
+    open_callbacks.clear()
+    assert values() == [0, 0]
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")

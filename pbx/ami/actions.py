@@ -19,6 +19,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9+_.@/:-]*\Z")
 MAX_VALUE = 900
 """Asterisk cuts an AMI line at 1,024 bytes."""
 
+PART, PARTS = 800, 4
+"""Bytes of a list of sounds in one variable, and such variables (asterisk-conf/extensions.conf)."""
+
 
 def encode(action: str, fields: Fields) -> bytes:
     """An action's bytes.
@@ -115,6 +118,18 @@ def _sounds(names: str) -> str:
     return names
 
 
+def _parts(sounds: str) -> list[str]:
+    """Sounds as variables that fit into a line each; put together again they are the same."""
+    parts = [""] if sounds else []
+    for name in re.findall("&?[^&]+", sounds):
+        if len((parts[-1] + name).encode()) > PART:
+            parts.append("")
+        parts[-1] += name
+    if len(parts) > PARTS:
+        raise UnsafeValue("more sounds than the dialplan takes")
+    return parts
+
+
 def announce(*, channel_id: str, other_id: str, caller_channel_id: str, sounds: str) -> Fields:
     """Say ``sounds`` (names with & between) to a caller in a holding bridge: one half of a Local
     channel goes there, the other runs [voronka-announce]."""
@@ -149,7 +164,9 @@ def originate(
     ``greeting`` (names with & between): the caller is a client yet to be called, and who answers
     runs [voronka-callback].
     """
-    greet = (("Variable", f"VORONKA_SAY={_sounds(greeting)}"),) if greeting else ()
+    greet = [
+        ("Variable", f"VORONKA_SAY{n}={part}") for n, part in enumerate(_parts(_sounds(greeting)))
+    ]
     record = (("Variable", f"VORONKA_RECORD={plain(record_to)}"),) if record_to else ()
     return (
         ("Channel", address(to)),

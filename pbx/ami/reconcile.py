@@ -20,6 +20,7 @@ from pbx.ami.channels import (
     known_name,
 )
 from pbx.ami.connection import AmiConnection
+from pbx.ami.found_talks import seconds, take_up
 from pbx.ami.protocol import Headers
 from pbx.ami.translate import Channels
 from pbx.recordings.names import leg_of
@@ -45,6 +46,7 @@ async def after_login(connection: AmiConnection, channels: Channels) -> None:
     channels.forget_missing({one.get("Uniqueid", "") for one in found}, why, among=before)
     channels.forget_bridges()
     served_without_us(channels, found)
+    take_up(channels, found, technology, left)
     for one in found:
         see(channels, one, technology.get(one.get("BridgeId", ""), ""))
     for one in found:
@@ -114,7 +116,7 @@ def see(channels: Channels, one: Headers, technology: str) -> None:
 
 
 def _adopt(channels: Channels, one: Headers, technology: str) -> None:
-    """A caller of a time before us.  Who talks is left to talk."""
+    """A caller of a time before us.  Who talks with somebody who is not ours is left to talk."""
     caller = CallerChannel(
         CallId(one["Uniqueid"]),
         one.get("Channel", ""),
@@ -129,7 +131,7 @@ def _adopt(channels: Channels, one: Headers, technology: str) -> None:
     if not caller.stranger:
         if not caller.holding:
             channels.leading.interrupt(caller)
-        channels.leading.tell_found(caller, time.time() - _seconds(one.get("Duration", "")))
+        channels.leading.tell_found(caller, time.time() - seconds(one.get("Duration", "")))
 
 
 def bridged(channels: Channels, one: Headers, technology: Mapping[str, str]) -> None:
@@ -160,12 +162,3 @@ def _age(one: Headers) -> tuple[int, ...]:
     """Sorts by a Uniqueid of Asterisk's own making, ``1795484964.4``; others first."""
     parts = one.get("Uniqueid", "").split(".")
     return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
-
-
-def _seconds(duration: str) -> float:
-    """``01:02:03`` as seconds."""
-    parts = duration.split(":")
-    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
-        return 0.0
-    hours, minutes, seconds = map(int, parts)
-    return float(hours * 3600 + minutes * 60 + seconds)

@@ -35,6 +35,8 @@ __all__ = ["Channels", "MessageFolder"]
 
 _log = structlog.get_logger(__name__)
 
+HEARD = "VoronkaHeard"
+"""The dialplan's word for: who picked up has heard the greeting (asterisk-conf/extensions.conf)."""
 MAX_DEVICES = 100_000
 """Devices remembered to be unreachable."""
 
@@ -97,6 +99,7 @@ class Channels:
             "AsyncAGIEnd": self.leading.agi_end,
             "DTMFEnd": self._key,
             "DeviceStateChange": self._device_state,
+            "UserEvent": self._dialplan_says,
         }
 
     @property
@@ -203,6 +206,11 @@ class Channels:
         """The other side of a channel has hung up: Hangup follows when Asterisk has ended it."""
         if caller := self.callers.get(CallId(event["Uniqueid"])):
             caller.going = True
+
+    def _dialplan_says(self, event: Headers) -> None:
+        leg = self.ringing.of(event["Uniqueid"])
+        if event["UserEvent"] == HEARD and leg is not None:
+            self._tell(port.GreetingHeard(leg.leg_id))
 
     def _hangup(self, event: Headers) -> None:
         unique_id = event["Uniqueid"]
@@ -354,6 +362,10 @@ class Channels:
     def hang_up_stray(self, channel: str) -> None:
         """End a channel (its name or Uniqueid) that nobody waits for any more."""
         self._act("Hangup", (("Channel", channel), ("Cause", "16")))
+
+    def tell(self, event: port.SwitchEvent) -> None:
+        """What was found out about the time before."""
+        self._tell(event)
 
     def tell_up(self) -> None:
         """All is re-read."""

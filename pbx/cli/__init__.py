@@ -17,6 +17,7 @@ _COMMANDS = {
     "callbacks": "pbx.cli.callbacks:callbacks",
     "calls": "pbx.cli.calls:calls",
     "check": "pbx.cli.check:check",
+    "click": "pbx.cli.click_to_call:click_to_call",
     "completion": "pbx.cli.completion:completion",
     "diff": "pbx.cli.diff:diff",
     "fmt": "pbx.cli.fmt:fmt",
@@ -36,6 +37,7 @@ _COMMANDS = {
     "try": "pbx.cli.try_call:try_call",
     "version": "pbx.cli.version:version",
     "versions": "pbx.cli.diff:versions",
+    "webhooks": "pbx.cli.webhooks:webhooks",
 }
 
 

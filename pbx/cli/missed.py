@@ -118,5 +118,5 @@ def rebuild(obj: str | None, plan: Path | None, db: str | None) -> None:
     from pbx.settings import plan_path
 
     rule = owner_rule(load(plan or plan_path()).routing)
-    count = MissedBook(rule, tell=False).rebuild(log_to_write(db or obj), now_utc())
+    count = MissedBook(rule, {}).rebuild(log_to_write(db or obj), now_utc())
     click.echo(f"{count} missed calls, merged by number")

@@ -27,6 +27,9 @@ OUTCOME_STYLES = {
 WIDTH_WITHOUT_TERMINAL = 160
 """Columns where the output goes to a file or a pipe."""
 
+MADE_BY = {"client": "", "callback": "called back, ", "click": "called by click, "}
+"""What stands before the number of a call, by its origin."""
+
 
 def make_console(*, width: int | None = None) -> Console:
     """For standard output: as wide as the terminal, or wide enough where there is none."""
@@ -67,7 +70,7 @@ def render_calls(
             _lines((when, ""), (row.call_id, "dim")),
             _lines(
                 (caller(row), ""),
-                (f"{'called back, ' * bool(row.callback_of)}→ {dialled(row)}", "dim"),
+                (f"{MADE_BY[row.origin]}→ {dialled(row)}", "dim"),
             ),
             Text(shown(row.menu_path)),
             _lines((row.queue or "", ""), (row.strategy or "", "dim")),

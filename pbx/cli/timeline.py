@@ -45,7 +45,9 @@ def moments(story: CallStory) -> list[Moment]:
     """Everything that happened, in order."""
     call = story.call
     begins = f"{caller(call)} calls {dialled(call)}"
-    if call.callback_of:
+    if call.origin == "click":
+        begins = f"{caller(call)} is called by a manager's click ({call.callback_of})"
+    elif call.callback_of:
         begins = f"{caller(call)} is called back for {dialled(call)} (callback {call.callback_of})"
     told: list[tuple[datetime, int, str, str]] = [(call.started_at, _BEGIN, begins, "bold")]
     told += (

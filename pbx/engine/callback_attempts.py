@@ -1,5 +1,6 @@
-"""One attempt to call a client back: a call that stands in line for them, the manager who picks up,
-the client who is called then, and the join, or the end without one.
+"""One attempt to call a client: a call that stands in line for them (or for one manager who wants
+it: clicks.py), the manager who picks up, the client who is called then, and the join, or the end
+without one.
 
 House rules: part of callbacks.py, as pure.  A client is called only while a manager holds the line,
 after ``Elsewhere.refusal`` was asked and the log was told (``MARK_AHEAD_S``).  Whatever ends an
@@ -10,10 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
 
 from ivr import events as ivr_events
-from ivr import phrases
 from ivr.commands import HangUpCaller, PlayPrompts
 from ivr.nodes import Tree
 from pbx.engine.call import LiveCall, LiveCalls
@@ -25,12 +24,14 @@ from pbx.switch import port as switch
 from routing import events, facts
 from routing.dispatcher import Dispatcher
 from routing.timers import Timers
-from routing.values import AgentId, CallId, Disposition, LegId, Outcome, QueueId, Seconds, SkillNeed
+from routing.values import AgentId, CallId, Disposition, LegId, Outcome, QueueId, Seconds
 
 MARK_AHEAD_S = 0.5
 """The log is told so long before the client is called, seconds: it writes every 0.1 s, so what a
-kill leaves in the switch is known to the next engine.  The manager hears the greeting meanwhile."""
-JOIN_MARGIN_S = 20.0
+kill leaves in the switch is known to the next engine.  The manager hears a ring tone meanwhile."""
+GREETING_AT_MOST_S = 20.0
+"""When the client is called although nobody has told that the greeting was heard, seconds."""
+JOIN_MARGIN_S = GREETING_AT_MOST_S + 20.0
 """Added to the client's ring time, seconds: the greeting, a notice, the way through the trunk."""
 LOOK_AGAIN_S = 60.0
 """How often hours and limits are asked again, seconds."""
@@ -38,35 +39,11 @@ AGAIN_S = 10.0
 """Before another manager is rung when one had picked up and hung up again, seconds."""
 
 
-class Book(Protocol):
-    """Who keeps the callbacks (callbacks.py)."""
-
-    @property
-    def plan(self) -> Plan:
-        """The plan in force."""
-
-    def of(self, call_id: CallId) -> Callback | None:
-        """The callback that this call of ours is for, while it is under way."""
-
-    def is_time(self, back: Callback, now: Seconds) -> bool:
-        """May the client be called now?"""
-
-    def put(self, back: Callback, at: Seconds, now: Seconds, reason: str) -> None:
-        """The attempt ends; the next begins at ``at`` or later."""
-
-    def close(self, back: Callback, result: str, now: Seconds) -> None:
-        """Nobody is to be called any more."""
-
-    def forget(self, back: Callback, result: str, now: Seconds) -> None:
-        """The same, and what is under way goes on without us."""
-
-
 class Attempts:
     """All attempts under way."""
 
     def __init__(
         self,
-        book: Book,
         timers: Timers,
         calls: LiveCalls,
         elsewhere: Elsewhere,
@@ -79,7 +56,6 @@ class Attempts:
         to_utc: Callable[[Seconds], datetime],
         id_prefix: str,
     ) -> None:
-        self._book = book
         self._timers = timers
         self._calls = calls
         self._elsewhere = elsewhere
@@ -93,6 +69,7 @@ class Attempts:
         self._made = 0
         self._trees: tuple[Plan, dict[QueueId, Tree]] | None = None
         self._legs: dict[LegId, tuple[Callback, AgentId]] = {}
+        self._by_call: dict[CallId, Callback] = {}
         self._unbegun: set[CallId] = set()
 
     # The line ----------------------------------------------------------------------------
@@ -101,25 +78,19 @@ class Attempts:
         """Into the line, at the place that the client left."""
         self._made += 1
         call_id = CallId(f"{switch.CLIENT_PREFIX}{back.callback_id}.{self._id_prefix}{self._made}")
-        back.call = call_for(back, self._book.plan, self._tree(back.opened.queue_id), call_id, now)
+        plan = back.book.plan
+        back.call = call_for(back, plan, self._tree(plan, back.opened.queue_id), call_id, now)
         self._calls.add(back.call)
+        self._by_call[call_id] = back
         self._unbegun.add(call_id)
-        opened = back.opened
-        self._tell(
-            events.CallbackQueued(
-                call_id,
-                opened.queue_id,
-                opened.number,
-                tuple(SkillNeed(skill, level) for skill, level in opened.needs),
-                opened.priority,
-                waiting_since=back.since,
-                join_within_s=MARK_AHEAD_S + rule.ring_time_s + JOIN_MARGIN_S,
-            ),
-            now,
-        )
+        within_s = MARK_AHEAD_S + rule.ring_time_s + JOIN_MARGIN_S
+        self._tell(back.book.asks(back, call_id, within_s), now)
 
-    def _tree(self, queue_id: QueueId) -> Tree:
-        plan = self._book.plan
+    def _of(self, call_id: CallId) -> Callback | None:
+        """What this call of ours is for, while it is under way."""
+        return self._by_call.get(call_id)
+
+    def _tree(self, plan: Plan, queue_id: QueueId) -> Tree:
         if self._trees is None or self._trees[0] is not plan:
             self._trees = (plan, {})
         trees = self._trees[1]
@@ -131,13 +102,13 @@ class Attempts:
         """Facts of a call that has not begun for the log are not for it; the first ring begins it
         (and its wait is told then)."""
         match fact:
-            case facts.WaitStarted(call_id) if (back := self._book.of(call_id)) and not back.begun:
+            case facts.WaitStarted(call_id) if (back := self._of(call_id)) and not back.begun:
                 back.wait = fact
                 return True
             case facts.WaitEnded(call_id) if call_id in self._unbegun:
                 self._unbegun.discard(call_id)
                 return True
-            case facts.OfferMade(_, call_id) if (back := self._book.of(call_id)) and not back.begun:
+            case facts.OfferMade(_, call_id) if (back := self._of(call_id)) and not back.begun:
                 self._begin(back, now)
         return False
 
@@ -179,11 +150,11 @@ class Attempts:
         self, call: LiveCall | None, leg_id: LegId, agent_id: AgentId
     ) -> PlayPrompts | None:
         """What who picks up hears, where the leg is rung for a callback; None for others."""
-        back = self._book.of(call.call_id) if call is not None else None
+        back = self._of(call.call_id) if call is not None else None
         if back is None:
             return None
         self._legs[leg_id] = (back, agent_id)
-        return PlayPrompts((phrases.CALLBACK_GREETING,), back.opened.language)
+        return back.book.says(back, agent_id)
 
     def leg_ended(self, leg_id: LegId) -> None:
         """A manager's leg is over."""
@@ -197,20 +168,32 @@ class Attempts:
             return
         if leg is None or leg.part.offer.call.taken_by != leg_id:
             return
-        rule = self._book.plan.callback_rules.get(back.opened.queue_id)
         back.leg, back.agent = leg_id, agent_id
-        if rule is None or not self._book.is_time(back, now):
-            self._book.put(back, now + LOOK_AGAIN_S, now, "hours")
+        call = back.call
+        self._timers.at(now + GREETING_AT_MOST_S, lambda now: self._ready(back, call, now))
+
+    def greeted(self, leg_id: LegId, now: Seconds) -> None:
+        """Who picked up has heard whom we call."""
+        back, _ = self._legs.get(leg_id, (None, None))
+        if back is not None and back.call is not None and back.leg == leg_id:
+            self._ready(back, back.call, now)
+
+    def _ready(self, back: Callback, call: LiveCall, now: Seconds) -> None:
+        """The manager waits for the client: may they be called?"""
+        if back.call is not call or back.leg is None or back.marked:
+            return  # the manager has gone, or the client is being called
+        rule = back.book.rule(back)
+        if rule is None or not back.book.is_time(back, now):
+            back.book.put(back, now + LOOK_AGAIN_S, now, "hours")
             return
         dialling = self._elsewhere.new_leg()
-        why = self._elsewhere.refusal(back.call.call_id, dialling, back.number, None, now)
+        why = self._elsewhere.refusal(call.call_id, dialling, back.number, back.by, now)
         if why is not None:
-            self._book.put(back, now + LOOK_AGAIN_S, now, str(why))
+            back.book.put(back, now + LOOK_AGAIN_S, now, str(why))
             return
+        back.marked = True
         back.attempts += 1
-        mark = journal.CallbackDialled(back.callback_id, back.call.call_id, back.attempts)
-        self._note(mark, now)
-        call = back.call
+        back.book.mark(back, call.call_id, now)
         self._timers.at(
             now + MARK_AHEAD_S, lambda now: self._dial(back, call, rule.ring_time_s, dialling, now)
         )
@@ -220,7 +203,7 @@ class Attempts:
     ) -> None:
         if back.call is not call or back.leg is None:
             return  # the manager has gone, or the client came through otherwise
-        address = self._book.plan.trunk.format(number=back.number)
+        address = back.book.plan.trunk.format(number=back.number)
         back.dialling, back.dialled_at = dialling, now
         started = journal.OutsideLegStarted(call.call_id, dialling, address, back.number)
         self._note(started, now)
@@ -233,33 +216,33 @@ class Attempts:
 
     def returned(self, call: LiveCall, now: Seconds) -> None:
         """The distribution gave the call back: who had picked up hung up, or the queue is gone."""
-        back = self._book.of(call.call_id)
+        back = self._of(call.call_id)
         if back is None:
             return
         if back.dialling is not None:
             self._attempt_failed(back, Disposition.CANCELLED, "the manager hung up", now)
         else:
-            if back.leg is not None:
-                back.attempts -= 1  # marked, and not called yet
-            self._book.put(back, now + AGAIN_S, now, "manager")
+            if back.marked:
+                back.attempts -= 1  # and not called yet
+            back.book.put(back, now + AGAIN_S, now, "manager")
 
     # Clients -----------------------------------------------------------------------------
 
     def not_reached(self, event: switch.ClientNotReached, now: Seconds) -> None:
         """The client did not answer, or did not stay for the join."""
-        back = self._book.of(event.call_id)
+        back = self._of(event.call_id)
         if back is not None and back.call is not None:
             self._attempt_failed(back, event.disposition, event.cause, now)
 
     def _attempt_failed(
         self, back: Callback, disposition: Disposition, cause: str, now: Seconds
     ) -> None:
-        rule = self._book.plan.callback_rules.get(back.opened.queue_id)
+        rule = back.book.rule(back)
         self._dial_ended(back, disposition, cause, now)
         if rule is None or back.attempts >= rule.attempts:
-            self._book.close(back, "not_reached", now)
+            back.book.close(back, "not_reached", now)
         else:
-            self._book.put(back, now + rule.pause_s, now, f"client {disposition.value}")
+            back.book.put(back, now + rule.pause_s, now, f"client {disposition.value}")
 
     def _dial_ended(
         self, back: Callback, disposition: Disposition, cause: str, now: Seconds
@@ -279,14 +262,17 @@ class Attempts:
 
     def joined(self, call: LiveCall, now: Seconds) -> None:
         """The client and the manager talk: from here on it is a call like any other."""
-        if (back := self._book.of(call.call_id)) is not None:
+        if (back := self._of(call.call_id)) is not None:
             self._dial_ended(back, Disposition.ANSWERED, "", now)
-            self._book.forget(back, "talked", now)
+            del self._by_call[call.call_id]
+            back.book.forget(back, "talked", now)
 
     def goes_on(self, back: Callback, call_id: CallId, now: Seconds) -> None:
         """An attempt of an engine before us: its manager and client are the switch's."""
-        tree = self._tree(back.opened.queue_id)
-        back.call = call = call_for(back, self._book.plan, tree, call_id, now)
+        plan = back.book.plan
+        tree = self._tree(plan, back.opened.queue_id)
+        back.call = call = call_for(back, plan, tree, call_id, now)
+        self._by_call[call_id] = back
         back.begun = True
         back.leg = back.dialling = self._elsewhere.new_leg()
         back.dialled_at = now
@@ -307,6 +293,7 @@ class Attempts:
             self._dial_ended(back, Disposition.CANCELLED, why, now)
         wait_s = now - (call.waiting_since if call.waiting_since is not None else now)
         back.rests()
+        self._by_call.pop(call.call_id, None)
         self._tell(events.CallbackWithdrawn(call.call_id, why.replace(" ", "_")), now)
         self._left(call, now)
         if begun:
@@ -317,7 +304,7 @@ class Attempts:
                     short=False,
                     wait_s=wait_s,
                     talk_s=0.0,
-                    cause=f"callback: {why}",
+                    cause=f"{back.kind}: {why}",
                     last_node=call.walk.current or "",
                 ),
                 now,

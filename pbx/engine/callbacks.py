@@ -11,19 +11,21 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from ivr import events as ivr_events
+from ivr import phrases
+from ivr.commands import PlayPrompts
 from ivr.schedule import ScheduleState
 from pbx.engine.call import LiveCall, LiveCalls, Place
 from pbx.engine.callback import Callback, id_of
 from pbx.engine.callback_attempts import LOOK_AGAIN_S, Attempts
 from pbx.engine.elsewhere import Elsewhere
 from pbx.journal import port as journal
-from pbx.numbers import may_call, normalise, premium
-from pbx.plan.model import Plan
+from pbx.numbers import may_call, normalise, premium, spoken
+from pbx.plan.model import CallbackRule, Plan
 from pbx.switch import port as switch
 from routing import events
 from routing.dispatcher import Dispatcher
 from routing.timers import Timers
-from routing.values import CallId, QueueId, Seconds
+from routing.values import AgentId, CallId, QueueId, Seconds, SkillNeed
 
 MAX_OPEN = 10_000
 """Open callbacks; above it a number is only kept for people to call."""
@@ -60,9 +62,9 @@ class Callbacks:
         self._open: dict[str, Callback] = {}
         self._by_number: dict[str, Callback] = {}
         self._unresolved: dict[str, journal.OpenCallback] = {}
+        self._held: set[str] = set()
         self._begun = False
         self.attempts = Attempts(
-            self,
             self._timers,
             calls,
             elsewhere,
@@ -95,15 +97,19 @@ class Callbacks:
             fit = fit and self._may_call(number.e164)
         if not fit:
             return ivr_events.NumberChecked("", "")
-        inside = number.region_code == region
-        spoken = number.national if inside and number.national else number.e164
-        return ivr_events.NumberChecked(number.e164, spoken, number.e164 in self._by_number)
+        told = spoken(number.e164, region)
+        return ivr_events.NumberChecked(number.e164, told, number.e164 in self._by_number)
 
     def _may_call(self, number: str) -> bool:
         plan = self.plan
         return bool(plan.trunk) and may_call(number, plan.allowed_prefixes) and not premium(number)
 
     # What comes in -----------------------------------------------------------------------
+
+    @property
+    def timers(self) -> Timers:
+        """Of all attempts."""
+        return self._timers
 
     @property
     def next_at(self) -> Seconds | None:
@@ -156,17 +162,32 @@ class Callbacks:
             missed=missed,
         )
         self._note(opened, now)
-        self._take_up(Callback(opened, since, opened_at=now, not_before=now), now)
+        self._take_up(Callback(opened, self, since, opened_at=now, not_before=now), now)
 
     def _take_up(self, back: Callback, now: Seconds) -> None:
         self._open[back.callback_id] = self._by_number[back.number] = back
         self._next_look(back, now, now)
+
+    def being_called(self, number: str) -> bool:
+        """A manager waits for this client, or they are being called."""
+        back = self._by_number.get(number)
+        return back is not None and back.leg is not None
 
     def caller_came(self, number: str, now: Seconds) -> None:
         """The client is on the line: they keep the place, and nobody is rung for it meanwhile."""
         back = self._by_number.get(number)
         if back is not None and back.leg is None and back.call is not None:
             self.put(back, now, now, "on_the_line")
+
+    def hold(self, number: str, now: Seconds) -> None:
+        """A manager is calling this client: as if they were on the line."""
+        self._held.add(number)
+        self.caller_came(number, now)
+
+    def release(self, number: str, now: Seconds) -> None:
+        """They are not any more."""
+        self._held.discard(number)
+        self.caller_went(number, now)
 
     def caller_went(self, number: str, now: Seconds) -> None:
         """They are not any more."""
@@ -179,6 +200,12 @@ class Callbacks:
         if (back := self._by_number.get(number)) is not None:
             self.close(back, "got_through", now)
 
+    def settled(self, results: Mapping[str, str], now: Seconds) -> None:
+        """The log knows why nobody needs to call: callback to result."""
+        for callback_id, result in results.items():
+            if (back := self._open.get(callback_id)) is not None:
+                self.close(back, result, now)
+
     # The line ----------------------------------------------------------------------------
 
     def _next_look(self, back: Callback, at: Seconds, now: Seconds) -> None:
@@ -189,7 +216,7 @@ class Callbacks:
     def _look(self, back: Callback, now: Seconds) -> None:
         """Is it time to stand in line, still right to, or over?"""
         back.timer = None
-        rule = self.plan.callback_rules.get(back.opened.queue_id)
+        rule = self.rule(back)
         if back.leg is not None:
             return  # somebody holds the line for the client: what follows ends by itself
         if rule is None:
@@ -210,15 +237,37 @@ class Callbacks:
             if back.timer is None and self._open.get(back.callback_id) is back:
                 self._next_look(back, waits, now)
 
-    def of(self, call_id: CallId) -> Callback | None:
-        """The callback that this call of ours is for, while it is under way."""
-        back = self._open.get(id_of(call_id))
-        return back if back is not None and back.call and back.call.call_id == call_id else None
+    def rule(self, back: Callback) -> CallbackRule | None:
+        """How it is called; None for not at all any more."""
+        return self.plan.callback_rules.get(back.opened.queue_id)
+
+    def asks(self, back: Callback, call_id: CallId, join_within_s: Seconds) -> events.Event:
+        """A place in the line, where the client left it."""
+        opened = back.opened
+        return events.CallbackQueued(
+            call_id,
+            opened.queue_id,
+            opened.number,
+            tuple(SkillNeed(skill, level) for skill, level in opened.needs),
+            opened.priority,
+            waiting_since=back.since,
+            join_within_s=join_within_s,
+        )
+
+    def says(self, back: Callback, agent_id: AgentId) -> PlayPrompts:
+        """What it is, and the number."""
+        plan = self.plan
+        said = (phrases.CALLBACK_GREETING, *phrases.digits(spoken(back.number, plan.region)))
+        return PlayPrompts(said, plan.agent_languages.get(agent_id, plan.languages[0]))
+
+    def mark(self, back: Callback, call_id: CallId, now: Seconds) -> None:
+        """In the log, before it is done."""
+        self._note(journal.CallbackDialled(back.callback_id, call_id, back.attempts), now)
 
     def is_time(self, back: Callback, now: Seconds) -> bool:
         """May the client be called now: by the queue's hours, and by the limits of all calls?"""
         at = self._to_utc(now)
-        rule = self.plan.callback_rules.get(back.opened.queue_id)
+        rule = self.rule(back)
         if rule is None:
             return False
         if rule.hours is not None and rule.hours.state(at) is not ScheduleState.OPEN:
@@ -226,7 +275,8 @@ class Callbacks:
         return self._elsewhere.limits.why_not(self.plan, back.number, None, now, at) is None
 
     def _free_to_begin(self, back: Callback) -> bool:
-        return self._begun and back.number not in self._calls.clients
+        elsewhere = back.number in self._calls.clients or back.number in self._held
+        return self._begun and not elsewhere
 
     # The end -----------------------------------------------------------------------------
 
@@ -274,6 +324,8 @@ class Callbacks:
             if one.dialled_call:
                 result = "talked" if one.talked else "unknown"
                 self._note(journal.CallbackClosed(one.opened.callback_id, result), now)
+            elif one.settled:
+                self._note(journal.CallbackClosed(one.opened.callback_id, one.settled), now)
             elif one.opened.number in self._by_number:
                 self._note(journal.CallbackClosed(one.opened.callback_id, "withdrawn"), now)
             else:
@@ -282,6 +334,7 @@ class Callbacks:
     def _restored(self, left: journal.OpenCallback) -> Callback:
         return Callback(
             left.opened,
+            self,
             left.opened.since.timestamp(),
             opened_at=left.opened_at.timestamp(),
             attempts=left.attempts,

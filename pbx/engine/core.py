@@ -20,10 +20,12 @@ from ivr.walk import Walk
 from pbx.engine.awaited import Awaited
 from pbx.engine.call import LiveCall, LiveCalls, Place, Stage
 from pbx.engine.callbacks import Callbacks
-from pbx.engine.devices import DeviceMap
+from pbx.engine.clicks import Clicks
+from pbx.engine.devices import DeviceMap, spellings
 from pbx.engine.elsewhere import Elsewhere
+from pbx.engine.found_talks import FoundTalks
 from pbx.engine.older_plans import OlderPlans
-from pbx.engine.outcome import outcome_of
+from pbx.engine.outcome import outcome_of, short_abandon_s
 from pbx.engine.outside import OutsideCalls
 from pbx.engine.recording import Recordings
 from pbx.engine.waiting import WaitingRoom
@@ -32,11 +34,10 @@ from pbx.numbers import clean_name, normalise
 from pbx.plan.model import Number, Plan
 from pbx.switch import port as switch
 from routing import commands, events, facts
-from routing.dispatcher import Dispatcher, Step
+from routing.dispatcher import Dispatcher
 from routing.estimate import ServiceRates
 from routing.values import (
     AgentId,
-    AgentState,
     CallId,
     Disposition,
     Outcome,
@@ -47,8 +48,6 @@ from routing.values import (
 
 TRANSFER_RING_S = 30.0
 """How long the target of an agent's transfer is rung, seconds."""
-DEFAULT_SHORT_ABANDON_S = 5.0
-"""What counts as a short abandon where no queue says it, seconds."""
 
 NO_PHONES = switch.Phones()
 
@@ -63,8 +62,8 @@ class EngineCore:
     ``handed_off`` is set when an agent became free and was rung again at once; the shell, which
     has a clock, takes it and measures.
 
-    ``open_waits`` and ``open_callbacks``: of the engine before this one, taken up when their
-    callers are found, and when the switch was looked at.
+    ``open_waits``, ``open_talks`` and ``open_callbacks``: of the engine before this one, taken up
+    when their callers are found, and when the switch was looked at.
     ``handle`` takes a switch event, ``tell`` an event for the distribution from elsewhere (an
     agent's pause, a new plan), ``woke`` the time that ``wake_at`` asked for.
     """
@@ -80,6 +79,7 @@ class EngineCore:
         id_prefix: str,
         open_waits: Mapping[CallId, journal.OpenWait] = {},
         open_callbacks: Iterable[journal.OpenCallback] = (),
+        open_talks: Mapping[CallId, journal.OpenTalk] = {},
     ) -> None:
         self.plan = plan
         self.dispatcher = dispatcher
@@ -95,7 +95,10 @@ class EngineCore:
         self._dispatcher_wakes_at: float | None = None
         self._waiting = WaitingRoom(dispatcher, self.rates, send=send, note=note)
         self._awaited = Awaited(
-            send=send, note=note, walk_on=self._walk_on, leg_ended=self._outside_leg
+            send=send,
+            note=note,
+            walk_on=self._walk_on,
+            leg_ended=lambda call, event, now: self._elsewhere.heard(call, event, now),
         )
         self.recordings = Recordings(send=send, note=note)
         self._elsewhere = Elsewhere(
@@ -123,9 +126,27 @@ class EngineCore:
             id_prefix=id_prefix,
         )
         self.callbacks.restore(open_callbacks)
+        self.clicks = Clicks(
+            self.calls,
+            self.callbacks,
+            self._elsewhere,
+            dispatcher,
+            to_utc=to_utc,
+            id_prefix=id_prefix,
+        )
+        self._found = FoundTalks(
+            open_talks,
+            self.calls,
+            self._elsewhere,
+            self.recordings,
+            dispatcher,
+            note=note,
+            tell=self.tell,
+            to_utc=to_utc,
+        )
         self._older = OlderPlans()
         self._devices = DeviceMap(plan.routing)
-        self._numbers = _spellings(plan)
+        self._numbers = spellings(plan)
         # A reaction may bring a further event (a returned caller is queued again): it waits
         # here until the one before is done, so neither room is ever entered twice.
         self._pending: deque[events.Event] = deque()
@@ -173,7 +194,7 @@ class EngineCore:
         try:
             while self._pending:
                 step = self.dispatcher.handle(self._pending.popleft(), now)
-                self.handed_off |= _hands_off(step)
+                self.handed_off |= step.hands_off
                 for fact in step.facts:
                     self.rates.observe(fact, now)
                     self._keep(fact, now)
@@ -185,7 +206,7 @@ class EngineCore:
     def replace_plan(self, plan: Plan, now: float, phones: switch.Phones = NO_PHONES) -> None:
         """A new plan is in force for new calls; calls in progress walk on by their own."""
         before, before_devices = self.plan, self._devices
-        devices, numbers = DeviceMap(plan.routing), _spellings(plan)
+        devices, numbers = DeviceMap(plan.routing), spellings(plan)
         distributed = self._older.routing(before, plan, len(self.calls.by_id))
         self.plan, self._elsewhere.plan, self.callbacks.plan = plan, plan, plan
         self._devices, self._numbers = devices, numbers
@@ -211,7 +232,7 @@ class EngineCore:
 
     def handle(self, event: switch.SwitchEvent, now: float) -> None:
         """Take an event of the switch and do what follows from it."""
-        match event:
+        match event := self._found.named(event):
             case switch.CallArrived():
                 self._arrived(event, now)
             case switch.CallerDid(call_id, what):
@@ -225,6 +246,8 @@ class EngineCore:
             case switch.TalkOver(call_id):
                 if call := self.calls.by_id.get(call_id):
                     self._give_back(call, ReturnReason.TALK_ENDED, now)
+                else:  # nobody else would end it
+                    self._send(switch.ForCaller(call_id, ivr_commands.HangUpCaller(None)))
             case switch.AnnouncementOver(call_id):
                 if call := self.calls.by_id.get(call_id):
                     self._waiting.heard(call, now)
@@ -255,6 +278,8 @@ class EngineCore:
                     ahead_s = self._to_utc(now).timestamp() - now  # the switch goes by the wall
                     began = min(started_at - ahead_s, now) if started_at > 0 else now
                     self._arrived(arrived, now, found_since=began)
+            case switch.TalkFound():
+                self._found.found(event, self.plan, self._numbers, self._devices, now)
             case (
                 events.DeviceRinging(leg_id)
                 | events.DeviceAnswered(leg_id)
@@ -267,6 +292,8 @@ class EngineCore:
                     self.tell(event, now)
                     if isinstance(event, events.DeviceAnswered):
                         self.callbacks.attempts.picked_up(leg_id, now)
+            case switch.GreetingHeard(leg_id):
+                self.callbacks.attempts.greeted(leg_id, now)
             case switch.ClientNotReached():
                 self.callbacks.attempts.not_reached(event, now)
             case switch.ClientFound(call_id):
@@ -315,10 +342,6 @@ class EngineCore:
     def outside_calls(self) -> OutsideCalls:
         """What counts the calls to outside numbers."""
         return self._elsewhere.limits
-
-    def _outside_leg(self, call: LiveCall, event: events.LegEnded, now: float) -> None:
-        """The end of an outside leg that was not heard of in time."""
-        self._elsewhere.heard(call, event, now)
 
     # A caller's way ----------------------------------------------------------------------
 
@@ -560,8 +583,7 @@ class EngineCore:
             self._awaited.end_of(call, leg.leg_id, 0.0, now)
         self.tell(events.CallerLeft(call.call_id), now)
         self._trace(call, call.walk.step(ivr_events.CallerHungUp(), self._to_utc(now)), now)
-        queue = call.plan.routing.queues.get(call.queue_id) if call.queue_id else None
-        short_s = queue.short_abandon_s if queue else DEFAULT_SHORT_ABANDON_S
+        short_s = short_abandon_s(call)
         outcome = outcome_of(call, stage)
         if outcome in (Outcome.ABANDONED_WAITING, Outcome.OVERFLOW, Outcome.FAILED):
             self.callbacks.missed(call, now)
@@ -629,25 +651,3 @@ class EngineCore:
                     self._give_back(call, reason, now)
             case commands.WakeAt(at):
                 self._dispatcher_wakes_at = at
-
-
-def _hands_off(step: Step) -> bool:
-    """An agent became free and is rung for the next caller in the same breath."""
-    freed = {
-        fact.agent_id
-        for fact in step.facts
-        if isinstance(fact, facts.AgentChanged) and fact.new is AgentState.FREE
-    }
-    return any(
-        isinstance(command, commands.RingDevice) and command.agent_id in freed
-        for command in step.commands
-    )
-
-
-def _spellings(plan: Plan) -> Mapping[str, Number]:
-    """Each way the trunk may write one of our numbers."""
-    found: dict[str, Number] = {}
-    for number in plan.numbers.values():
-        for spelling in (number.did, number.did.removeprefix("+"), *number.also):
-            found[spelling] = number
-    return found

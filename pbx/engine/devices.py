@@ -1,7 +1,10 @@
-"""Which agents and devices stand behind an address of the switch."""
+"""Who stands behind an address of the switch, and which number of ours behind what was dialled."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from pbx.plan.model import Number, Plan
 from routing.plan import RoutingPlan
 from routing.values import AgentId, DeviceId
 
@@ -31,3 +34,12 @@ class DeviceMap:
     def devices_at(self, address: str) -> list[DeviceId]:
         """The plan's devices with this address."""
         return self._devices.get(address, [])
+
+
+def spellings(plan: Plan) -> Mapping[str, Number]:
+    """Each way the trunk may write one of our numbers."""
+    found: dict[str, Number] = {}
+    for number in plan.numbers.values():
+        for spelling in (number.did, number.did.removeprefix("+"), *number.also):
+            found[spelling] = number
+    return found

@@ -10,15 +10,16 @@ from typing import Protocol
 
 import structlog
 
+from pbx.engine.clicks import ClickResult
 from pbx.engine.clock import Clock
 from pbx.engine.core import EngineCore
 from pbx.engine.stamps import Stamps
-from pbx.journal.port import Entry, Journal, OpenCallback, OpenWait, Stamped
+from pbx.journal.port import Entry, Journal, OpenCallback, OpenTalk, OpenWait, Stamped
 from pbx.plan.model import Plan
 from pbx.switch.port import Phones, Switch, SwitchCommand, SwitchEvent
 from routing import events
 from routing.dispatcher import Dispatcher
-from routing.values import CallId
+from routing.values import AgentId, CallId
 
 _log = structlog.get_logger(__name__)
 
@@ -58,6 +59,7 @@ class EngineLoop:
         id_prefix: str,
         open_waits: Mapping[CallId, OpenWait] = {},
         open_callbacks: Iterable[OpenCallback] = (),
+        open_talks: Mapping[CallId, OpenTalk] = {},
     ) -> None:
         self._switch = switch
         self._journal = journal
@@ -78,6 +80,7 @@ class EngineLoop:
             id_prefix=id_prefix,
             open_waits=open_waits,
             open_callbacks=open_callbacks,
+            open_talks=open_talks,
         )
 
     async def start(self) -> None:
@@ -102,6 +105,19 @@ class EngineLoop:
     def tell(self, event: events.Event) -> None:
         """Take an event for the distribution from elsewhere (a page, the command line)."""
         self._do(lambda now: self.core.tell(event, now))
+
+    async def click_to_call(self, agent_id: AgentId, number: str) -> ClickResult:
+        """A manager wants to talk with a number (as typed, or E.164): their devices are rung, then
+        it is called, and both are joined.  Nothing is waited for: what becomes of it is a call in
+        the log.  An event that fails is ``NOT_READY``, and told in the engine's log."""
+        found = [ClickResult.NOT_READY]
+        if self.core.switch_up and not self.core.draining:
+            self._do(lambda now: found.append(self.core.clicks.click(agent_id, number, now)))
+        return found[-1]
+
+    def settle_callbacks(self, results: Mapping[str, str]) -> None:
+        """The log knows why nobody needs to call: callback to result."""
+        self._do(lambda now: self.core.callbacks.settled(results, now))
 
     def replace_plan(self, plan: Plan, phones: Phones) -> bool:
         """Put a new plan in force; False when that failed."""

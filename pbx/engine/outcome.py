@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from pbx.engine.call import LiveCall, Stage
-from routing.values import Outcome
+from routing.values import Outcome, Seconds
+
+DEFAULT_SHORT_ABANDON_S = 5.0
+"""What counts as a short abandon where no queue says it, seconds."""
+
+
+def short_abandon_s(call: LiveCall) -> Seconds:
+    """Who hung up before they had waited so long is told apart."""
+    queue = call.plan.routing.queues.get(call.queue_id) if call.queue_id else None
+    return queue.short_abandon_s if queue else DEFAULT_SHORT_ABANDON_S
 
 
 def outcome_of(call: LiveCall, stage: Stage) -> Outcome:

@@ -33,11 +33,12 @@ def chosen(call_id: CallId, share: int) -> bool:
 
 @dataclass(slots=True)
 class _Leg:
-    """A leg whose talk is recorded, from its ring to its end."""
+    """A leg whose talk is recorded, from its ring to its end.  ``began``: the log knows."""
 
     call_id: CallId
     name: str
     rule: Recording
+    began: bool = False
     paused: bool = False
     typed: str = ""
     typed_at: Seconds = 0.0
@@ -86,9 +87,20 @@ class Recordings:
         self._legs[leg_id] = _Leg(call.call_id, name, call.recording)
         return name
 
+    def take_over(self, call: LiveCall, leg_id: LegId, name: str) -> None:
+        """A talk that an engine before us began to record: the manager's keys hold for it, by the
+        plan of now.  Whether it is paused is not known; the first code pauses it."""
+        rule = call.number.record
+        if call.queue_id is not None:
+            rule = call.plan.queue_records.get(call.queue_id, rule)
+        if rule is not None:
+            self._legs[leg_id] = _Leg(call.call_id, name, rule, began=True)
+
     def joined(self, leg_id: LegId, now: Seconds, at: datetime) -> None:
         """The talk on this leg begins."""
-        if (leg := self._legs.get(leg_id)) is not None:
+        leg = self._legs.get(leg_id)
+        if leg is not None and not leg.began:
+            leg.began = True
             until = at + timedelta(seconds=leg.rule.keep_s)
             path = path_of(leg.name)
             self._note(journal.RecordingStarted(leg.call_id, leg_id, path, until), now)

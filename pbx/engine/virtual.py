@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from pbx.engine.clock import VirtualClock
 from pbx.engine.core import EngineCore
 from pbx.engine.stamps import Stamps
-from pbx.journal.port import Entry, Stamped
+from pbx.journal.port import Entry, OpenTalk, Stamped
 from pbx.plan.model import Plan
 from pbx.switch.port import SwitchEvent
 from pbx.switch.script import Script
 from pbx.switch.simulated import SimulatedSwitch
 from routing.dispatcher import Dispatcher
+from routing.facts import Fact
+from routing.values import CallId
 
 
 class VirtualWorld:
     """Plays a script against a plan.  ``on_entry`` takes the journal's entries.  ``switch``: one
-    that plays a script of its own, instead of ``script``."""
+    that plays a script of its own, instead of ``script``.  ``recalled``: facts of before, for the
+    service rates; ``open_talks``: of an engine before."""
 
     def __init__(
         self,
@@ -29,6 +32,8 @@ class VirtualWorld:
         on_entry: Callable[[Stamped], None],
         id_prefix: str = "",
         switch: SimulatedSwitch | None = None,
+        recalled: Iterable[tuple[float, Fact]] = (),
+        open_talks: Mapping[CallId, OpenTalk] = {},
     ) -> None:
         self.clock = VirtualClock(start)
         self.stamps = Stamps(self.clock)
@@ -42,7 +47,9 @@ class VirtualWorld:
             note=self._note,
             to_utc=self.clock.utc,
             id_prefix=id_prefix,
+            open_talks=open_talks,
         )
+        self.core.rates.recall(recalled)
         self.core.open_for_work(start)
         self.switch.begin(self._event)
 

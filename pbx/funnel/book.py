@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, select
@@ -19,8 +19,12 @@ from pbx.journal.change import text
 from pbx.journal.database import told_as_ours
 from pbx.journal.tables import call_facts, calls, stage_events
 from pbx.reports.facts import Caller, milliseconds
+from pbx.webhooks.kinds import Event, EventKind
+from pbx.webhooks.outbox import enqueue
 from routing.values import Outcome
 
+IMPORTED = "csv"
+"""``via`` of events from a file."""
 _AT_ONCE = 400
 _LONGEST = 200
 """Of any text in an event, characters."""
@@ -55,6 +59,9 @@ def note_in(connection: Connection, events: Sequence[StageEvent], now: datetime)
     rows = [_values(event) | {"event_id": _id(event.key), "noted_at": now} for event in new]
     if rows:
         connection.execute(stage_events.insert(), rows)
+    # A file that was imported is no news to anybody.
+    told = [_news(event) for event in new if event.via != IMPORTED]
+    enqueue(connection, told, None, now)
     return Noted(len(new), len(events) - len(new))
 
 
@@ -161,6 +168,10 @@ def _with_keys(connection: Connection, keys: Sequence[str]) -> dict[str, StageEv
         for row in connection.execute(query).mappings():
             found[row["key"]] = _event(row)
     return found
+
+
+def _news(event: StageEvent) -> Event:
+    return Event(EventKind.STAGE_REACHED, event.subject, event.at, asdict(event), event.key)
 
 
 def _id(key: str) -> str:

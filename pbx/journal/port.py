@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from routing.facts import Fact
-from routing.values import AgentId, CallId, LegId, Outcome, QueueId, Seconds
+from routing.values import AgentId, CallId, DeviceId, LegId, Outcome, QueueId, Seconds
 
 REFUSED = "refused: "
 """Begins the cause of a leg to an outside number that was not called."""
+
+CLICK = "click-"
+"""Begins ``CallStarted.callback_of`` of a call that a manager asked for (pbx/engine/clicks.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class CallStarted:
     ``did``: the number of the plan that was dialled (E.164), or as dialled when unknown.
     ``number``: E.164, "" when withheld; ``number_raw``: as the switch gave it.
     ``reconstructed``: found after the engine had been away.  ``callback_of``: we call ``number``
-    back, as the callback of this id.
+    back, as the callback of this id, or (it begins with CLICK) for a manager who wants it.
     """
 
     call_id: CallId
@@ -147,7 +151,8 @@ class CallbackPut:
 class CallbackClosed:
     """Nobody is to be called any more.  ``result``: talked; got_through (they talked otherwise);
     not_reached (all attempts made); expired; not_allowed (the plan does not let us call them);
-    withdrawn (the queue calls nobody back any more); unknown (an attempt whose end nobody saw)."""
+    withdrawn (the queue calls nobody back any more, or a person closed the missed call); unknown
+    (an attempt whose end nobody saw)."""
 
     callback_id: str
     result: str
@@ -291,7 +296,8 @@ class OpenCallback:
     """A callback that the engine before us left open.
 
     ``dialled_call``: of an attempt whose end it did not see, "" for none; ``talked``: in which a
-    talk was seen.
+    talk was seen.  ``settled``: why nobody needs to be called any more, "" for to be called: the
+    result that closes it.
     """
 
     opened: CallbackOpened
@@ -300,6 +306,46 @@ class OpenCallback:
     next_at: datetime | None
     dialled_call: str
     talked: bool
+    settled: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLeg:
+    """A leg of which the log knows no end.
+
+    ``queue_id``: for which it was rung, None where the caller had asked for ``agent_id`` or an
+    outside number.  ``outside``: the distribution does not know it.  ``joined_at``: None where no
+    talk was seen on it.
+    """
+
+    agent_id: AgentId | None
+    device_id: DeviceId
+    queue_id: QueueId | None
+    outside: bool
+    started_at: datetime
+    joined_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTalk:
+    """A call in which somebody talked, or was rung, when the engine before us ended.
+
+    ``node_id``: the step that had led to it, "" for none known; ``passed``: all steps before it.
+    ``queue_id``: that the caller waited in last.  ``wait_s`` and ``talk_s``: what was over.
+    """
+
+    did: str
+    number: str
+    name: str
+    language: str
+    callback_of: str
+    started_at: datetime
+    queue_id: QueueId | None
+    node_id: str
+    passed: tuple[str, ...]
+    wait_s: Seconds
+    talk_s: Seconds
+    legs: Mapping[LegId, OpenLeg]
 
 
 class Journal(Protocol):

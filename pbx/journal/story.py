@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from pbx.journal.port import CLICK
 from routing.values import Outcome
 
 
@@ -34,7 +35,7 @@ class LegRow:
 @dataclass(frozen=True, slots=True)
 class CallRow:
     """A call in one line.  ``outcome`` and ``ended_at`` are None while it lasts.
-    ``callback_of``: we called, as the callback of this id.
+    ``callback_of``: we called, as the callback of this id, or as a manager's click.
 
     ``legs``: devices and outside numbers that were rung, in the order of time.
     """
@@ -61,6 +62,13 @@ class CallRow:
     reconstructed: bool
     callback_of: str | None = None
     legs: tuple[LegRow, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """Who wanted the call: client (they called us), callback, or click (a manager)."""
+        if not self.callback_of:
+            return "client"
+        return "click" if self.callback_of.startswith(CLICK) else "callback"
 
 
 @dataclass(frozen=True, slots=True)

@@ -313,17 +313,49 @@ missed = Table(
     Index("ix_missed_opened_at", "opened_at"),
 )
 
-# What a webhook has not been told yet.
+# What webhooks and mail have not been told yet, and for a while what they were (pbx/webhooks).
 outbox = Table(
     "outbox",
     metadata,
     Column("event_id", Text, primary_key=True),
-    Column("task_id", Text, nullable=False),
+    # Sorts by the order of writing.
+    Column("ordinal", Text, nullable=False),
+    # "": whoever wants this kind.
+    Column("target", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
+    # Written, or last asked for again.
+    Column("since", UtcTime, nullable=False),
     Column("body", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_at", UtcTime, nullable=False),
-    Index("ix_outbox_task_id", "task_id"),
+    Column("done_at", UtcTime),
+    Column("result", Text),
+    Index(
+        "ix_outbox_waiting",
+        "target",
+        "subject",
+        "ordinal",
+        sqlite_where=text("done_at IS NULL"),
+        postgresql_where=text("done_at IS NULL"),
+    ),
+    Index("ix_outbox_done_at", "done_at"),
+)
+
+webhook_attempts = Table(
+    "webhook_attempts",
+    metadata,
+    Column("attempt_id", Text, primary_key=True),
+    Column("event_id", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("took_s", Float, nullable=False),
+    # Of HTTP or SMTP; null: no answer.
+    Column("status", Integer),
+    Column("problem", Text, nullable=False),
+    Index("ix_webhook_attempts_event_id", "event_id"),
+    Index("ix_webhook_attempts_at", "at"),
 )
 
 # What reports need of a call that has ended, in one row: follows from the tables above, and is

@@ -7,6 +7,7 @@ time does it: SQLite's write lock sees to that, on PostgreSQL a lock of ours.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -20,9 +21,10 @@ from pbx.journal.port import Stamped
 from pbx.journal.stale import mark_stale
 from pbx.journal.tables import calls, missed
 from pbx.missed import history
-from pbx.missed.outbox import Told, enqueue
 from pbx.missed.rules import HandClosing, How, OwnerRule, Task, is_spam, tasks_of
 from pbx.switch.port import UNSEEN
+from pbx.webhooks.kinds import Event, EventKind, Subscriptions
+from pbx.webhooks.outbox import enqueue
 from routing import facts
 from routing.values import Outcome
 
@@ -37,8 +39,8 @@ _LOCK = 0x6D6973736564
 class MissedBook:
     """Follows the log (pbx.journal.follower).
 
-    ``rule``: whose a task becomes; may be replaced.  ``tell``: what opens and closes is put into
-    the outbox for a webhook.
+    ``rule``: whose a task becomes; may be replaced.  ``subscriptions``: who is told what opens and
+    closes.
     """
 
     wants: tuple[type, ...] = (
@@ -48,9 +50,9 @@ class MissedBook:
         facts.LegJoined,
     )
 
-    def __init__(self, rule: OwnerRule, *, tell: bool) -> None:
+    def __init__(self, rule: OwnerRule, subscriptions: Subscriptions) -> None:
         self.rule = rule
-        self._tell = tell
+        self._subscriptions = subscriptions
 
     def follow(self, connection: Connection, entries: Sequence[Stamped]) -> None:
         """Open, merge and close what these entries bring about."""
@@ -162,8 +164,9 @@ class MissedBook:
             )
             count += len(new)
             told = _replace(connection, old, new)
-            if self._tell and not quiet:
-                enqueue(connection, told, now)
+            if not quiet:
+                events = [_event(kind, task, now) for kind, task in told]
+                enqueue(connection, events, self._subscriptions, now)
         return count
 
 
@@ -181,8 +184,15 @@ def close_by_hand(engine: Engine, task_id: str, *, at: datetime, by: str, reason
         mark_stale(connection, [task_id])
         task = Task(**{**row._mapping, **values})
         # Whether a webhook wants it is the engine's business: without one it drops what is here.
-        enqueue(connection, [(Told.CLOSED, task)], at)
+        enqueue(connection, [_event(EventKind.MISSED_CLOSED, task, at)], None, at)
     return task
+
+
+def _event(kind: EventKind, task: Task, now: datetime) -> Event:
+    classed = task.classed(now)
+    data = {**asdict(task), "owner": task.owner, "class": classed.value if classed else None}
+    # A task may be withdrawn and opened again within an instant: each is told.
+    return Event(kind, task.task_id, now, data, secrets.token_hex(8))
 
 
 def lock(connection: Connection) -> None:
@@ -258,9 +268,9 @@ def _earliest(times: Iterable[datetime | None]) -> datetime | None:
 
 def _replace(
     connection: Connection, old: Sequence[Task], new: Sequence[Task]
-) -> list[tuple[Told, Task]]:
+) -> list[tuple[EventKind, Task]]:
     """Put ``new`` in the place of ``old``; gives what a webhook would be told."""
-    told: list[tuple[Told, Task]] = []
+    told: list[tuple[EventKind, Task]] = []
     before = {task.task_id: task for task in old}
     after = {task.task_id for task in new}
     mark_stale(connection, [task.task_id for task in {*old} ^ {*new}])
@@ -268,7 +278,7 @@ def _replace(
         if task.task_id not in after:
             connection.execute(delete(missed).where(missed.c.task_id == task.task_id))
             if task.closed_at is None:
-                told.append((Told.WITHDRAWN, task))
+                told.append((EventKind.MISSED_WITHDRAWN, task))
     for task in new:  # an open one is the last: the one before it is closed by then
         was = before.get(task.task_id)
         if was == task:
@@ -276,10 +286,10 @@ def _replace(
         values = asdict(task)
         if was is None:
             connection.execute(insert(missed).values(**values))
-            told.append((Told.OPENED, task))
+            told.append((EventKind.MISSED_OPENED, task))
         else:
             where = missed.c.task_id == task.task_id
             connection.execute(update(missed).where(where).values(**values))
         if task.closed_at is not None and (was is None or was.closed_at is None):
-            told.append((Told.CLOSED, task))
+            told.append((EventKind.MISSED_CLOSED, task))
     return told

@@ -179,9 +179,10 @@ class Plan:
     ``outside_limits``.  ``outside_devices``: dial strings of managers' mobiles and home phones,
     with the E.164 number behind each.  ``queue_records``: which talks are recorded, for queues that
     say it, whatever the number says.  ``callback_rules``: of queues that call clients back by
-    themselves.  ``digest``: sha256 of the sources.  ``time_zone``: of
-    schedules and reports that name none.  ``funnel``: None only where a
-    plan is not from YAML.  ``warnings``: what works, but hardly as meant.
+    themselves.  ``agent_languages``: of managers whose language is not the first of ``languages``.
+    ``digest``: sha256 of the sources.  ``time_zone``: of schedules and reports that name none.
+    ``funnel``: None only where a plan is not from YAML.  ``warnings``: what works, but hardly as
+    meant.
     ``places``: of each step by its id, and of ``number=+7...``, ``queue=sales``,
     ``manager=ivanov``; two plans that differ in places alone mean the same.
     """
@@ -214,6 +215,7 @@ class Plan:
     queue_records: Mapping[QueueId, Recording] = field(default_factory=dict)
     funnel: FunnelPlan | None = None
     callback_rules: Mapping[QueueId, CallbackRule] = field(default_factory=dict)
+    agent_languages: Mapping[AgentId, str] = field(default_factory=dict)
     warnings: tuple[Fault, ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
 

@@ -114,6 +114,9 @@ def resolve(
             dict(settings.funnel.stages), settings.funnel.talk, settings.funnel.undecided_for
         ),
         callback_rules=back,
+        agent_languages={
+            AgentId(key): one.language for key, one in shape.managers.items() if one.language
+        },
         warnings=tuple(context.warnings),
         places=_places(context, tree),
     )

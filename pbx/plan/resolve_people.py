@@ -59,6 +59,9 @@ def people(context: Context) -> People:
 
 def _agent(context: Context, key: str, shape: ManagerShape, outside: dict[str, str]) -> Agent:
     settings = context.shape.settings
+    if shape.language is not None and shape.language not in settings.languages:
+        path = ("managers", key, "language")
+        context.unknown(path, "language", shape.language, settings.languages)
     pause_after = shape.pause_after_no_answers
     return Agent(
         agent_id=AgentId(key),

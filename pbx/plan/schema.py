@@ -254,6 +254,10 @@ class ManagerShape(Shape):
         1, description="All calls together; a queue never offers a second one."
     )
     on_duty: Flag = Field(True, description="At work when the engine starts.")
+    language: Language | None = Field(
+        None,
+        description="What the engine says to them; default: the first of `settings.languages`.",
+    )
     pause_after_no_answers: Times | None = Field(
         None, description="Paused after so many offers in a row without an answer; 0 is never."
     )

@@ -331,7 +331,8 @@ def _levels(value: Any) -> Any:
 
 
 def _hashable(value: object) -> str:
-    return value if isinstance(value, str) else kind_of(value)
+    """In the place of what is no text stand words that are no name."""
+    return value if isinstance(value, str) else f"({kind_of(value)})"
 
 
 def _several_or_one(form: Form) -> Form:

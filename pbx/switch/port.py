@@ -15,8 +15,9 @@ The legs' events are routing's own (``DeviceRinging``, ``DeviceAnswered``, ``Joi
 - After the ``LegEnded`` of a leg that joined and was to be recorded (``record_as``) there is one
   ``RecordingEnded``, in the next seconds or, where the engine is away, when there is one again.
   One with a ``problem`` may be followed by another without.
-- A ``Ring`` with a ``greeting`` gets no ``Joined`` before ``CallClient``.  After that comes either
-  ``Joined``, and then all is as with a caller who arrived, or ``ClientNotReached``.
+- A ``Ring`` with a ``greeting`` gets no ``Joined`` before ``CallClient``; who picks up and stays
+  gets one ``GreetingHeard``.  After ``CallClient`` comes either ``Joined``, and then all is as with
+  a caller who arrived, or ``ClientNotReached``.
 - Events of one call come in the order in which they happened.
 """
 
@@ -154,6 +155,26 @@ class CallerTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class TalkFound:
+    """A caller of ours who talks since before our time was found in the switch.
+
+    ``leg_id``: the leg, rung by an engine before us, whose end is told as ``LegEnded``; "" where
+    they talk with the device at ``address`` by a call of its own.  ``record_as``: the talk is being
+    recorded under this name, "" for not.  The talk's end is told as that of any other.  The rest is
+    as in ``CallerFound``.
+    """
+
+    call_id: CallId
+    leg_id: LegId
+    address: str
+    dialled: str
+    number: str
+    name: str
+    started_at: Seconds
+    record_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AddressBusy:
     """A device is in a call that we did not start.  ``key``: unique per such call."""
 
@@ -205,6 +226,13 @@ class CallerFound:
 
 
 @dataclass(frozen=True, slots=True)
+class GreetingHeard:
+    """Who picked up has heard the ``greeting``, or skipped it by a key, and waits."""
+
+    leg_id: LegId
+
+
+@dataclass(frozen=True, slots=True)
 class ClientNotReached:
     """Who was called by ``CallClient`` did not talk: the last that is heard of this call."""
 
@@ -217,8 +245,8 @@ class ClientNotReached:
 class ClientFound:
     """A client whom an engine before us called (``CallClient``) is in the switch.
 
-    What follows is told as ever: ``CallerTaken`` where they talk, or will, then ``CallerGone``; or
-    ``ClientNotReached``.
+    What follows is told as ever: ``TalkFound`` where they talk already, ``CallerTaken`` where they
+    will, then ``CallerGone``; or ``ClientNotReached``.
     """
 
     call_id: CallId
@@ -262,6 +290,7 @@ SwitchEvent = (
     | CallerHandedOver
     | CallerTaken
     | CallerFound
+    | TalkFound
     | DeviceRinging
     | DeviceAnswered
     | Joined
@@ -270,6 +299,7 @@ SwitchEvent = (
     | OwnCallJoined
     | AddressIdle
     | AddressReachable
+    | GreetingHeard
     | ClientNotReached
     | ClientFound
     | SwitchUp
@@ -322,7 +352,8 @@ class Ring:
 
     ``caller_number`` and ``caller_name`` are shown on the device.  ``record_as``: the talk is
     recorded from its first word under this name, both sides apart; "" for not at all.
-    ``greeting``: the caller is yet to be called; who picks up hears this, and waits for them.
+    ``greeting``: the caller is yet to be called; who picks up hears this (any key skips it), and
+    waits for them.
     """
 
     leg_id: LegId

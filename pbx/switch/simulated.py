@@ -26,6 +26,8 @@ RECORDING_DELAY_S = 1.0
 """From the end of a talk to its recording's finished file, seconds."""
 PROMPT_S = 2.0
 """How long a prompt plays, seconds."""
+GREETING_S = 8.0
+"""How long a manager hears which number is called back, seconds."""
 
 
 @dataclass(slots=True)
@@ -362,6 +364,7 @@ class SimulatedSwitch:
         self._on_event(DeviceAnswered(leg_id))
         caller = self._callers.get(leg.call_id)
         if caller is None and leg.calls_back:
+            self._after(GREETING_S, lambda: self._greeted(leg_id))
             return
         if caller is None:
             self._end_leg(leg_id, Disposition.CANCELLED, "caller gone")
@@ -369,6 +372,10 @@ class SimulatedSwitch:
             self._end_leg(leg_id, Disposition.ANSWERED_ELSEWHERE, "26 answered elsewhere")
         elif caller.held:
             self._join(caller, leg)
+
+    def _greeted(self, leg_id: LegId) -> None:
+        if leg_id in self._legs:
+            self._on_event(port.GreetingHeard(leg_id))
 
     def _join_first(self, caller: _Caller) -> None:
         """Whoever was picked up before the caller was ready has them now."""

@@ -126,3 +126,33 @@ def test_lists_of_devices_and_other_channels_are_refused(bad: str) -> None:
             caller_channel_id="1.1",
             caller_channel="PJSIP/trunk-1",
         )
+
+
+def test_a_long_list_of_sounds_is_put_into_several_variables_and_is_the_same_again() -> None:
+    sounds = "&".join(
+        f"/var/lib/voronka/sounds/a-long-folder/{n:016}-{'x' * 90}" for n in range(16)
+    )
+    fields = originate(
+        channel_id="voronka-1",
+        to="PJSIP/anna",
+        ring_time_s=20.0,
+        caller='"" <1>',
+        caller_channel_id="callback-1",
+        caller_channel="callback-1",
+        greeting=sounds,
+    )
+    encode("Originate", fields)  # each line is short enough
+    said = [value for name, value in fields if value.startswith("VORONKA_SAY")]
+
+    assert [one[:12] for one in said] == [f"VORONKA_SAY{n}" for n in range(len(said))]
+    assert "".join(one[13:] for one in said) == sounds
+    with pytest.raises(UnsafeValue):
+        originate(
+            channel_id="voronka-1",
+            to="PJSIP/anna",
+            ring_time_s=20.0,
+            caller='"" <1>',
+            caller_channel_id="callback-1",
+            caller_channel="callback-1",
+            greeting="&".join([sounds] * 4),
+        )

@@ -134,4 +134,5 @@ def test_the_engine_may_read_the_classes_of_its_events_and_no_others() -> None:
         for line in name.read_text().splitlines()
     ]
     classes = {line["Privilege"].removesuffix(",all") for line in lines if "Privilege" in line}
-    assert classes == set(read.split(","))
+    # The dialplan tells one thing itself, in callbacks: none of the stories is one.
+    assert classes | {"user"} == set(read.split(","))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Row, create_engine, select
 
-from ivr.nodes import AskCallback, HangUp, ToQueue
+from ivr.nodes import AskCallback, HangUp, Prompt, ToQueue
 from lab.asterisk import AsteriskLab
 from lab.engine import engine_on
 from lab.service import PbxProcess
@@ -20,9 +20,11 @@ from pbx.journal import port as journal
 from pbx.journal.tables import callback_tasks
 from pbx.plan.model import CallbackRule, Plan
 from pbx.recordings.names import file_of
+from pbx.switch.port import UNSEEN
 from routing import facts
 from routing.plan import Agent
 from routing.values import AgentId, AgentState, Outcome
+from tests.asterisk.running import logged
 from tests.asterisk.test_recording import ALL, pitch, sides, silent_s, until
 from tests.world import DID, SALES, Story, agent, plan, sales, tree, words
 
@@ -90,6 +92,43 @@ async def test_the_manager_and_the_client_hear_each_other() -> None:
         assert list(story.outcomes.values()) == [Outcome.OVERFLOW, Outcome.ANSWERED]
         await lab.nothing_left()
         await until(lambda: engine.core.dispatcher.agent_state(AgentId("anna")) is AgentState.FREE)
+        assert lab.log_errors() == []
+
+
+@pytest.mark.parametrize("skips", [False, True], ids=["to its end", "skipped by a key"])
+async def test_the_manager_hears_the_number_and_then_the_client_is_called(skips: bool) -> None:
+    said: list[str] = []
+
+    def a_second_each(prompt: Prompt, language: str) -> str:
+        said.append(prompt.name)
+        return "silence/1"
+
+    async with (
+        AsteriskLab(phones=["anna"]) as lab,
+        Phone(lab, "anna", in_turn(NoAnswer(), Answer(200))) as anna,
+        TrunkPhones(lab, {CLIENT: Answer(300, talk_ms=500)}) as outside,
+        engine_on(lab, company(), resolve=a_second_each) as (_, story),
+    ):
+        await asks(lab, story)
+        await until(lambda: len(story.of(facts.LegRang)) == 2)
+        await anna.wait_for(lambda call: call.answered)
+        if skips:
+            await asyncio.sleep(0.5)
+            await anna.press("1")
+        await until(lambda: bool(results(story)), 30)
+
+        assert results(story) == ["talked"]
+        number = [f"digit.{one}" for one in "89161112233"]
+        begins = said.index("callback.greeting")
+        assert said[begins + 1 : begins + 12] == number
+        (client,) = outside.calls()
+        manager = anna.calls()[-1]
+        assert manager.from_user == CLIENT, "and sees it"
+        assert manager.answered_at is not None
+        assert client.invite_at is not None
+        whole_s = 1.0 + len(number)
+        assert (client.invite_at - manager.answered_at < whole_s) is skips
+        await lab.nothing_left()
         assert lab.log_errors() == []
 
 
@@ -290,3 +329,27 @@ async def test_killed_while_the_managers_phone_rings_the_client_is_called_once(
         assert await where.closed() == "talked"
         assert len(where.outside.calls()) == 1
         await where.lab.nothing_left(20)
+
+
+async def test_killed_in_the_talk_of_a_callback_the_next_engine_sees_its_end(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path, in_turn(NoAnswer(), Answer(300)), Answer(300)) as where:
+        await where.ask()
+        await where.outside.wait_for(lambda call: call.answered, deadline_s=40)
+        await asyncio.sleep(1.5)  # the log is written
+        await where.again()
+        await asyncio.sleep(1.0)
+        assert not where.outside.calls()[0].ended, "the talk goes on"
+        where.anna.hang_up()
+        await where.outside.wait_for(lambda call: call.ended)
+        await where.lab.nothing_left()
+
+        assert await where.closed() == "talked"
+        calls = await logged(where.pbx, lambda calls: all(one.outcome for one in calls))
+        (made,) = [one for one in calls if one.origin == "callback"]
+        assert (made.outcome, made.agent) == ("answered", "anna")
+        assert made.cause is not None
+        assert UNSEEN not in made.cause
+        assert made.talk_s is not None
+        assert made.talk_s > 2.0

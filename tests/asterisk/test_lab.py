@@ -154,6 +154,17 @@ async def test_a_caller_hangs_up_at_any_stage(lab: AsteriskLab) -> None:
         await anna.wait_for(lambda call: call.ended, count=2)
 
 
+async def test_a_caller_who_gives_up_as_they_are_answered_leaves_nothing(lab: AsteriskLab) -> None:
+    """A command reaches SIPp after ``SETTLE_S``; the answer comes in the milliseconds around it."""
+    async with Phone(lab, "anna", Answer(98)) as anna:
+        for turn in range(30):
+            async with Caller(lab, Dialling("9200")) as caller:
+                await anna.wait_for(lambda call: call.ringing_at is not None, count=turn + 1)
+                caller.hang_up()
+                assert (await caller.ended()).status in (200, 487)
+            await lab.nothing_left()
+
+
 async def test_a_phone_sends_its_caller_on(lab: AsteriskLab) -> None:
     plan = Answer(50, talk_ms=300, transfer_to="9400")
     async with Phone(lab, "boris", plan) as boris, Caller(lab, Dialling("9201")) as caller:

@@ -26,7 +26,7 @@ from pbx.missed.book import MissedBook
 from pbx.missed.owners import owner_rule
 from pbx.missed.queries import TaskFilter, list_tasks
 from pbx.missed.rules import Task, TaskClass
-from tests.missed.receiver import receiver
+from tests.webhooks.receiver import receiver
 from tests.world import DID, agent, plan, sales
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(90)]
@@ -41,7 +41,7 @@ class Log:
 
     def __init__(self, folder: Path) -> None:
         url = f"sqlite:///{folder / 'log.db'}"
-        book = MissedBook(owner_rule(COMPANY.routing), tell=False)
+        book = MissedBook(owner_rule(COMPANY.routing), {})
         self.journal = SqlJournal(url, spool=folder / "spool.jsonl", followers=[book])
         self.journal.start()
         self._engine: Engine = open_for_reading(url)
@@ -191,10 +191,10 @@ async def test_the_whole_program_tells_a_crm_and_the_metrics(tmp_path: Path) -> 
         await metrics_say("voronka_ami_connected 1.0")
         await gives_up(lab)
         await metrics_say('voronka_missed_open{queue="sales"} 1.0')
-        await metrics_say("voronka_webhook_delivered_total 1.0")
+        await metrics_say('voronka_webhook_delivered_total{target="missed"} 1.0')
         await Caller(lab, Dialling(DID[1:], from_number=CLIENT)).run(20)
         await metrics_say('voronka_missed_open{queue="sales"} 0.0')
-        await metrics_say("voronka_webhook_delivered_total 2.0")
+        await metrics_say('voronka_webhook_delivered_total{target="missed"} 2.0')
 
         opened = ("missed.opened", CLIENT)
         assert crm.told == [opened, opened, ("missed.closed", CLIENT)]

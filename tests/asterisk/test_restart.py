@@ -214,16 +214,23 @@ async def test_a_talk_goes_on_when_the_engine_is_gone_and_past_the_limit() -> No
         assert not caller.seen.ended
         async with adapter(lab) as told:
             await told.wait(port.SwitchUp)
-            assert [one.address for one in told.of(port.AddressBusy)] == ["PJSIP/anna"]
+            (talk,) = told.of(port.TalkFound)
+            assert (talk.call_id, talk.leg_id, talk.address) == (call_id, "leg-anna", "PJSIP/anna")
             assert not told.of(port.CallerFound)
             # The phone that still rang for the engine before us is silent.
             await boris.wait_for(lambda call: call.cancelled)
             told.switch.channels.renew_limits()
             anna.hang_up()
-            await told.wait(port.AddressIdle)
+            assert (await told.wait(LegEnded)).disposition is Disposition.ANSWERED
+            await told.wait(port.TalkOver)
+            # The caller is led again.
+            told.switch.send(port.ForCaller(call_id, collect("beep", timeout_s=1)))
+            await told.wait(port.CallerDid)
+            told.switch.send(port.ForCaller(call_id, ivr_commands.HangUpCaller(None)))
+            await told.wait(port.CallerGone)
             await caller.ended()
             await lab.nothing_left()
-            assert not told.of(port.CallerGone)
+            assert not told.of(port.AddressBusy)
 
 
 @pytest.mark.parametrize("waits", [False, True], ids=["in a menu", "waiting"])

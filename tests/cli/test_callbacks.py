@@ -19,7 +19,7 @@ from pbx.missed.book import MissedBook
 from pbx.missed.queries import TaskFilter, list_tasks
 from routing import facts
 from routing.values import AgentId, CallId, LegId, Outcome
-from tests.missed.day import RULE
+from tests.missed.day import RULE, TELL
 from tests.world import DID, SALES
 
 BEGAN = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -31,7 +31,7 @@ HOSTILE = "\x1b[31m[red]Иван"
 def database(tmp_path: Path) -> str:
     """The first waits, the second was being called when the engine died, the third talked."""
     url = f"sqlite:///{tmp_path / 'log.db'}"
-    log = SqlJournal(url, spool=tmp_path / "s.jsonl", followers=[MissedBook(RULE, tell=True)])
+    log = SqlJournal(url, spool=tmp_path / "s.jsonl", followers=[MissedBook(RULE, TELL)])
     log.start()
     entries: list[journal.Entry] = []
     for n, number in enumerate(NUMBERS, start=1):

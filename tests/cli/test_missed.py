@@ -14,7 +14,7 @@ from pbx.cli import main
 from pbx.journal.writer import SqlJournal
 from pbx.missed.book import MissedBook
 from routing.values import Outcome
-from tests.missed.day import IVAN, MARIA, RULE, Day
+from tests.missed.day import IVAN, MARIA, RULE, TELL, Day
 
 HOSTILE = "=cmd|' /C calc'!A0\x1b[31m"
 
@@ -23,7 +23,7 @@ HOSTILE = "=cmd|' /C calc'!A0\x1b[31m"
 def database(tmp_path: Path) -> str:
     """Two open tasks and one that a manager has settled."""
     url = f"sqlite:///{tmp_path / 'log.db'}"
-    log = SqlJournal(url, spool=tmp_path / "s.jsonl", followers=[MissedBook(RULE, tell=True)])
+    log = SqlJournal(url, spool=tmp_path / "s.jsonl", followers=[MissedBook(RULE, TELL)])
     log.start()
     day = Day()
     day.talks(MARIA)

@@ -128,6 +128,57 @@ def test_attempts_are_limited_with_a_pause_between(act: PhoneAct) -> None:
     assert sorted(story.outcomes.values()) == [Outcome.FAILED, Outcome.FAILED, Outcome.OVERFLOW]
 
 
+def test_the_client_is_called_when_the_manager_has_heard_the_number() -> None:
+    phones = {"PJSIP/anna": (SILENT, HOLDS), TRUNK: (replace(PICKS_UP, talk_s=30.0),)}
+    world, story = stage(company(ring_time_s=5.0), [asks()], phones)
+    while not story.of(facts.LegStarted)[1:]:
+        world.step()
+    leg_id = story.of(facts.LegStarted)[-1].leg_id
+    run_on(world, world.clock.now() - START + 6.0)
+    assert not dialled(story), "the number is being said"
+    world.core.handle(switch.GreetingHeard(leg_id), world.clock.now())  # skipped by a key
+    run_on(world, world.clock.now() - START + 1.0)
+    assert dialled(story) == [CLIENT]
+    run_on(world, 1_000.0)
+
+    assert dialled(story) == [CLIENT], "what is heard of twice calls once"
+    assert results(story) == ["talked"]
+
+
+def test_a_word_of_the_switch_that_is_lost_does_not_keep_the_client_from_being_called() -> None:
+    phones = {"PJSIP/anna": (SILENT, HOLDS), TRUNK: (replace(PICKS_UP, talk_s=30.0),)}
+    world, story = stage(company(ring_time_s=5.0), [asks()], phones)
+    hear = world.core.handle
+
+    def deaf(event: switch.SwitchEvent, now: float) -> None:
+        if not isinstance(event, switch.GreetingHeard):
+            hear(event, now)
+
+    world.core.handle = deaf  # type: ignore[method-assign]
+    run_on(world, 1_000.0)
+
+    assert results(story) == ["talked"]
+
+
+def test_the_number_is_said_in_the_managers_own_language_as_one_dials_it_at_home() -> None:
+    where = replace(company(), agent_languages={AgentId("anna"): "en"})
+    world, story = stage(where, [asks()], {})
+    run_on(world, 10.0)
+    (call,) = [one for one in world.core.calls.by_id.values() if one.callback_of]
+    leg_id = story.of(facts.LegStarted)[-1].leg_id
+    said = {
+        name: world.core.callbacks.attempts.greeting(call, leg_id, AgentId(name))
+        for name in ("anna", "boris")
+    }
+
+    assert said["anna"] is not None
+    assert said["boris"] is not None
+    assert (said["anna"].language, said["boris"].language) == ("en", "ru")
+    greeting, *digits = [one.text["en"] for one in said["anna"].prompts]
+    assert greeting == "Callback. Number:"
+    assert " ".join(digits) == "eight nine one six one two three four five six seven"
+
+
 def test_a_second_wish_is_merged_and_keeps_the_first_place() -> None:
     phones = {"PJSIP/anna": (SILENT,) * 20, TRUNK: (PICKS_UP,)}
     where = company(ring_time_s=5.0, retry_delay_s=30.0)
@@ -325,6 +376,40 @@ def test_after_a_restart_an_attempt_without_an_end_is_not_made_again(
     assert results(story) == [result]
     assert not dialled(story)
     assert not story.of(facts.LegStarted)
+
+
+def test_after_a_restart_a_callback_that_was_settled_meanwhile_is_closed() -> None:
+    world, story = restarted(company(), left_open(settled="withdrawn"), {"PJSIP/anna": (HOLDS,)})
+    run_on(world, 200.0)
+
+    assert results(story) == ["withdrawn"]
+    assert not story.of(facts.LegStarted)
+
+
+@pytest.mark.parametrize("when", ["rings", "is called"])
+def test_a_missed_call_closed_by_hand_stops_the_phones_that_ring_for_it(when: str) -> None:
+    phones = {"PJSIP/anna": (SILENT, HOLDS), TRUNK: (SILENT,)}
+    world, story = stage(company(ring_time_s=5.0), [asks()], phones)
+    while not (dialled(story) if when == "is called" else story.of(facts.LegRang)[1:]):
+        world.step()
+    (opened,) = story.of(journal.CallbackOpened)
+    closed = {opened.callback_id: "withdrawn", "another": "withdrawn"}
+    world.core.callbacks.settled(closed, world.clock.now())
+    run_on(world, world.clock.now() - START + 5.0)
+
+    assert results(story) == ["withdrawn"]
+    assert not world.switch.busy
+    assert world.core.dispatcher.agent_state(AgentId("anna")) is AgentState.FREE
+
+
+def test_open_callbacks_are_counted_by_queue_with_the_oldest_ones_age() -> None:
+    world, _ = stage(company(ring_time_s=5.0), [asks(), asks(60.0, "+79160000009")], {})
+    assert world.core.callbacks.open_by_queue() == {}
+    run_on(world, 100.0)
+
+    ((queue_id, (count, oldest)),) = world.core.callbacks.open_by_queue().items()
+    assert (queue_id, count) == (SALES, 2)
+    assert oldest == pytest.approx(START + 3.0, abs=0.1)
 
 
 def test_after_a_restart_a_client_who_is_being_called_is_not_called_again() -> None:

@@ -27,7 +27,7 @@ NOW = BEGAN + timedelta(days=12)
 
 
 def test_the_writer_keeps_facts_that_equal_the_raw_rows(url: str, tmp_path: Path) -> None:
-    followers: list[Follower] = [MissedBook(RULE, tell=False), FactBook()]
+    followers: list[Follower] = [MissedBook(RULE, {}), FactBook()]
     log = SqlJournal(url, spool=tmp_path / "spool.jsonl", followers=followers)
     log.start()
     entries = RandomLog(random.Random(3), BEGAN, timedelta(days=2), 40).entries

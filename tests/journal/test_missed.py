@@ -18,14 +18,14 @@ from pbx.journal.database import open_for_reading, open_for_writing
 from pbx.journal.port import Stamped
 from pbx.journal.queries import CallFilter, list_calls
 from pbx.journal.writer import SqlJournal
-from pbx.missed import outbox
 from pbx.missed.book import MissedBook, close_by_hand
 from pbx.missed.queries import NOBODY, TaskFilter, list_tasks, open_by_queue
-from pbx.missed.rules import Task, TaskClass
+from pbx.missed.rules import TaskClass
+from pbx.webhooks import outbox
 from routing.values import (
     Outcome,
 )
-from tests.missed.day import BEGAN, IVAN, MARIA, RULE, Day
+from tests.missed.day import BEGAN, IVAN, MARIA, RULE, TELL, Day
 from tests.world import DID
 
 EVER = TaskFilter(open_only=False)
@@ -43,7 +43,7 @@ def open_log(url: str, tmp_path: Path) -> Iterator[Open]:
             url,
             spool=tmp_path / "spool.jsonl",
             limits=Limits(**limits),  # type: ignore[arg-type]
-            followers=[MissedBook(RULE, tell=tell)],
+            followers=[MissedBook(RULE, TELL if tell else {})],
         )
         log.start()
         logs.append(log)
@@ -72,7 +72,7 @@ def keep(log: SqlJournal, entries: Sequence[Stamped]) -> None:
 def messages(engine: Engine) -> list[tuple[str, str]]:
     """(type, task) of what a webhook is to be told, in order."""
     with engine.connect() as connection:
-        rows = connection.execute(text("select body from outbox order by event_id")).scalars()
+        rows = connection.execute(text("select body from outbox order by ordinal")).scalars()
         told = [orjson.loads(one) for one in rows]
     return [(one["type"], one["data"]["task_id"]) for one in told]
 
@@ -174,7 +174,7 @@ def test_closed_by_hand_stays_closed_and_the_next_call_opens_another(
 
     before = list_tasks(asked, EVER)
     assert [(one.task_id, one.closed_how) for one in before] == [(first, "hand"), (second, None)]
-    assert MissedBook(RULE, tell=True).rebuild(write, day.now) == 2
+    assert MissedBook(RULE, TELL).rebuild(write, day.now) == 2
     assert list_tasks(asked, EVER) == before
     write.dispose()
 
@@ -201,7 +201,7 @@ def test_a_number_called_spam_opens_no_task_until_somebody_talks_with_it(
     keep(log, day.entries[told:])
     before = list_tasks(asked, EVER)
     assert [one.task_id for one in before] == [first, last]
-    MissedBook(RULE, tell=True).rebuild(write, day.now)
+    MissedBook(RULE, TELL).rebuild(write, day.now)
     assert list_tasks(asked, EVER) == before
     write.dispose()
 
@@ -244,7 +244,7 @@ def test_tasks_are_the_same_however_the_log_was_written(
     write = open_for_writing(url)
     with write.begin() as connection:
         connection.execute(text("delete from missed"))
-    assert MissedBook(RULE, tell=True).rebuild(write, day.now) == len(tasks)
+    assert MissedBook(RULE, TELL).rebuild(write, day.now) == len(tasks)
     assert list_tasks(asked, EVER) == tasks
     assert messages(asked) == told, "a rebuild is no news"
     write.dispose()
@@ -263,7 +263,7 @@ def test_a_crash_hides_no_missed_call_and_makes_none_up(
     day.begins(MARIA, again=still_there)
     keep(log, day.entries[told:])
     write = open_for_writing(url)
-    MissedBook(RULE, tell=True).catch_up(write, day.now)
+    MissedBook(RULE, TELL).catch_up(write, day.now)
 
     (task,) = list_tasks(asked, EVER)
     assert (task.number, task.outcome) == (IVAN, "failed")
@@ -284,7 +284,7 @@ def test_a_task_for_a_call_that_goes_on_after_all_is_withdrawn(
     day.pause(minutes=1)
     log.close_open_calls(day.now)
     write = open_for_writing(url)
-    MissedBook(RULE, tell=True).catch_up(write, day.now)
+    MissedBook(RULE, TELL).catch_up(write, day.now)
     assert len(list_tasks(asked, TaskFilter())) == 1
     told = len(day.entries)
     day.begins(IVAN, again=call_id)
@@ -340,12 +340,15 @@ def test_a_follower_that_fails_costs_the_log_nothing(url: str, tmp_path: Path) -
     engine.dispose()
 
 
-def test_tasks_are_told_whole() -> None:
-    task = Task("c", IVAN, "", DID, "sales", "anna", BEGAN, BEGAN, BEGAN, 1, "c", "voicemail")
+def test_tasks_are_told_whole(open_log: Open, asked: Engine) -> None:
+    day = Day()
+    day.talks(IVAN)
+    call_id = day.missed(IVAN, Outcome.VOICEMAIL)
+    keep(open_log(), day.entries)
 
-    told = orjson.loads(outbox.body(outbox.Told.OPENED, task, BEGAN))
-
+    with asked.connect() as connection:
+        told = orjson.loads(connection.execute(text("select body from outbox")).scalar_one())
     assert told["type"] == "missed.opened"
-    assert told["timestamp"] == "2026-11-23T09:00:00+00:00"
-    assert told["data"]["number"] == IVAN
+    assert told["timestamp"].startswith("2026-11-23T09:01:")
+    assert (told["data"]["number"], told["data"]["task_id"]) == (IVAN, call_id)
     assert (told["data"]["owner"], told["data"]["class"]) == ("anna", None)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pbx.journal import port as journal
 from pbx.journal.port import Entry, Stamped
 from pbx.missed.rules import OwnerRule
+from pbx.webhooks.kinds import MISSED_KINDS, Subscriptions
 from routing import facts
 from routing.values import (
     AgentId,
@@ -23,6 +24,8 @@ from tests.world import DID
 
 BEGAN = datetime(2026, 11, 23, 9, tzinfo=UTC)
 IVAN, MARIA = "+79161234567", "+79167654321"
+TELL: Subscriptions = {"missed": MISSED_KINDS}
+"""A webhook of missed calls alone."""
 RULE = OwnerRule(frozenset({"anna"}), {}, timedelta(days=30))
 
 

@@ -182,7 +182,7 @@ def keep(
 ) -> None:
     """Write them in batches of random length; some batches are followed twice."""
     rows = RowMaker()
-    followers: list[Follower] = [MissedBook(RULE, tell=False), *([FactBook()] if facts_too else [])]
+    followers: list[Follower] = [MissedBook(RULE, {}), *([FactBook()] if facts_too else [])]
     left = list(enumerate(entries))
     while left:
         number = rng.randrange(1, 150)

@@ -173,6 +173,46 @@ class Distribution(RuleBasedStateMachine):
         agent_id = AgentId(self.pick(self.plan.agents, which))
         self.tell(events.CallerForAgent(call_id, agent_id, "+79161", 10.0))
 
+    @rule(which=st.integers(0, 3), within_s=st.sampled_from([5.0, 40.0]))
+    def an_agent_asks_for_a_call(self, which: int, within_s: float) -> None:
+        self.made += 1
+        call_id = CallId(f"c{self.made}")
+        self.with_us.add(call_id)
+        self.called_back.add(call_id)
+        agent_id = AgentId(self.pick(self.plan.agents, which))
+        self.tell(events.CallerForAgent(call_id, agent_id, "+79161", 10.0, within_s))
+
+    @rule(
+        which=st.integers(0, 3),
+        queue=st.sampled_from(["a", "b", None]),
+        began_s=st.sampled_from([None, 0.0, 30.0]),
+    )
+    def a_talk_is_found(self, which: int, queue: str | None, began_s: float | None) -> None:
+        """Of an engine before us: whoever talks is rung for nobody."""
+        agent_id = AgentId(self.pick(self.plan.agents, which))
+        if self.dispatcher.agents[agent_id].calls_now:
+            return
+        self.made += 1
+        call_id, leg_id = CallId(f"c{self.made}"), LegId(f"old-{self.made}")
+        self.with_us.add(call_id)
+        self.talking[call_id] = leg_id
+        self.legs[leg_id] = call_id
+        self.answered.add(leg_id)
+        joined_at = None if began_s is None else self.now - began_s
+        self.tell(
+            events.TalkFound(
+                call_id,
+                leg_id,
+                agent_id,
+                DeviceId(f"{agent_id}/1"),
+                QueueId(queue) if queue else None,
+                "+79161",
+                started_at=self.now - 60.0,
+                joined_at=joined_at,
+            )
+        )
+        assert self.dispatcher.agent_state(agent_id) is AgentState.TALKING
+
     @precondition(lambda self: self.with_us)
     @rule(which=st.integers(0, 9))
     def a_caller_hangs_up(self, which: int) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pbx.errors import SettingsError
-from pbx.missed.target import check_url, may_reach
 from pbx.settings import read_settings
+from pbx.webhooks.target import check_url, may_reach
 
 NAME = "VORONKA_MISSED_WEBHOOK"
 BASE = {"VORONKA_AMI_SECRET": "a-secret-that-is-long"}
@@ -81,12 +81,11 @@ def test_the_settings_hold_a_checked_url_and_a_key() -> None:
         | {f"{NAME}_SECRET": SECRET}
     )
 
-    target = settings.missed_webhook
-    assert target is not None
+    (target,) = settings.webhooks
     assert len(target.secret) == 24
     assert "token" not in repr(target)
     assert SECRET not in repr(target)
-    assert read_settings(BASE).missed_webhook is None
+    assert read_settings(BASE).webhooks == ()
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,20 @@ URL.  Refused are the addresses by which a machine in a cloud learns its own cre
 from __future__ import annotations
 
 import re
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from pbx.webhooks.kinds import MISSED_KINDS, EventKind
+
+if TYPE_CHECKING:
+    from pbx.webhooks.sending import Sender
+
+LINKED = ("call_id", "leg_id", "path", "box")
+"""What a target's link may name."""
 
 _METADATA = frozenset(
     map(
@@ -26,10 +37,26 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A checked URL and the secret that signs what is sent there."""
+    """A checked URL and the secret that signs what is sent there.
+
+    ``audio_bytes``: most of a voicemail's sound that is sent along, from ``audio_dir``; 0 for none.
+    ``link``: where a voicemail or recording can be heard, with names of LINKED in braces.
+    """
 
     url: str
     secret: bytes
+    name: str = "missed"
+    events: frozenset[EventKind] = MISSED_KINDS
+    at_once: int = 4
+    audio_bytes: int = 0
+    audio_dir: Path | None = None
+    link: str = ""
+
+    def opened(self) -> AbstractAsyncContextManager[Sender]:
+        """What sends there."""
+        from pbx.webhooks.webhook import Webhook  # here: settings are read without HTTP
+
+        return Webhook(self)
 
     def __repr__(self) -> str:
         """Without the secret, and without what the URL may hold of one."""

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
+import re
 import socket
 import time
 from typing import Self
+from urllib.parse import quote
 
 import aiohttp
+import orjson
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import DefaultResolver
 
-from pbx.missed.outbox import Message
-from pbx.missed.target import Target, may_reach
+from pbx.webhooks.audio import NoAudio, read_audio
+from pbx.webhooks.kinds import EventKind
+from pbx.webhooks.outbox import Message
+from pbx.webhooks.sending import NotDelivered
+from pbx.webhooks.target import LINKED, Target, may_reach
 
 ANSWER_S = 10.0
 """Longest time for a whole attempt, seconds."""
-
-
-class NotDelivered(Exception):
-    """An attempt failed.  ``refused``: the receiver answered, and does not take this message."""
-
-    def __init__(self, why: str, *, refused: bool) -> None:
-        super().__init__(why)
-        self.refused = refused
 
 
 class Webhook:
@@ -34,7 +33,7 @@ class Webhook:
     def __init__(self, target: Target, *, answer_s: float = ANSWER_S) -> None:
         self._target = target
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=_Guarded(), limit=1),
+            connector=aiohttp.TCPConnector(resolver=_Guarded(), limit=target.at_once),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=answer_s),
             trust_env=False,
@@ -46,9 +45,9 @@ class Webhook:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def post(self, message: Message) -> None:
-        """Send it once.  Raises NotDelivered."""
-        body = message.body.encode()
+    async def send(self, message: Message) -> int:
+        """Send it once; gives the status.  Raises NotDelivered."""
+        body = await asyncio.to_thread(dressed, message, self._target)
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "voronka",
@@ -66,7 +65,28 @@ class Webhook:
         if not 200 <= status < 300:
             # 408 and 429 speak of the receiver's state, not of the message.
             refused = 300 <= status < 500 and status not in (408, 429)
-            raise NotDelivered(f"status {status}", refused=refused)
+            raise NotDelivered(f"status {status}", refused=refused, status=status)
+        return status
+
+
+def dressed(message: Message, target: Target) -> bytes:
+    """The body, with what this target wants besides: a link, the sound of a voicemail."""
+    if message.kind not in (EventKind.VOICEMAIL_LEFT, EventKind.RECORDING_READY):
+        return message.body.encode()
+    whole = orjson.loads(message.body)
+    data = whole["data"]
+    if target.link:
+        values = {name: quote(str(data.get(name) or ""), safe="/") for name in LINKED}
+        data["link"] = re.sub(r"\{(\w+)\}", lambda name: values[name[1]], target.link)
+    if target.audio_bytes and message.kind == EventKind.VOICEMAIL_LEFT:
+        assert target.audio_dir is not None
+        try:
+            sound = read_audio(target.audio_dir, data["path"], target.audio_bytes)
+        except NoAudio as error:
+            data["audio"], data["audio_problem"] = None, str(error)
+        else:
+            data["audio"] = base64.b64encode(sound).decode()
+    return orjson.dumps(whole)
 
 
 def signed(secret: bytes, event_id: str, at: int, body: bytes) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Tells other programs what happens: webhooks out, voicemail by mail, one outbox for both."""

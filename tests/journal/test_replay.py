@@ -1,0 +1,143 @@
+"""What a queue has lately done, and who keeps a place in it, survives the engine that saw it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pbx.engine.virtual import VirtualWorld
+from pbx.journal.recall import recall
+from pbx.journal.replay import recall_dropped, recall_service
+from pbx.journal.writer import SqlJournal
+from pbx.plan.model import Plan
+from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction, Script
+from routing import facts
+from routing.dispatcher import Dispatcher
+from routing.strategy import Registry
+from tests.world import DID, SALES, START, Story, agent, plan, sales, stage
+
+ANNA, BORIS = agent("anna"), agent("boris", wrap_up_s=20.0)
+RETURNS_S = 600.0
+
+
+def company() -> Plan:
+    where = sales(
+        ANNA,
+        BORIS,
+        strategy="longest-idle",
+        ring_time_s=15.0,
+        returning_s=RETURNS_S,
+        retry_delay_s=2.0,
+    )
+    return plan([ANNA, BORIS], [where])
+
+
+def number(n: int) -> str:
+    return f"+7916000{n:04}"
+
+
+def callers() -> list[CallerScript]:
+    """One every 25 s, each third of them impatient."""
+    rng = random.Random(5)
+    leaves = [HangUp(At.WAITING, rng.uniform(20, 90)) if n % 3 == 0 else None for n in range(80)]
+    return [
+        CallerScript("", 25.0 * n, DID, number(n), hang_up=leaving)
+        for n, leaving in enumerate(leaves)
+    ]
+
+
+def phones() -> dict[str, tuple[PhoneAct, ...]]:
+    rng = random.Random(6)
+
+    def acts() -> Iterator[PhoneAct]:
+        for _ in range(60):
+            how = rng.choice([Reaction.ANSWER, Reaction.ANSWER, Reaction.NO_ANSWER])
+            yield PhoneAct(how, rng.uniform(1, 9), rng.uniform(30, 90))
+
+    return {"PJSIP/anna": tuple(acts()), "PJSIP/boris": tuple(acts())}
+
+
+class Killed:
+    """An engine that worked for ``for_s``, and the log that it left."""
+
+    def __init__(self, url: str, folder: Path, for_s: float) -> None:
+        self.now = START + for_s
+        self.at = datetime.fromtimestamp(self.now, UTC)
+        self.world, self.story = stage(company(), callers(), phones())
+        self.world.run(self.now)
+        self.log = SqlJournal(url, spool=folder / "spool.jsonl")
+        self.log.start()
+        for entry in self.story.entries:
+            self.log.write(entry)
+        assert self.log.flush(10.0)
+
+    def restarted(self, again: list[CallerScript]) -> tuple[VirtualWorld, Story]:
+        """The next engine, with what the log tells; ``again``: who calls it."""
+        engine = self.log.engine
+        served = recall_service(engine, queues=[SALES], now=self.at)
+        self.log.close_open_calls(self.at)
+        began = self.at - timedelta(hours=12)
+        memory = recall(engine, queues=[SALES], day_began=began, talks_since=began)
+        dropped = recall_dropped(
+            engine, queues=[SALES], since=self.at - timedelta(seconds=RETURNS_S)
+        )
+        story = Story()
+        dispatcher = Dispatcher(
+            company().routing,
+            strategies=Registry.builtin(),
+            rng=random.Random(1),
+            memory=replace(memory, dropped=dropped),
+        )
+        world = VirtualWorld(
+            company(),
+            dispatcher,
+            Script(tuple(again), {}),
+            start=self.now,
+            on_entry=story.entries.append,
+            recalled=served,
+        )
+        return world, story
+
+
+@pytest.fixture
+def killed(url: str, tmp_path: Path) -> Iterator[Killed]:
+    made = Killed(url, tmp_path, 1700.0)
+    yield made
+    made.log.close(10.0)
+
+
+def test_the_estimate_is_the_one_of_before_the_restart(killed: Killed) -> None:
+    before = killed.world.core.rates.expected_wait_s(SALES, 3, killed.now)
+    world, _ = killed.restarted([])
+
+    after = world.core.rates.expected_wait_s(SALES, 3, killed.now)
+    assert before is not None
+    # The last moments, in which nothing was written any more, are not known.
+    assert after == pytest.approx(before, rel=0.03)
+
+
+def test_without_the_log_nothing_could_be_said(killed: Killed) -> None:
+    world, _ = stage(company(), [], {})
+
+    assert world.core.rates.expected_wait_s(SALES, 3, killed.now) is None
+
+
+def test_who_hung_up_before_the_restart_has_the_old_place_after_it(killed: Killed) -> None:
+    waited = {one.call_id: one for one in killed.story.of(facts.WaitStarted)}
+    left = [one.call_id for one in killed.story.of(facts.WaitEnded) if one.reason == "left"]
+    last = left[-1]
+    came = waited[last].waiting_since - START
+    assert came > 1700.0 - RETURNS_S
+    again = CallerScript("", 20.0, DID, number(int(last.removeprefix("sim-")) - 1))
+    others = [CallerScript("", 10.0 + n, DID, number(900 + n)) for n in range(5)]
+    world, story = killed.restarted([*others, again])
+    world.run(killed.now + 30.0)
+
+    *strangers, returned = [one.position for one in story.of(facts.WaitStarted)]
+    assert strangers == [1, 2, 3, 4, 5]
+    assert returned == 1

@@ -36,11 +36,11 @@ class WorkingAgent:
     last_ended_at: Seconds = 0.0
     queues: list[QueueId] = field(default_factory=list)
     removed: bool = False
+    agent_id: AgentId = field(init=False)
+    """The plan's key: kept here, as nothing else is asked for as often."""
 
-    @property
-    def agent_id(self) -> AgentId:
-        """The plan's key."""
-        return self.plan.agent_id
+    def __post_init__(self) -> None:
+        self.agent_id = self.plan.agent_id
 
     @property
     def skills(self) -> Mapping[str, int]:

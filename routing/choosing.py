@@ -45,6 +45,9 @@ class Choosing:
     def serve_freed(self) -> None:
         """Give those who became free to who has waited longest for someone like them."""
         while self._floor.freed:
+            if self._waiting.nobody_asks:
+                self._floor.freed.clear()
+                return
             agent_id = next(iter(self._floor.freed))
             del self._floor.freed[agent_id]
             agent = self._floor.agents[agent_id]

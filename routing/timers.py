@@ -7,57 +7,71 @@ from collections.abc import Callable
 
 from routing.values import Seconds
 
+FEW = 256
+"""So many cancelled deadlines may stay in the heap, or as many as count: then all are taken out.
+Nearly every deadline is cancelled long before its time, and each makes the others dearer."""
+
 
 class Timer:
     """One deadline; ``cancel`` it when its reason is gone."""
 
-    __slots__ = ("action", "alive", "at", "order")
+    __slots__ = ("_timers", "action", "alive", "at")
 
-    def __init__(self, at: Seconds, order: int, action: Callable[[Seconds], None]) -> None:
+    def __init__(self, at: Seconds, action: Callable[[Seconds], None], timers: Timers) -> None:
         self.at = at
-        self.order = order
         self.action = action
         self.alive = True
-
-    def __lt__(self, other: Timer) -> bool:
-        return (self.at, self.order) < (other.at, other.order)
+        self._timers = timers
 
     def cancel(self) -> None:
         """It will not go off."""
-        self.alive = False
+        if self.alive:
+            self.alive = False
+            self._timers.one_is_dead()
 
 
 class Timers:
     """All deadlines of the dispatcher."""
 
     def __init__(self) -> None:
-        self._heap: list[Timer] = []
+        self._heap: list[tuple[Seconds, int, Timer]] = []
         self._order = 0
+        self._dead = 0
 
     def at(self, when: Seconds, action: Callable[[Seconds], None]) -> Timer:
         """Call ``action(now)`` at ``when`` or at the first chance after."""
         self._order += 1
-        timer = Timer(when, self._order, action)
-        heapq.heappush(self._heap, timer)
+        timer = Timer(when, action, self)
+        # The order is one timer's: the timers are never compared.
+        heapq.heappush(self._heap, (when, self._order, timer))
         return timer
+
+    def one_is_dead(self) -> None:
+        """A deadline in the heap does not count any more."""
+        self._dead += 1
+        if self._dead > FEW and self._dead * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].alive]
+            heapq.heapify(self._heap)
+            self._dead = 0
 
     @property
     def next_at(self) -> Seconds | None:
         """The earliest deadline that still counts."""
         heap = self._heap
-        while heap and not heap[0].alive:
+        while heap and not heap[0][2].alive:
             heapq.heappop(heap)
-        return heap[0].at if heap else None
+            self._dead -= 1
+        return heap[0][0] if heap else None
 
     def pop_due(self, now: Seconds) -> Timer | None:
         """The next deadline that has come, taken out; None when there is none."""
         at = self.next_at
         if at is None or at > now:
             return None
-        timer = heapq.heappop(self._heap)
+        timer = heapq.heappop(self._heap)[2]
         timer.alive = False
         return timer
 
     def alive(self) -> int:
         """How many deadlines count; for tests."""
-        return sum(timer.alive for timer in self._heap)
+        return sum(timer.alive for _, _, timer in self._heap)

@@ -28,6 +28,12 @@ class Waiting:
         self._callbacks: dict[QueueId, int] = {}
         self._head_starts: dict[QueueId, Seconds] = {}
         self._waiting_for: dict[AgentId, dict[CallId, Call]] = {}
+        self._in_line = 0
+
+    @property
+    def nobody_asks(self) -> bool:
+        """No call wants (more) agents."""
+        return not self._in_line and not self._waiting_for
 
     def count(self, queue_id: QueueId) -> int:
         """Callers waiting in a queue, those being offered included, callbacks not."""
@@ -84,12 +90,14 @@ class Waiting:
         """Into the line of those who want (more) agents."""
         if not call.in_line and call.queue_id is not None:
             call.in_line = True
+            self._in_line += 1
             self._lines[call.queue_id].add(call.needs_now, call.turn)
 
     def step_out(self, call: Call) -> None:
         """Out of that line: enough agents are rung."""
         if call.in_line and call.queue_id is not None:
             call.in_line = False
+            self._in_line -= 1
             self._lines[call.queue_id].remove(call.needs_now, call.turn)
 
     def change_needs(self, call: Call, needs: Needs) -> None:

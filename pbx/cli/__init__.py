@@ -26,6 +26,7 @@ _COMMANDS = {
     "missed": "pbx.cli.missed:missed",
     "recordings": "pbx.cli.recordings:recordings",
     "reload": "pbx.cli.reload:reload",
+    "replay": "pbx.cli.replay:replay",
     "report": "pbx.cli.report:report",
     "reports": "pbx.cli.report:reports",
     "rollback": "pbx.cli.reload:rollback",

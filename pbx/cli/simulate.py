@@ -74,7 +74,10 @@ def simulate(
     if plot is not None and plot.suffix not in (".png", ".svg"):
         raise click.BadParameter("write NAME.png or NAME.svg", param_hint="--plot")
     registry = installed_strategies()
-    names = [_known(name, registry) for name in (compare or strategy or AS_PLANNED).split(",")]
+    names = [
+        known_strategy(name, registry, "--compare" if compare else "--strategy")
+        for name in (compare or strategy or AS_PLANNED).split(",")
+    ]
     loaded = load(plan or plan_path(), registry=registry)
     if queue is not None and queue not in loaded.routing.queues:
         known = ", ".join(sorted(loaded.routing.queues))
@@ -100,7 +103,8 @@ def simulate(
         render(results, make_console(), managers=managers)
 
 
-def _known(name: str, registry: Registry) -> str:
+def known_strategy(name: str, registry: Registry, option: str) -> str:
+    """The strategy's whole name.  Raises BadParameter."""
     from pbx.plan.faults import did_you_mean
     from pbx.simulate.experiment import ALIASES, AS_PLANNED
 
@@ -108,7 +112,7 @@ def _known(name: str, registry: Registry) -> str:
     names = [AS_PLANNED, *registry.names()]
     if name not in names:
         hint = did_you_mean(name, names) or f"known: {', '.join(names)}"
-        raise click.BadParameter(f"unknown strategy {name!r}; {hint}", param_hint="--compare")
+        raise click.BadParameter(f"unknown strategy {name!r}; {hint}", param_hint=option)
     return name
 
 

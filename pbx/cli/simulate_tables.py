@@ -14,9 +14,14 @@ from pbx.simulate.intervals import Estimate
 from pbx.simulate.staff import Forecast, Need
 from pbx.simulate.tally import FIGURES, Figure
 
+BY_RUNS = "95 %, Student's t over independent runs; differences paired by run"
 
-def render(results: Sequence[Result], console: Console, *, managers: bool) -> None:
-    """A column for each strategy; from the second on, what differs from the first."""
+
+def render(
+    results: Sequence[Result], console: Console, *, managers: bool, how: str = BY_RUNS
+) -> None:
+    """A column for each strategy; from the second on, what differs from the first.  ``how``: what
+    the intervals are of."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("")
     base = results[0]
@@ -30,17 +35,16 @@ def render(results: Sequence[Result], console: Console, *, managers: bool) -> No
             continue
         cells = []
         for one, found in zip(results, estimates, strict=True):
-            cells.append(_value(figure, found[figure.key]))
+            cells.append(value(figure, found[figure.key]))
             if one is not base:
                 gap = one.against(base)[figure.key]
                 style = "bold" if gap.clear else "dim"
-                cells.append(f"[{style}]{_value(figure, gap, sign='+')}[/]")
+                cells.append(f"[{style}]{value(figure, gap, sign='+')}[/]")
         table.add_row(figure.title, *cells)
     console.print(table)
     runs = len(base.runs)
-    how = f"mean of {runs} runs ± half of the 95 % interval (Student's t over the runs"
-    paired = "; differences paired by run, bold: clear of 0" if len(results) > 1 else ""
-    console.print(f"{how}{paired})" if runs > 1 else "one run: no intervals", style="dim")
+    words = f"mean of {runs} runs ± half of the interval ({how}; bold: clear of 0)"
+    console.print(words if runs > 1 else "one run: no intervals", style="dim")
     if managers:
         console.print(_managers(results))
 
@@ -60,7 +64,8 @@ def _managers(results: Sequence[Result]) -> Table:
     return table
 
 
-def _value(figure: Figure, found: Estimate, *, sign: str = "") -> str:
+def value(figure: Figure, found: Estimate, *, sign: str = "") -> str:
+    """A figure with its unit, and half of its interval."""
     factor, digits, unit = (100.0, 1, " %") if figure.unit == "%" else (1.0, 1, "")
     if figure.unit == "s":
         unit = " s"
@@ -70,26 +75,31 @@ def _value(figure: Figure, found: Estimate, *, sign: str = "") -> str:
     return text if found.half is None else f"{text} ± {found.half * factor:.{digits}f}"
 
 
-def results_json(results: Sequence[Result], *, seed: int) -> str:
+def results_json(found: Sequence[Result], *, seed: int) -> str:
     """All figures, with each run's, and the differences from the first strategy."""
-    base = results[0]
     return as_json(
         {
             "seed": seed,
-            "runs": len(base.runs),
-            "interval": "95 %, Student's t over independent runs; differences paired by run",
-            "strategies": [
-                {
-                    "strategy": one.strategy,
-                    "figures": one.estimates(),
-                    "difference": {} if one is base else one.against(base),
-                    "each_run": one.runs,
-                    "managers": one.managers,
-                }
-                for one in results
-            ],
+            "runs": len(found[0].runs),
+            "interval": BY_RUNS,
+            "strategies": results(found),
         }
     )
+
+
+def results(found: Sequence[Result]) -> list[dict[str, object]]:
+    """Each strategy's part of the JSON."""
+    base = found[0]
+    return [
+        {
+            "strategy": one.strategy,
+            "figures": one.estimates(),
+            "difference": {} if one is base else one.against(base),
+            "each_run": one.runs,
+            "managers": one.managers,
+        }
+        for one in found
+    ]
 
 
 def render_needs(needs: Sequence[Need], forecast: Forecast, console: Console) -> None:

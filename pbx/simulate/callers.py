@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from pbx.simulate.draws import Draw, Exponential, For, share, stream
-from routing.values import QueueId, Seconds
+from routing.values import AgentId, Disposition, QueueId, Seconds
 
 THREE_MINUTES = Exponential(180.0)
 FIVE_MINUTES = Exponential(300.0)
@@ -72,11 +72,22 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What a manager was seen to do when their phone rang for a caller: ``after_s`` of ringing they
+    answered or refused, or (any other disposition) had done neither."""
+
+    after_s: Seconds
+    how: Disposition
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """One who calls at ``at_s`` (from the run's begin).
 
     ``stream``: the sub-stream of chance that is theirs.  ``stage``: how easily they are won for the
-    next stage, 0 to 1, small is easy.
+    next stage, 0 to 1, small is easy.  ``keys``: what they press, one for each time they are asked;
+    None: by chance.  ``menu_s``: spent in menus; None: as the demand says.  ``hangs_up``: in the
+    menus.  ``heard``: by manager, for each time they were rung for this caller.
     """
 
     no: int
@@ -89,6 +100,9 @@ class Caller:
     stream: int
     attempt: int = 0
     keys: tuple[str, ...] | None = None
+    menu_s: Seconds | None = None
+    hangs_up: bool = False
+    heard: Mapping[AgentId, tuple[Heard, ...]] = field(default_factory=dict)
 
 
 def callers(demand: Demand, seed: int) -> list[Caller]:
@@ -122,17 +136,11 @@ def again(caller: Caller, demand: Demand, left_at_s: Seconds) -> Caller | None:
     mine = stream(caller.stream, caller.attempt + 1)
     if share(mine, For.REDIAL) >= redial.share:
         return None
-    return Caller(
-        caller.no,
-        left_at_s + redial.after.at(share(mine, For.REDIAL_AFTER)),
-        caller.target,
-        caller.number,
-        demand.patience.at(share(mine, For.PATIENCE)),
-        caller.talk_s,
-        caller.stage,
-        caller.stream,
-        caller.attempt + 1,
-        caller.keys,
+    return replace(
+        caller,
+        at_s=left_at_s + redial.after.at(share(mine, For.REDIAL_AFTER)),
+        patience_s=demand.patience.at(share(mine, For.PATIENCE)),
+        attempt=caller.attempt + 1,
     )
 
 

@@ -126,3 +126,9 @@ class Empirical:
         """The quantile."""
         place = bisect_right(self.shares, share)
         return self.values_s[place] if place < len(self.values_s) else self.tail_s
+
+    def beyond(self, passed_s: Seconds, share: float) -> Seconds:
+        """The time, of those who stay longer than ``passed_s``, that this share stays under."""
+        place = bisect_right(self.values_s, passed_s)
+        gone = self.shares[place - 1] if place else 0.0
+        return max(passed_s, self.at(gone + share * (1.0 - gone)))

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from pbx.simulate.callers import callers
+from pbx.simulate.callers import Caller, callers
 from pbx.simulate.intervals import Estimate, difference, estimate
 from pbx.simulate.tally import FIGURES, ManagerLoad, Tally, figures, loads
-from pbx.simulate.world import Setting, World
+from pbx.simulate.world import Seen, Setting, World
 from routing.plan import RoutingPlan, StrategyChoice
 from routing.strategy import Registry
 from routing.values import QueueId
@@ -55,6 +55,15 @@ def with_strategy(routing: RoutingPlan, name: str, only: QueueId | None = None) 
     return replace(routing, queues=queues)
 
 
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One thing to be tried: a name for results, and what it is tried with."""
+
+    name: str
+    setting: Setting
+    routing: RoutingPlan
+
+
 def run(
     setting: Setting,
     strategies: Sequence[str],
@@ -69,23 +78,56 @@ def run(
 
     ``progress``: told the share of all that is done, 0 to 1.
     """
-    tallies: dict[str, list[Tally]] = {name: [] for name in strategies}
-    parts = runs * len(strategies)
+    return run_all(
+        [
+            Scenario(name, setting, with_strategy(setting.plan.routing, name, queue))
+            for name in strategies
+        ],
+        lambda number: callers(setting.demand, number),
+        registry=registry,
+        runs=runs,
+        seed=seed,
+        progress=progress,
+    )
+
+
+def run_all(
+    scenarios: Sequence[Scenario],
+    who: Callable[[int], Sequence[Caller]],
+    *,
+    registry: Registry,
+    runs: int,
+    seed: int,
+    seen: Callable[[Scenario], Seen | None] | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> list[Result]:
+    """Run each scenario ``runs`` times, on the callers that ``who`` makes of a run's seed.
+
+    ``seen``: asked at the begin of each run for who is told of its calls.
+    """
+    tallies: list[list[Tally]] = [[] for _ in scenarios]
+    parts = runs * len(scenarios)
     done = 0
     with _rare_collections():
-        for number in range(runs):
-            who = callers(setting.demand, seed + number)
-            for name in strategies:
-                routing = with_strategy(setting.plan.routing, name, queue)
-                world = World(setting, routing, who, registry=registry, seed=seed + number)
+        for number in range(seed, seed + runs):
+            same = who(number)
+            for scenario, found in zip(scenarios, tallies, strict=True):
+                world = World(
+                    scenario.setting,
+                    scenario.routing,
+                    same,
+                    registry=registry,
+                    seed=number,
+                    seen=None if seen is None else seen(scenario),
+                )
                 report = None
                 if progress is not None:
-                    report = _part(progress, done, parts, setting.length_s)
-                tallies[name].append(world.run(report))
+                    report = _part(progress, done, parts, scenario.setting.length_s)
+                found.append(world.run(report))
                 done += 1
     return [
-        Result(name, tuple(figures(one) for one in found), tuple(loads(found)))
-        for name, found in tallies.items()
+        Result(one.name, tuple(map(figures, found)), tuple(loads(found)))
+        for one, found in zip(scenarios, tallies, strict=True)
     ]
 
 

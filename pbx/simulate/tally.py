@@ -17,7 +17,8 @@ class Tally:
     answered after.  ``ended_in_menu``: never came so far.  ``skilled`` of ``skill_asked``: answered
     by someone skilled, of the answered.  ``same`` of ``known``: answered by the manager of the time
     before, of the answered who had talked before.  ``passed``: won for the next stage.
-    ``busy_s``: talk and wrap-up by manager, within the run's hours; ``rung``: managers rung.
+    ``busy_s``: talk and wrap-up by manager, within the run's hours; ``present_s``: at work in them;
+    ``rung``: managers rung.
     """
 
     offered: int = 0
@@ -36,7 +37,7 @@ class Tally:
     longest_wait_s: Seconds = 0.0
     calls: dict[AgentId, int] = field(default_factory=dict)
     busy_s: dict[AgentId, Seconds] = field(default_factory=dict)
-    present_s: Seconds = 0.0
+    present_s: dict[AgentId, Seconds] = field(default_factory=dict)
 
     @property
     def answered(self) -> int:
@@ -77,7 +78,7 @@ def figures(tally: Tally) -> dict[str, float]:
     answered = tally.answered
     lost = tally.abandoned + tally.overflowed
     busy = tally.busy_s.values()
-    present_s = tally.present_s * len(tally.busy_s)
+    present_s = sum(tally.present_s.values())
     return {
         "offered": tally.offered,
         "answered": answered,
@@ -113,7 +114,10 @@ def loads(tallies: list[Tally]) -> list[ManagerLoad]:
         ManagerLoad(
             agent_id,
             sum(_of(one.calls, agent_id) for one in tallies) / runs,
-            sum(measures.occupancy(_of(one.busy_s, agent_id), one.present_s) for one in tallies)
+            sum(
+                measures.occupancy(_of(one.busy_s, agent_id), _of(one.present_s, agent_id))
+                for one in tallies
+            )
             / runs,
         )
         for agent_id in tallies[0].busy_s

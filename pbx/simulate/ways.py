@@ -2,17 +2,18 @@
 
 A walk depends on the keys pressed and on the schedules' states, so each way is walked once and
 kept.  Callers press, at each menu, one of its keys by chance: as the parameters' ``presses`` weigh
-them, else any that leads on, all alike; where digits are asked for, nothing.
+them, else any that leads on, all alike; where digits are asked for, nothing.  Callers of the log
+press what they pressed then, menu by menu, and nothing when they are asked more often.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ivr import commands, events
-from ivr.nodes import BACK, MAIN, REPEAT, Hours, Menu
+from ivr.nodes import BACK, MAIN, REPEAT, CollectDigits, Hours, Menu
 from ivr.schedule import Schedule
 from ivr.walk import Walk
 from pbx.plan.model import Number, Plan
@@ -75,7 +76,8 @@ class Ways:
         self._states: dict[int, State] = {}
         self._known: dict[tuple[str, State, tuple[str, ...]], _Choice | Way] = {}
         self._choices: dict[str, _Choice] = {}
-        self._walks: dict[CallId, Walk] = {}
+        self._followed: dict[tuple[str, State, tuple[str, ...]], Way] = {}
+        self._walks: dict[CallId, tuple[Walk, Iterator[str] | None]] = {}
 
     def lead(
         self, entry: str, number: Number, mine: int, at_s: Seconds
@@ -92,6 +94,14 @@ class Ways:
                 return found, keys
             keys = (*keys, found.by(share(mine, For.KEY * 100 + len(keys))))
 
+    def follow(self, entry: str, number: Number, keys: tuple[str, ...], at_s: Seconds) -> Way:
+        """Where a caller gets to who presses these keys."""
+        known = (entry, self._state(at_s), keys)
+        found = self._followed.get(known)
+        if found is None:
+            found = self._followed[known] = self._follow(entry, number, iter(keys), at_s)[1]
+        return found
+
     def back(
         self,
         call_id: CallId,
@@ -102,18 +112,25 @@ class Ways:
         at_s: Seconds,
         reason: ReturnReason,
         back_at_s: Seconds,
+        *,
+        follows: bool = False,
     ) -> Way:
-        """Where a caller goes whom a queue or a manager gave back."""
-        walk = self._walks.pop(call_id, None)
-        if walk is None:
-            walk, _ = self._walk(entry, number, keys, at_s)
+        """Where a caller goes whom a queue or a manager gave back.  ``follows``: by ``follow``."""
+        known = self._walks.pop(call_id, None)
+        if known is not None:
+            walk, typed = known
+        elif follows:
+            typed = iter(keys)
+            walk, _ = self._follow(entry, number, typed, at_s)
+        else:
+            walk, typed = self._walk(entry, number, keys, at_s)[0], None
         event: events.Event = events.CallerReturned(reason)
         pressed = len(keys)
         while True:
-            found = self._on(walk, event, back_at_s)
+            found = self._on(walk, event, back_at_s, typed)
             if not isinstance(found, _Choice):
                 if not isinstance(found, Ends):
-                    self._walks[call_id] = walk
+                    self._walks[call_id] = walk, typed
                 return found
             drawn = share(mine, For.KEY * 100 + pressed)
             event = events.DigitsPressed(found.by(drawn) if pressed < MAX_KEYS else "")
@@ -135,8 +152,23 @@ class Ways:
                 found = self._on(walk, events.DigitsPressed(""), at_s)
         return walk, found
 
-    def _on(self, walk: Walk, event: events.Event, at_s: Seconds) -> _Choice | Way:
-        """Walk on until a key is to be pressed or the walk leads somewhere."""
+    def _follow(
+        self, entry: str, number: Number, typed: Iterator[str], at_s: Seconds
+    ) -> tuple[Walk, Way]:
+        walk = Walk(self._plan.tree, entry, language=number.language)
+        found = self._on(walk, events.WalkStarted(), at_s, typed)
+        assert not isinstance(found, _Choice), "who presses what they pressed has no choice"
+        return walk, found
+
+    def _on(
+        self,
+        walk: Walk,
+        event: events.Event,
+        at_s: Seconds,
+        typed: Iterator[str] | None = None,
+    ) -> _Choice | Way:
+        """Walk on until a key is to be pressed that ``typed`` does not tell, or the walk leads
+        somewhere."""
         now = datetime.fromtimestamp(self._start + at_s, UTC)
         kept = False
         while True:
@@ -148,9 +180,12 @@ class Ways:
                     event = events.PlayFinished()
                 case commands.Collect():
                     node = self._plan.tree.get(walk.current or "")
-                    if isinstance(node, Menu):
+                    if typed is not None and isinstance(node, Menu | CollectDigits):
+                        event = events.DigitsPressed(next(typed, ""))
+                    elif isinstance(node, Menu):
                         return self._choice(node)
-                    event = events.DigitsPressed("")
+                    else:
+                        event = events.DigitsPressed("")
                 case commands.RecordMessage():
                     event = events.MessageRecorded("", 10.0)
                 case commands.QueueCaller(queue_id, priority, needs):

@@ -11,16 +11,19 @@ import heapq
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
 
 from pbx.plan.model import Number, Plan
-from pbx.simulate.callers import Caller, Demand, again
-from pbx.simulate.draws import Draw, Fixed, For, share, stream
+from pbx.simulate.callers import Caller, Demand, Heard, again
+from pbx.simulate.draws import Draw, Empirical, Fixed, For, share, stream
 from pbx.simulate.tally import Tally
 from pbx.simulate.ways import Ends, Presses, ToAgent, ToQueue, Way, Ways
 from routing import commands, events, facts
 from routing.dispatcher import Dispatcher
+from routing.memory import Memory
 from routing.plan import Agent, RoutingPlan
 from routing.strategy import Registry
 from routing.values import (
@@ -41,11 +44,37 @@ AT_ONCE = Fixed(0.0)
 @dataclass(frozen=True, slots=True)
 class Manners:
     """How managers behave: from a phone's first ring to the answer, the share of rings that nobody
-    answers, and when one who was paused for not answering is back."""
+    answers, and when one who was paused for not answering is back.  ``each``: who has an answer of
+    their own."""
 
     answer: Draw = AT_ONCE
     no_answer: float = 0.0
     back_after_s: Seconds = 300.0
+    each: Mapping[AgentId, Draw] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """When managers are at work: ``events`` (seconds from the run's begin, in order) of who comes,
+    goes, pauses and has calls of their own; ``present_s``: how long each is there to be called."""
+
+    events: Sequence[tuple[Seconds, events.Event]]
+    present_s: Mapping[AgentId, Seconds]
+
+
+class Ending(StrEnum):
+    """How a caller's call ends."""
+
+    IN_MENU = "in_menu"
+    ANSWERED = "answered"
+    ABANDONED = "abandoned"
+    OVERFLOW = "overflow"
+
+
+Seen = Callable[[Caller, Ending, Seconds, AgentId | None], None]
+"""Told of each call: how it ended, the wait for that, and who answered."""
+Told = Callable[[Seconds, facts.Fact], None]
+"""Told of all that the distribution tells the journal, with the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +100,8 @@ class Setting:
 
     ``length_s``: how long callers come; the run ends when the last of them has gone.  ``start``:
     core time of the begin.  ``warm_up_s``: calls of the first so many seconds are not counted.
+    ``attendance`` None: all whom the plan has on duty, from begin to end.  ``memory``: of what was
+    before.
     """
 
     plan: Plan
@@ -82,6 +113,8 @@ class Setting:
     length_s: Seconds = 36_000.0
     warm_up_s: Seconds = 0.0
     target_s: Seconds = 20.0
+    attendance: Attendance | None = None
+    memory: Memory = field(default_factory=Memory)
 
 
 @dataclass(slots=True)
@@ -98,7 +131,7 @@ class _Call:
     skill: str = ""
     talks_with: AgentId | None = None
     over: bool = False
-    hears: dict[tuple[OfferId, AgentId], Seconds] = field(default_factory=dict)
+    hears: dict[tuple[OfferId, AgentId], tuple[Seconds, Disposition]] = field(default_factory=dict)
     rung: dict[AgentId, int] = field(default_factory=dict)
 
 
@@ -111,7 +144,8 @@ class _Leg:
     over: bool = False
 
 
-Action = Callable[[], None]
+Action = Callable[[], object]
+_HUNG_UP = Ends(Outcome.ABANDONED_IN_MENU)
 _TURNED_AWAY = Ends(Outcome.OVERFLOW)
 """For callers of a queue who came by no menu that could lead on."""
 
@@ -127,11 +161,17 @@ class World:
         *,
         registry: Registry,
         seed: int,
+        seen: Seen | None = None,
+        told: Told | None = None,
     ) -> None:
         self._setting = setting
+        self._seen = seen
+        self._told = told
         self._agents = routing.agents
         self._callers = callers
-        self._dispatcher = Dispatcher(routing, strategies=registry, rng=random.Random(seed))
+        self._dispatcher = Dispatcher(
+            routing, strategies=registry, rng=random.Random(seed), memory=setting.memory
+        )
         self._ways = Ways(setting.plan, setting.presses, start=setting.start)
         self._answers_from = {
             agent_id: stream(seed, For.ANSWERS, place)
@@ -140,24 +180,29 @@ class World:
         self._calls: dict[CallId, _Call] = {}
         self._legs: dict[LegId, _Leg] = {}
         self._on_number: dict[str, int] = {}
-        self._last: dict[str, AgentId] = {}
-        self._heap: list[tuple[Seconds, int, Callable[[], None]]] = []
+        self._last = {number: talk.agent_id for number, talk in setting.memory.last_talks.items()}
+        self._heap: list[tuple[Seconds, int, Action]] = []
         self._order = 0
         self._made = 0
         self._wakes_at = math.inf
         self._now = setting.start
         self._pending: deque[events.Event] = deque()
         self._busy = False
-        self.tally = Tally(present_s=setting.length_s - setting.warm_up_s)
+        self.tally = Tally(present_s=dict(_present(setting, self._agents)))
 
     def run(self, progress: Callable[[Seconds], None] | None = None) -> Tally:
         """Play it to the end.  ``progress`` is told the time reached (s) now and then."""
-        on_duty = [one for one in self._agents if one in self._setting.plan.on_duty]
-        self.tally.busy_s = dict.fromkeys(on_duty, 0.0)
-        self.tally.calls = dict.fromkeys(on_duty, 0)
-        for agent_id in on_duty:
-            self._tell(events.AgentLoggedIn(agent_id))
         start, heap = self._setting.start, self._heap
+        attendance = self._setting.attendance
+        at_work = self.tally.present_s
+        self.tally.busy_s = dict.fromkeys(at_work, 0.0)
+        self.tally.calls = dict.fromkeys(at_work, 0)
+        if attendance is None:
+            for agent_id in at_work:
+                self._tell(events.AgentLoggedIn(agent_id))
+        else:
+            for at_s, event in attendance.events:
+                self._at(start + at_s, partial(self._tell, event))
         coming = iter(self._callers)
         caller = next(coming, None)
         steps = 0
@@ -204,8 +249,15 @@ class World:
         self._on_number[number.did] = busy + 1
         call = _Call(caller, call_id, number, entry, counted)
         at_s = self._now - self._setting.start
-        way, call.keys = self._ways.lead(entry, number, caller.stream, at_s)
-        menu_s = self._setting.demand.menu_s
+        if caller.hangs_up:
+            self._goes(call, _HUNG_UP)
+            return
+        way: Way
+        if caller.keys is None:
+            way, call.keys = self._ways.lead(entry, number, caller.stream, at_s)
+        else:
+            way, call.keys = self._ways.follow(entry, number, caller.keys, at_s), caller.keys
+        menu_s = self._setting.demand.menu_s if caller.menu_s is None else caller.menu_s
         if menu_s > 0 and not isinstance(way, Ends):
             self._at(self._now + menu_s, lambda: self._goes(call, way))
         else:
@@ -220,6 +272,7 @@ class World:
                 else:
                     self.tally.overflowed += 1
                     self._waited(call)
+            self._tell_seen(call, Ending.IN_MENU if call.since_s is None else Ending.OVERFLOW)
             self._over(call)
             return
         caller = call.caller
@@ -260,6 +313,7 @@ class World:
             call.caller.at_s,
             reason,
             self._now - start,
+            follows=call.caller.keys is not None,
         )
         self._goes(call, way)
 
@@ -269,6 +323,7 @@ class World:
         if call.counted:
             self.tally.abandoned += 1
             self._waited(call)
+        self._tell_seen(call, Ending.ABANDONED)
         self._over(call)
         self._tell(events.CallerLeft(call.call_id))
         setting = self._setting
@@ -277,6 +332,11 @@ class World:
             if call.counted:
                 self.tally.redials += 1
             self._at(setting.start + more.at_s, lambda: self._arrives(more))
+
+    def _tell_seen(self, call: _Call, how: Ending, agent_id: AgentId | None = None) -> None:
+        if self._seen is not None:
+            since_s = self._now if call.since_s is None else call.since_s
+            self._seen(call.caller, how, self._now - since_s, agent_id)
 
     def _waited(self, call: _Call) -> Seconds:
         waited_s = self._now - (self._now if call.since_s is None else call.since_s)
@@ -299,28 +359,39 @@ class World:
         leg = _Leg(command.leg_id, agent_id, call)
         self._legs[leg.leg_id] = leg
         key = (command.offer_id, agent_id)
-        at = call.hears.get(key)
-        if at is None:
+        reaction = call.hears.get(key)
+        if reaction is None:
             if call.counted:
                 self.tally.rung += 1
-            at = call.hears[key] = self._now + self._delay_s(call, agent_id)
-        at = max(at, self._now)
+            delay_s, how = self._reaction(call, agent_id)
+            reaction = call.hears[key] = self._now + delay_s, how
+        at, how = max(reaction[0], self._now), reaction[1]
         ends_at = self._now + command.ring_time_s
-        if at < ends_at:
+        if at < ends_at and how is Disposition.REJECTED:
+            self._at(at, lambda: self._ended(leg, Disposition.REJECTED))
+        elif at < ends_at:
             self._at(at, lambda: self._answers(leg))
         else:
             self._at(ends_at, lambda: self._ended(leg, Disposition.NO_ANSWER))
 
-    def _delay_s(self, call: _Call, agent_id: AgentId) -> Seconds:
-        """From the first ring to the answer; infinite for none.  The same for this caller, this
-        manager and the how-manyth time, whatever the strategy."""
+    def _reaction(self, call: _Call, agent_id: AgentId) -> tuple[Seconds, Disposition]:
+        """How long after the first ring they answer or refuse; infinite for neither.  The same for
+        this caller, this manager and the how-manyth time, whatever the strategy."""
         times = call.rung.get(agent_id, 0)
         call.rung[agent_id] = times + 1
-        mine = stream(self._answers_from[agent_id], call.caller.stream, times)
+        caller = call.caller
+        seen = caller.heard.get(agent_id, ())
+        heard: Heard | None = seen[times] if times < len(seen) else None
+        if heard is not None and heard.how in (Disposition.ANSWERED, Disposition.REJECTED):
+            return heard.after_s, heard.how
+        mine = stream(self._answers_from[agent_id], caller.stream, times)
         manners = self._setting.manners
+        draw = manners.each.get(agent_id, manners.answer)
+        if heard is not None and isinstance(draw, Empirical):
+            return draw.beyond(heard.after_s, share(mine, For.HEARS)), Disposition.ANSWERED
         if manners.no_answer and share(mine, For.ANSWERS) < manners.no_answer:
-            return math.inf
-        return manners.answer.at(share(mine, For.HEARS))
+            return math.inf, Disposition.ANSWERED
+        return draw.at(share(mine, For.HEARS)), Disposition.ANSWERED
 
     def _answers(self, leg: _Leg) -> None:
         call = leg.call
@@ -340,6 +411,7 @@ class World:
         same = known == agent_id
         if call.counted:
             self._count_answer(call, agent_id, known, same)
+        self._tell_seen(call, Ending.ANSWERED, agent_id)
         self._last[caller.number] = agent_id
 
     def _count_answer(
@@ -404,6 +476,9 @@ class World:
         try:
             while self._pending:
                 step = self._dispatcher.handle(self._pending.popleft(), self._now)
+                if self._told is not None:
+                    for fact in step.facts:
+                        self._told(self._now, fact)
                 if joined is not None and not has and _tells_join(step.facts, joined.leg_id):
                     has = True
                     self._joined(joined)
@@ -424,6 +499,13 @@ class World:
                     self._ended(leg, disposition)
             case commands.ReturnCaller(call_id, reason):
                 self._returned(call_id, reason)
+
+
+def _present(setting: Setting, agents: Mapping[AgentId, Agent]) -> Mapping[AgentId, Seconds]:
+    if setting.attendance is not None:
+        return setting.attendance.present_s
+    there_s = setting.length_s - setting.warm_up_s
+    return {one: there_s for one in agents if one in setting.plan.on_duty}
 
 
 def _tells_join(told: Sequence[facts.Fact], leg_id: LegId) -> bool:

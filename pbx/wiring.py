@@ -42,6 +42,7 @@ from pbx.records.absence import Absence, CdrFile
 from pbx.reload import Began, LivePlan, first_plan
 from pbx.reports.book import FactBook
 from pbx.settings import Settings
+from pbx.supervisor import Supervisor
 from pbx.taking_over import take_over
 from pbx.webhooks.book import EventBook
 from pbx.webhooks.service import DeliveryService
@@ -73,6 +74,7 @@ class Service:
         missed: MissedService,
         book: MissedBook,
         deliveries: DeliveryService,
+        supervisor: Supervisor,
     ) -> None:
         self._settings = settings
         self._strategies = strategies
@@ -87,6 +89,7 @@ class Service:
         missed.settle = self._settle_callbacks
         self._book = book
         self._deliveries = deliveries
+        self._supervisor = supervisor
         self._engine: EngineLoop | None = None
         self._absence: Absence | None = None
         self._house: list[asyncio.Task[None]] = []
@@ -113,6 +116,8 @@ class Service:
         self._http = await start_http(
             settings.http_host, settings.http_port, registry=self._registry, ready=self.ready
         )
+        # A standby has started, too: it may be one for months.
+        self._supervisor.ready("waits for Asterisk, or for the engine that leads to end")
         await self._switch.lead()
         # From here on the log is ours alone.
         await self.live.look_again()
@@ -141,6 +146,7 @@ class Service:
         except OSError as error:
             _log.error("control_socket_failed", reason=str(error))
         plan = self.live.plan
+        self._supervisor.status(f"takes calls, plan {plan.digest[:12]}")
         _log.info(
             "engine_started",
             numbers=len(plan.numbers),
@@ -185,7 +191,7 @@ class Service:
         task.add_done_callback(self._reloads.discard)
 
     async def _reload(self) -> None:
-        with contextlib.suppress(ControlError):  # has been told
+        with self._supervisor.reloading(), contextlib.suppress(ControlError):  # has been told
             await self.live.reload("SIGHUP")
 
     async def _make_engine(self) -> EngineLoop:
@@ -288,6 +294,7 @@ class Service:
 
     async def stop(self) -> None:
         """No new calls, talks untouched, the log written to its end."""
+        self._supervisor.stopping()
         _log.info(
             "engine_stopping", calls=len(self._engine.core.calls.by_id if self._engine else ())
         )
@@ -310,7 +317,7 @@ class Service:
         _log.info("engine_stopped")
 
 
-async def build(settings: Settings) -> Service:
+async def build(settings: Settings, supervisor: Supervisor) -> Service:
     """All parts, connected to nothing yet but the database.
 
     Raises PlanError, JournalError, SettingsError.
@@ -389,6 +396,7 @@ async def build(settings: Settings) -> Service:
         missed,
         book,
         deliveries,
+        supervisor,
     )
     keeping = switch.housekeeping
     metrics.failures_source(

@@ -12,6 +12,7 @@ import click
 
 from pbx.errors import PbxError
 from pbx.settings import Settings, read_settings
+from pbx.supervisor import supervisor
 
 
 @click.command()
@@ -49,9 +50,14 @@ async def _run(settings: Settings) -> None:
         loop.add_signal_handler(sig, asked)
     # Until all is built a SIGHUP means nothing: the plan is read again before it serves a call.
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
-    service = await build(settings)
-    loop.add_signal_handler(signal.SIGHUP, service.reload_soon)
+    systemd = supervisor()
+    beating = asyncio.create_task(systemd.beat(), name="watchdog")
     try:
-        await service.run_until(stop)
+        service = await build(settings, systemd)
+        loop.add_signal_handler(signal.SIGHUP, service.reload_soon)
+        try:
+            await service.run_until(stop)
+        finally:
+            await service.stop()
     finally:
-        await service.stop()
+        beating.cancel()

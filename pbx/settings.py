@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pbx.errors import SettingsError
+from pbx.webhooks.mail_target import MailTarget
 from pbx.webhooks.target import Target, check_url
 from pbx.webhooks.targets import read_targets, signing_key
 
@@ -47,7 +48,7 @@ class Settings:
     state_dir: Path
     log_format: str
     log_level: str
-    webhooks: tuple[Target, ...]
+    webhooks: tuple[Target | MailTarget, ...]
 
     def __repr__(self) -> str:
         """Without the secret: a traceback or a log line may show it."""
@@ -123,7 +124,7 @@ def _ami_secret(env: Mapping[str, str]) -> str:
     return secret
 
 
-def _webhooks(env: Mapping[str, str], messages: Path) -> tuple[Target, ...]:
+def _webhooks(env: Mapping[str, str], messages: Path) -> tuple[Target | MailTarget, ...]:
     """That of missed calls alone, and those of the file."""
     missed = _webhook(env, "VORONKA_MISSED_WEBHOOK")
     file = env.get("VORONKA_WEBHOOKS_FILE", "")

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+MAX_AUDIO_KB = 20_000
+"""Most that a target may ask for."""
+
 
 class NoAudio(Exception):
     """The sound can't be had; says why."""
+
+
+class TooLong(NoAudio):
+    """It is there, and longer than was asked for."""
 
 
 def read_audio(folder: Path, path: str, longest: int) -> bytes:
@@ -23,5 +30,5 @@ def read_audio(folder: Path, path: str, longest: int) -> bytes:
     except (OSError, ValueError):
         raise NoAudio("the file is gone, or can't be read") from None
     if len(content) > longest:
-        raise NoAudio(f"longer than {longest // 1024} KB")
+        raise TooLong(f"longer than {longest // 1024} KB")
     return content

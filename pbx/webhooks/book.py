@@ -21,8 +21,6 @@ from pbx.webhooks.kinds import Event, EventKind, Subscriptions
 from pbx.webhooks.outbox import enqueue
 from routing import facts
 
-MAIL = "mail"
-"""The target that is a mail server: it is told of messages in boxes that have recipients."""
 CRASHED_WITHIN = timedelta(days=2)
 """How far back a start looks for calls whose end a crash has hidden; shorter than what is done is
 kept, or they would be told twice."""
@@ -31,27 +29,11 @@ _GIVEN_TO = {"toqueue": "queue", "dialagent": "manager", "callout": "call"}
 _AT_ONCE = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
-    """Who is mailed the messages of a box, and in which language."""
-
-    recipients: tuple[str, ...]
-    language: str
-
-
 class EventBook:
-    """Follows the log.
+    """Follows the log.  ``subscriptions``: who is told what."""
 
-    ``subscriptions``: who is told what.  ``boxes``: mailboxes by the box's name; may be replaced.
-    """
-
-    def __init__(
-        self,
-        subscriptions: Subscriptions,
-        boxes: Mapping[str, Mailbox] = {},
-    ) -> None:
+    def __init__(self, subscriptions: Subscriptions) -> None:
         self._subscriptions = subscriptions
-        self.boxes = boxes
 
     @property
     def wants(self) -> tuple[type, ...]:
@@ -73,11 +55,9 @@ class EventBook:
         """Leave what these entries tell in the outbox."""
         known = _Known.of(connection, entries)
         events = [one for stamped in entries for one in self._events(stamped, known)]
-        others = {name: kinds for name, kinds in self._subscriptions.items() if name != MAIL}
         if events:
             now = max(stamped.at for stamped in entries)
-            enqueue(connection, events, others, now)
-            enqueue(connection, self._mails(events), self._subscriptions_of_mail(), now)
+            enqueue(connection, events, self._subscriptions, now)
 
     def catch_up(self, engine: Engine, now: datetime) -> None:
         """Tell the end of calls that a crash has left open, and that are over.
@@ -93,17 +73,6 @@ class EventBook:
             found = connection.execute(query).mappings().all()
             events = [_ended(row, row["ended_at"]) for row in found]
             enqueue(connection, events, self._subscriptions, now)
-
-    def _subscriptions_of_mail(self) -> Subscriptions:
-        return {MAIL: self._subscriptions[MAIL]} if MAIL in self._subscriptions else {}
-
-    def _mails(self, events: Sequence[Event]) -> Iterator[Event]:
-        for event in events:
-            if event.kind is not EventKind.VOICEMAIL_LEFT:
-                continue
-            if box := self.boxes.get(str(event.data["box"])):
-                to = {"to": list(box.recipients), "language": box.language}
-                yield Event(event.kind, event.subject, event.at, {**event.data, **to}, event.key)
 
     def _events(self, stamped: Stamped, known: _Known) -> Iterator[Event]:
         at = stamped.at

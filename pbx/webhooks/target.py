@@ -7,12 +7,13 @@ URL.  Refused are the addresses by which a machine in a cloud learns its own cre
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pbx.webhooks.kinds import MISSED_KINDS, EventKind
 
@@ -62,6 +63,12 @@ class Target:
         """Without the secret, and without what the URL may hold of one."""
         parts = urlsplit(self.url)
         return f"Target({parts.scheme}://{parts.hostname})"
+
+
+def linked(link: str, data: Mapping[str, object]) -> str:
+    """``link`` with the values of LINKED in place of their names."""
+    values = {name: quote(str(data.get(name) or ""), safe="/") for name in LINKED}
+    return re.sub(r"\{(\w+)\}", lambda name: values[name[1]], link)
 
 
 def check_url(url: str, *, allow_http: bool) -> str:

@@ -6,11 +6,9 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import re
 import socket
 import time
 from typing import Self
-from urllib.parse import quote
 
 import aiohttp
 import orjson
@@ -21,7 +19,7 @@ from pbx.webhooks.audio import NoAudio, read_audio
 from pbx.webhooks.kinds import EventKind
 from pbx.webhooks.outbox import Message
 from pbx.webhooks.sending import NotDelivered
-from pbx.webhooks.target import LINKED, Target, may_reach
+from pbx.webhooks.target import Target, linked, may_reach
 
 ANSWER_S = 10.0
 """Longest time for a whole attempt, seconds."""
@@ -76,8 +74,7 @@ def dressed(message: Message, target: Target) -> bytes:
     whole = orjson.loads(message.body)
     data = whole["data"]
     if target.link:
-        values = {name: quote(str(data.get(name) or ""), safe="/") for name in LINKED}
-        data["link"] = re.sub(r"\{(\w+)\}", lambda name: values[name[1]], target.link)
+        data["link"] = linked(target.link, data)
     if target.audio_bytes and message.kind == EventKind.VOICEMAIL_LEFT:
         assert target.audio_dir is not None
         try:

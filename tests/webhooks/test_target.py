@@ -6,7 +6,7 @@ import pytest
 
 from pbx.errors import SettingsError
 from pbx.settings import read_settings
-from pbx.webhooks.target import check_url, may_reach
+from pbx.webhooks.target import Target, check_url, may_reach
 
 NAME = "VORONKA_MISSED_WEBHOOK"
 BASE = {"VORONKA_AMI_SECRET": "a-secret-that-is-long"}
@@ -82,6 +82,7 @@ def test_the_settings_hold_a_checked_url_and_a_key() -> None:
     )
 
     (target,) = settings.webhooks
+    assert isinstance(target, Target)
     assert len(target.secret) == 24
     assert "token" not in repr(target)
     assert SECRET not in repr(target)

@@ -10,6 +10,7 @@ import pytest
 from pbx.errors import SettingsError
 from pbx.webhooks.kinds import ALL_KINDS
 from pbx.webhooks.outbox import Message
+from pbx.webhooks.target import Target
 from pbx.webhooks.targets import read_targets
 from pbx.webhooks.webhook import dressed
 from tests.missed.day import BEGAN
@@ -42,6 +43,7 @@ def targets(folder: Path, text: str) -> Path:
 def test_each_target_has_its_own_events_and_secret(tmp_path: Path) -> None:
     crm, wall = read_targets(targets(tmp_path, GOOD), tmp_path)
 
+    assert isinstance(crm, Target)
     assert (crm.name, crm.events, crm.audio_bytes) == ("crm", ALL_KINDS, 1024)
     assert wall.events == {"call.ended", "call.started"}
     assert "kkkk" not in repr(crm)
@@ -56,7 +58,7 @@ def test_each_target_has_its_own_events_and_secret(tmp_path: Path) -> None:
         ("https://crm.example.org/hook", "https://169.254.169.254/", "metadata"),
         ("secret_file: secret", "secret_file: short", "shorter than 24 bytes"),
         ("secret_file: secret", "secret_file: none", "can't be read"),
-        ("  crm:", "  mail:", "can't be a target's name"),
+        ("  crm:", "  missed:", "can't be a target's name"),
         ("audio_kb: 1", "audio_kb: much", "expected a number"),
         ("{box}", "{secret}", "unknown name {secret}"),
         ("targets:", "target:", "expected targets:"),
@@ -82,6 +84,7 @@ def test_a_voicemail_brings_its_sound_only_from_its_folder_and_up_to_a_size(
     (folder / "1.wav").write_bytes(b"RIFF")
     (folder / "2.wav").write_bytes(b"R" * 2000)
     crm, _ = read_targets(targets(tmp_path, GOOD), folder)
+    assert isinstance(crm, Target)
 
     def sent(path: Path) -> str:
         return dressed(Message("m", "voicemail.left", BEGAN, LEFT % path, 0), crm).decode()

@@ -21,7 +21,7 @@ from pbx.journal.database import migrate, open_for_writing
 from pbx.plan.faults import PlanError
 from pbx.plan.load import load
 from pbx.simulate.callers import Caller, Demand, Rate, Stream, Target, callers
-from pbx.simulate.draws import Exponential
+from pbx.simulate.draws import Empirical, Exponential
 from pbx.simulate.experiment import with_strategy
 from pbx.simulate.history import kaplan_meier
 from pbx.simulate.presence import Presence, attendance, read_roster, rostered
@@ -160,6 +160,7 @@ def test_patience_is_known_of_who_gave_up_and_more_than_the_wait_of_all_others(
 def test_who_has_waited_longer_is_drawn_from_those_who_stay_longer() -> None:
     patience = kaplan_meier([(10.0, True), (20.0, True), (30.0, True), (40.0, True)])
 
+    assert isinstance(patience, Empirical)
     assert [patience.beyond(20.0, share) for share in (0.1, 0.6)] == [30.0, 40.0]
     assert patience.beyond(50.0, 0.5) == 50.0 or patience.beyond(50.0, 0.5) == float("inf")
 
@@ -265,7 +266,7 @@ def test_the_command_says_how_far_to_trust_it_before_anything_else(
     since = datetime(2026, 11, 23, tzinfo=UTC)
     route_config(log, since)
     url = f"sqlite:///{tmp_path / 'log.db'}"
-    command = ("replay", str(CONFIG), "--db", url, "--since", "2026-11-23T00:00Z")
+    command: tuple[str, ...] = ("replay", str(CONFIG), "--db", url, "--since", "2026-11-23T00:00Z")
     command += ("--until", "2026-11-24T00:00Z", "--strategy", "round-robin", "--runs", "2")
 
     shown = CliRunner().invoke(main, command)

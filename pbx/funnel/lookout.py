@@ -1,4 +1,4 @@
-"""Looks for fallen stages by itself, for as long as the engine leads; /metrics tells what it saw."""
+"""Looks for fallen stages by itself while the engine leads; /metrics tells what it saw."""
 
 from __future__ import annotations
 

@@ -146,6 +146,18 @@ class MissedCalls(Protocol):
         """For each queue ("" for none) the open tasks and the oldest one's age, seconds."""
 
 
+class FunnelLooks(Protocol):
+    """What the gauges ask of the lookout when they are scraped."""
+
+    @property
+    def fallen(self) -> Mapping[tuple[str, str], int]:
+        """By funnel and stage: slices whose conversion fell."""
+
+    @property
+    def looked_at(self) -> float:
+        """The last look, seconds since the epoch."""
+
+
 class Metrics:
     """Everything on /metrics.  One for each registry."""
 
@@ -265,6 +277,10 @@ class Metrics:
     def callbacks_source(self, ages: Callable[[], Mapping[QueueId, tuple[int, float]]]) -> None:
         """Ask this for each queue's open callbacks: how many, and the oldest one's age, seconds."""
         self._live.callbacks = ages
+
+    def funnel_source(self, looks: FunnelLooks) -> None:
+        """Ask this for the stages of the funnel that have fallen."""
+        self._live.funnel = looks
 
     def failures_source(self, counts: Mapping[str, Callable[[], int]]) -> None:
         """Ask these for what went wrong inside, by a word of our own (``ami_malformed``)."""
@@ -394,6 +410,7 @@ class _Live(Collector):
         self.missed: MissedCalls | None = None
         self.webhooks: Deliveries | None = None
         self.callbacks: Callable[[], Mapping[QueueId, tuple[int, float]]] | None = None
+        self.funnel: FunnelLooks | None = None
         self.failures: dict[str, Callable[[], int]] = {}
 
     def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
@@ -407,6 +424,8 @@ class _Live(Collector):
             yield from _webhooks(self.webhooks)
         if self.callbacks is not None:
             yield from self._callbacks(self.callbacks())
+        if self.funnel is not None:
+            yield from _funnel(self.funnel)
         failures = CounterMetricFamily(
             "voronka_failures", "What went wrong inside and was survived.", labels=["what"]
         )
@@ -466,6 +485,17 @@ class _Live(Collector):
             ages.add_metric([label], age_s)
         yield tasks
         yield ages
+
+
+def _funnel(source: FunnelLooks) -> Iterable[GaugeMetricFamily]:
+    name, labels = "voronka_funnel", ["funnel", "stage"]
+    fallen = GaugeMetricFamily(f"{name}_fallen_slices", "Slices that fell.", labels=labels)
+    for (funnel, stage), count in source.fallen.items():
+        fallen.add_metric([funnel, stage], count)
+    yield fallen
+    yield GaugeMetricFamily(
+        f"{name}_looked_timestamp_seconds", "When it was last looked at.", source.looked_at
+    )
 
 
 def _webhooks(source: Deliveries) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:

@@ -23,6 +23,7 @@ from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
 from pbx.engine.tuning import tune
 from pbx.errors import ControlError, SettingsError, SwitchLost
+from pbx.funnel.lookout import Lookout
 from pbx.http import start_http
 from pbx.journal.database import open_for_reading, open_for_writing
 from pbx.journal.port import Stamped
@@ -129,8 +130,15 @@ class Service:
         await asyncio.to_thread(self._journal.flush, CLOSE_S)
         self._missed.start()
         self._deliveries.start()
+        lookout = Lookout(
+            self._journal.engine,
+            lambda: self.live.plan,
+            lambda: self._clock.utc(self._clock.now()),
+        )
+        self._metrics.funnel_source(lookout)
         self._house = [
             await self._look_back(engine),
+            asyncio.create_task(lookout.run(), name="funnel"),
             asyncio.create_task(
                 keep_no_longer(
                     self._journal.engine,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,6 @@ from pbx.cli.times import FORMS
 if TYPE_CHECKING:
     from pbx.plan.model import Plan
 
-EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
-"""A Monday: windows of a look are counted from here."""
 _way = click.option("--incoming", is_flag=True, help="The funnel of incoming calls.")
 
 
@@ -139,7 +137,7 @@ def sag(by: str, all_wanted: bool, incoming: bool, plan: Path | None, db: str | 
     from pbx.cli.tables import make_console
     from pbx.funnel.sag import Verdict
     from pbx.funnel.stages import Funnel, Way
-    from pbx.funnel.watch import Look, Watch, slices_of, watch
+    from pbx.funnel.watch import EPOCH, Look, Watch, slices_of, watch
 
     loaded = _plan(plan)
     assert loaded.funnel is not None, "a plan from YAML has one"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 
@@ -14,6 +14,9 @@ from pbx.funnel.report import newcomers
 from pbx.funnel.sag import Judged, Trial, judge
 from pbx.funnel.stages import Funnel, StageEvent
 from pbx.journal.database import told_as_ours
+
+EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
+"""A Monday: windows of a look are counted from here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +27,8 @@ from pbx.simulate.history import kaplan_meier
 from pbx.simulate.presence import Presence, attendance, read_roster, rostered
 from pbx.simulate.recorded import Recorded, recorded
 from pbx.simulate.replay import Alternative, Replayed, callers_of, estimated, replay
-from pbx.simulate.world import Ending, Setting
+from pbx.simulate.tally import figures
+from pbx.simulate.world import Ending, Setting, World
 from routing import events, facts
 from routing.strategy import Registry
 from routing.values import AgentId, AgentState, CallId, Outcome
@@ -67,7 +68,7 @@ def replayed(log: Engine, setting: Setting, *instead: str, runs: int = 2) -> Rep
     )
 
 
-@pytest.mark.parametrize("ran", ["longest-idle", "ring-all", "skill-priority", "fewest-calls"])
+@pytest.mark.parametrize("ran", ["longest-idle", "ring-all", "skill-priority"])
 def test_what_ran_is_reproduced_call_by_call(log: Engine, ran: str) -> None:
     setting = two_days(ran)
     route(log, setting, setting.plan.routing, who_calls(setting, 1), registry=REGISTRY, seed=1)
@@ -100,7 +101,7 @@ def test_another_strategy_agrees_with_what_it_would_really_have_done(log: Engine
     route(log, setting, setting.plan.routing, who, registry=REGISTRY, seed=1)
     truth = month_figures(setting, "ring-all", who)
 
-    was, instead = replayed(log, setting, "ring-all", runs=4).results
+    was, instead = replayed(log, setting, "ring-all", runs=3).results
 
     found = instead.estimates()
     assert was.of("offered") == instead.of("offered")
@@ -109,11 +110,7 @@ def test_another_strategy_agrees_with_what_it_would_really_have_done(log: Engine
     assert instead.against(was)["asa_s"].mean < 0
 
 
-def month_figures(setting: Setting, strategy: str, who: object) -> dict[str, float]:
-    from pbx.simulate.tally import figures
-    from pbx.simulate.world import World
-
-    assert isinstance(who, list)
+def month_figures(setting: Setting, strategy: str, who: Sequence[Caller]) -> dict[str, float]:
     routing = with_strategy(setting.plan.routing, strategy)
     return figures(World(setting, routing, who, registry=REGISTRY, seed=1).run())
 
@@ -161,7 +158,7 @@ def test_who_has_waited_longer_is_drawn_from_those_who_stay_longer() -> None:
     patience = kaplan_meier([(10.0, True), (20.0, True), (30.0, True), (40.0, True)])
 
     assert [patience.beyond(20.0, share) for share in (0.1, 0.6)] == [30.0, 40.0]
-    assert patience.beyond(50.0, 0.5) == 50.0 or patience.beyond(50.0, 0.5) == float("inf")
+    assert patience.beyond(50.0, 0.5) == float("inf")
 
 
 # Managers ------------------------------------------------------------------------------------
@@ -265,7 +262,7 @@ def test_the_command_says_how_far_to_trust_it_before_anything_else(
     since = datetime(2026, 11, 23, tzinfo=UTC)
     route_config(log, since)
     url = f"sqlite:///{tmp_path / 'log.db'}"
-    command = ("replay", str(CONFIG), "--db", url, "--since", "2026-11-23T00:00Z")
+    command: tuple[str, ...] = ("replay", str(CONFIG), "--db", url, "--since", "2026-11-23T00:00Z")
     command += ("--until", "2026-11-24T00:00Z", "--strategy", "round-robin", "--runs", "2")
 
     shown = CliRunner().invoke(main, command)

@@ -81,16 +81,25 @@ def funnel(
 @funnel.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--dry-run", is_flag=True, help="Only say what is wrong, or how many would be new.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
 @plan_option
 @db_option
 @tz_option
-def import_(file: Path, dry_run: bool, plan: Path | None, db: str | None, tz: str | None) -> None:
+def import_(
+    file: Path,
+    dry_run: bool,
+    json_wanted: bool,
+    plan: Path | None,
+    db: str | None,
+    tz: str | None,
+) -> None:
     """Take stage events from a CSV file, all of it or nothing; again changes nothing.
 
     Columns: stage, at, number or deal; also manager, source, call, key.
 
     Example: pbx funnel import invoices.csv
     """
+    from pbx.cli.output import told
     from pbx.funnel.book import note_in
     from pbx.funnel.importing import Rules, read_events
     from pbx.funnel.stages import QUALIFIED
@@ -117,16 +126,30 @@ def import_(file: Path, dry_run: bool, plan: Path | None, db: str | None, tz: st
         else:
             transaction.commit()
     would = "would be " if dry_run else ""
-    click.echo(f"{noted.new} events {would}new, {noted.known} known")
+    told(
+        {"new": noted.new, "known": noted.known, "dry_run": dry_run},
+        f"{noted.new} events {would}new, {noted.known} known",
+        json_wanted,
+    )
 
 
 @funnel.command()
 @click.option("--by", default="manager,source", show_default=True, help="Slices to look at, too.")
 @click.option("--all", "all_wanted", is_flag=True, help="Also the steady ones, and too few data.")
+@click.option(
+    "--json", "json_wanted", is_flag=True, help="Print a JSON array of all that was judged."
+)
 @_way
 @plan_option
 @db_option
-def sag(by: str, all_wanted: bool, incoming: bool, plan: Path | None, db: str | None) -> None:
+def sag(
+    by: str,
+    all_wanted: bool,
+    json_wanted: bool,
+    incoming: bool,
+    plan: Path | None,
+    db: str | None,
+) -> None:
     """Tell which stages have fallen in the last settled week, against the eight before.
 
     Exit code 1 when one has.
@@ -134,6 +157,7 @@ def sag(by: str, all_wanted: bool, incoming: bool, plan: Path | None, db: str | 
     Example: pbx funnel sag
     """
     from pbx.cli.funnel_tables import render_sag
+    from pbx.cli.output import as_json
     from pbx.cli.tables import make_console
     from pbx.funnel.sag import Verdict
     from pbx.funnel.stages import Funnel, Way
@@ -147,7 +171,10 @@ def sag(by: str, all_wanted: bool, incoming: bool, plan: Path | None, db: str | 
         slices_of(listed(by), _departments(loaded)),
     )
     judged = watch(open_log(db), wanted, EPOCH, right_now())
-    render_sag(judged, make_console(), all_wanted=all_wanted)
+    if json_wanted:
+        click.echo(as_json(judged))
+    else:
+        render_sag(judged, make_console(), all_wanted=all_wanted)
     if any(one.verdict is Verdict.FELL for one in judged):
         raise SystemExit(1)
 

@@ -16,6 +16,7 @@ from pbx.cli.options import (
     tz_option,
     zone,
 )
+from pbx.cli.output import told
 from pbx.cli.times import FORMS
 
 
@@ -79,9 +80,10 @@ def missed(
 @missed.command()
 @click.argument("task_id", metavar="ID")
 @click.option("--reason", required=True, help="Why; spam: the number opens no further tasks.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
 @db_option
 @click.pass_obj
-def close(obj: str | None, task_id: str, reason: str, db: str | None) -> None:
+def close(obj: str | None, task_id: str, reason: str, json_wanted: bool, db: str | None) -> None:
     """Close the missed call ID by hand: nobody needs to call back.
 
     Example: pbx missed close 1795463763.12 --reason "answered by mail"
@@ -97,14 +99,19 @@ def close(obj: str | None, task_id: str, reason: str, db: str | None) -> None:
         by=getpass.getuser(),
         reason=reason.strip()[:200],
     )
-    click.echo(f"closed: {task.number}, {task.calls} missed")
+    told(
+        {"closed": task.number, "calls": task.calls},
+        f"closed: {task.number}, {task.calls} missed",
+        json_wanted,
+    )
 
 
 @missed.command()
 @click.option("--plan", type=click.Path(path_type=Path), help="The plan (default: $VORONKA_PLAN).")
+@click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
 @db_option
 @click.pass_obj
-def rebuild(obj: str | None, plan: Path | None, db: str | None) -> None:
+def rebuild(obj: str | None, plan: Path | None, json_wanted: bool, db: str | None) -> None:
     """Work all missed calls out anew from the log; what was closed by hand stays closed.
 
     For a log of before there were tasks, and after changing who owns what. The plan tells how
@@ -119,4 +126,4 @@ def rebuild(obj: str | None, plan: Path | None, db: str | None) -> None:
 
     rule = owner_rule(load(plan or plan_path()).routing)
     count = MissedBook(rule, {}).rebuild(log_to_write(db or obj), now_utc())
-    click.echo(f"{count} missed calls, merged by number")
+    told({"missed": count}, f"{count} missed calls, merged by number", json_wanted)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime, tzinfo
 
+import click
 import orjson
 
 from pbx.cli.times import in_zone
@@ -27,6 +28,11 @@ def as_json(content: object) -> str:
     """JSON of dataclasses; times in UTC.  What is not printable is written as an escape."""
     text = orjson.dumps(content, option=orjson.OPT_INDENT_2).decode()
     return "".join(sign if sign.isprintable() or sign == "\n" else _escape(sign) for sign in text)
+
+
+def told(content: object, words: str, json_wanted: bool) -> None:
+    """What a command did: in words, or as JSON."""
+    click.echo(as_json(content) if json_wanted else words)
 
 
 def as_csv(rows: Iterable[CallRow], zone: tzinfo | None) -> str:

@@ -110,26 +110,33 @@ def reports() -> None:
 
 @reports.command()
 @click.option("--check", "check_only", is_flag=True, help="Change nothing; 1 when a fact is wrong.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
 @db_option
-def rebuild(check_only: bool, db: str | None) -> None:
+def rebuild(check_only: bool, json_wanted: bool, db: str | None) -> None:
     """Make all facts anew from the log, then prove each equal to what the log says.
 
     For a log of before there were facts. Calls may come in meanwhile.
 
     Example: pbx reports rebuild --check
     """
+    from pbx.cli.output import told
     from pbx.journal.database import open_for_writing
     from pbx.reports.book import check
     from pbx.reports.book import rebuild as make_anew
 
     url = database_url(db)
     log = open_log(url)
-    if not check_only:
-        click.echo(f"{make_anew(open_for_writing(url))} calls read")
+    read = None if check_only else make_anew(open_for_writing(url))
+    if read is not None and not json_wanted:
+        click.echo(f"{read} calls read")
     found = check(log)
     for example in found.examples:
         click.echo(example, err=True)
-    click.echo(f"{found.calls} calls ended, {found.wrong} of them with wrong facts")
+    told(
+        {"read": read, "calls": found.calls, "wrong": found.wrong},
+        f"{found.calls} calls ended, {found.wrong} of them with wrong facts",
+        json_wanted,
+    )
     if found.wrong:
         raise SystemExit(1)
 

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select
 
 from pbx.errors import JournalError
 from pbx.journal.tables import calls, waits
-from pbx.simulate.draws import NEVER, Draw, Empirical
+from pbx.simulate.draws import Empirical
 from pbx.simulate.parameters import History
 from pbx.simulate.staff import Forecast, by_half_hour
 from routing.values import Seconds
@@ -58,10 +58,11 @@ def forecast(
     )
 
 
-def kaplan_meier(waited: Iterable[tuple[Seconds, bool]]) -> Draw:
+def kaplan_meier(waited: Iterable[tuple[Seconds, bool]]) -> Empirical:
     """Patience from waits (how long, whether the caller gave up then).
 
-    Who would have waited longer than anybody who gave up is taken to wait on.
+    Who would have waited longer than anybody who gave up is taken to wait on: all, where nobody
+    did.
     """
     ordered = sorted(waited)
     left, stays = len(ordered), 1.0
@@ -74,7 +75,7 @@ def kaplan_meier(waited: Iterable[tuple[Seconds, bool]]) -> Draw:
             values.append(time_s)
             shares.append(1.0 - stays)
         left -= len(ends)
-    return Empirical(values, shares, math.inf) if values else NEVER
+    return Empirical(values, shares, math.inf)
 
 
 def _talks(log: Engine, since: datetime | None) -> Sequence[Seconds]:

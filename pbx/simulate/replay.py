@@ -39,7 +39,7 @@ class Unknown:
     """What is estimated: ``patience``, ``talk``, how managers answer (``each`` who was seen to
     answer often enough), ``back_after_s`` a pause for not answering."""
 
-    patience: Draw
+    patience: Empirical
     talk: Draw
     manners: Manners
 
@@ -137,13 +137,10 @@ def callers_of(log: Recorded, unknown: Unknown, seed: int) -> list[Caller]:
 
 def _caller(no: int, call: Logged, log: Recorded, unknown: Unknown, mine: int) -> Caller:
     waited_s, ending = call.waited_s, call.ending
-    drawn = share(mine, For.PATIENCE)
     if ending is Ending.ABANDONED:
         patience_s = waited_s
-    elif isinstance(unknown.patience, Empirical):
-        patience_s = unknown.patience.beyond(waited_s, drawn)
     else:
-        patience_s = unknown.patience.at(drawn)
+        patience_s = unknown.patience.beyond(waited_s, share(mine, For.PATIENCE))
     talked = ending is Ending.ANSWERED and call.talk_s > 0
     return Caller(
         no,

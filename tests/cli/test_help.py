@@ -13,6 +13,9 @@ from click.testing import CliRunner
 
 from pbx.cli import main
 
+NOT_FOR_PROGRAMS = {("completion",), ("run",), ("schema",), ("reports",)}
+"""What prints nothing of its own, or JSON anyway."""
+
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     context = click.Context(group)
@@ -43,6 +46,8 @@ def test_every_command_has_a_sentence_an_example_and_its_options_explained(
     assert unexplained == []
     if len(path) == 1:
         assert "Exit codes: 0" in result.output
+    if path not in NOT_FOR_PROGRAMS:
+        assert "--json" in result.output
 
 
 def test_bash_completes_commands_and_options(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +27,8 @@ from pbx.simulate.history import kaplan_meier
 from pbx.simulate.presence import Presence, attendance, read_roster, rostered
 from pbx.simulate.recorded import Recorded, recorded
 from pbx.simulate.replay import Alternative, Replayed, callers_of, estimated, replay
-from pbx.simulate.world import Ending, Setting
+from pbx.simulate.tally import figures
+from pbx.simulate.world import Ending, Setting, World
 from routing import events, facts
 from routing.strategy import Registry
 from routing.values import AgentId, AgentState, CallId, Outcome
@@ -67,7 +68,7 @@ def replayed(log: Engine, setting: Setting, *instead: str, runs: int = 2) -> Rep
     )
 
 
-@pytest.mark.parametrize("ran", ["longest-idle", "ring-all", "skill-priority", "fewest-calls"])
+@pytest.mark.parametrize("ran", ["longest-idle", "ring-all", "skill-priority"])
 def test_what_ran_is_reproduced_call_by_call(log: Engine, ran: str) -> None:
     setting = two_days(ran)
     route(log, setting, setting.plan.routing, who_calls(setting, 1), registry=REGISTRY, seed=1)
@@ -100,7 +101,7 @@ def test_another_strategy_agrees_with_what_it_would_really_have_done(log: Engine
     route(log, setting, setting.plan.routing, who, registry=REGISTRY, seed=1)
     truth = month_figures(setting, "ring-all", who)
 
-    was, instead = replayed(log, setting, "ring-all", runs=4).results
+    was, instead = replayed(log, setting, "ring-all", runs=3).results
 
     found = instead.estimates()
     assert was.of("offered") == instead.of("offered")
@@ -109,11 +110,7 @@ def test_another_strategy_agrees_with_what_it_would_really_have_done(log: Engine
     assert instead.against(was)["asa_s"].mean < 0
 
 
-def month_figures(setting: Setting, strategy: str, who: object) -> dict[str, float]:
-    from pbx.simulate.tally import figures
-    from pbx.simulate.world import World
-
-    assert isinstance(who, list)
+def month_figures(setting: Setting, strategy: str, who: Sequence[Caller]) -> dict[str, float]:
     routing = with_strategy(setting.plan.routing, strategy)
     return figures(World(setting, routing, who, registry=REGISTRY, seed=1).run())
 
@@ -162,7 +159,7 @@ def test_who_has_waited_longer_is_drawn_from_those_who_stay_longer() -> None:
 
     assert isinstance(patience, Empirical)
     assert [patience.beyond(20.0, share) for share in (0.1, 0.6)] == [30.0, 40.0]
-    assert patience.beyond(50.0, 0.5) == 50.0 or patience.beyond(50.0, 0.5) == float("inf")
+    assert patience.beyond(50.0, 0.5) == float("inf")
 
 
 # Managers ------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ from pbx.reload import Began, LivePlan, first_plan
 from pbx.reports.book import FactBook
 from pbx.settings import Settings
 from pbx.taking_over import take_over
+from pbx.web_process import WebProcess
 from pbx.webhooks.book import EventBook
 from pbx.webhooks.service import DeliveryService
 from routing.dispatcher import Dispatcher
@@ -103,6 +104,7 @@ class Service:
         )
         self._control = ControlServer(settings.state_dir, self._answer)
         self._http: web.AppRunner | None = None
+        self._web = WebProcess() if settings.web else None
 
     async def start(self) -> None:
         """Serve metrics, wait until no other engine leads, then begin.
@@ -113,6 +115,8 @@ class Service:
         self._http = await start_http(
             settings.http_host, settings.http_port, registry=self._registry, ready=self.ready
         )
+        if self._web is not None:
+            self._web.start()
         await self._switch.lead()
         # From here on the log is ours alone.
         await self.live.look_again()
@@ -307,6 +311,8 @@ class Service:
         self._prompts.close()
         if self._http is not None:
             await self._http.cleanup()
+        if self._web is not None:
+            await self._web.stop()
         _log.info("engine_stopped")
 
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pbx.errors import SettingsError
 from pbx.webhooks.mail_target import MailTarget
@@ -49,6 +50,7 @@ class Settings:
     log_format: str
     log_level: str
     webhooks: tuple[Target | MailTarget, ...]
+    web: bool
 
     def __repr__(self) -> str:
         """Without the secret: a traceback or a log line may show it."""
@@ -64,7 +66,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
     ami_tls_ca = Path(env["VORONKA_AMI_TLS_CA"]) if env.get("VORONKA_AMI_TLS_CA") else None
     return Settings(
         plan=plan_path(env),
-        database=read_secret(env, "VORONKA_DB") or f"sqlite:///{state / 'voronka.db'}",
+        database=_database(env),
         ami_host=_ami_host(env, ami_tls_ca),
         ami_port=_port(env, "VORONKA_AMI_PORT", 5038),
         ami_user=env.get("VORONKA_AMI_USER", "voronka"),
@@ -77,9 +79,50 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         recordings=Folder(recordings, env.get("VORONKA_RECORDINGS_DIR_ON_SWITCH", str(recordings))),
         cdr_file=Path(env.get("VORONKA_CDR_FILE", "/var/log/asterisk/cdr-custom/voronka.csv")),
         state_dir=state,
-        log_format=_one_of(env, "VORONKA_LOG", ("json", "console"), "json"),
-        log_level=_one_of(env, "VORONKA_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"),
+        log_format=_log_format(env),
+        log_level=_log_level(env),
         webhooks=_webhooks(env, messages),
+        web=_one_of(env, "VORONKA_WEB", ("on", "off"), "off") == "on",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """Everything ``pbx web`` needs.  ``url``: what browsers call it by, "" where nothing says it;
+    ``recordings``: where talks are kept."""
+
+    plan: Path
+    database: str
+    state_dir: Path
+    recordings: Path
+    host: str
+    port: int
+    url: str
+    log_format: str
+    log_level: str
+
+    def __repr__(self) -> str:
+        """Without the database's password."""
+        return f"WebSettings(plan={self.plan}, host={self.host}, port={self.port})"
+
+    @property
+    def secure(self) -> bool:
+        """Browsers reach it by https."""
+        return self.url.startswith("https://")
+
+
+def read_web_settings(env: Mapping[str, str] = os.environ) -> WebSettings:
+    """Settings of the page from ``VORONKA_*``.  Raises SettingsError naming the variable."""
+    return WebSettings(
+        plan=plan_path(env),
+        database=_database(env),
+        state_dir=state_dir(env),
+        recordings=recordings_dir(env),
+        host=env.get("VORONKA_WEB_HOST", "127.0.0.1"),
+        port=_port(env, "VORONKA_WEB_PORT", 8180),
+        url=_web_url(env),
+        log_format=_log_format(env),
+        log_level=_log_level(env),
     )
 
 
@@ -113,6 +156,36 @@ def read_secret(env: Mapping[str, str], name: str) -> str:
         return Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{name}_FILE: {file} can't be read: {error}") from error
+
+
+def _database(env: Mapping[str, str]) -> str:
+    return read_secret(env, "VORONKA_DB") or f"sqlite:///{state_dir(env) / 'voronka.db'}"
+
+
+def _log_format(env: Mapping[str, str]) -> str:
+    return _one_of(env, "VORONKA_LOG", ("json", "console"), "json")
+
+
+def _log_level(env: Mapping[str, str]) -> str:
+    return _one_of(env, "VORONKA_LOG_LEVEL", ("debug", "info", "warning", "error"), "info")
+
+
+def _web_url(env: Mapping[str, str]) -> str:
+    """Scheme and host alone: the page stands at the top."""
+    text = env.get("VORONKA_WEB_URL", "").rstrip("/")
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text)
+        whole = parts.scheme in ("http", "https") and parts.hostname
+        rest = parts.path or parts.query or parts.fragment or parts.username or parts.password
+    except ValueError:
+        whole = rest = ""
+    if not whole or rest:
+        raise SettingsError(
+            f"VORONKA_WEB_URL: {text!r} is not a scheme and a host, as https://pbx.example.com"
+        )
+    return text
 
 
 def _ami_secret(env: Mapping[str, str]) -> str:

@@ -45,6 +45,7 @@ from pbx.reports.book import FactBook
 from pbx.settings import Settings
 from pbx.supervisor import Supervisor
 from pbx.taking_over import take_over
+from pbx.web_process import WebProcess
 from pbx.webhooks.book import EventBook
 from pbx.webhooks.service import DeliveryService
 from routing.dispatcher import Dispatcher
@@ -107,6 +108,7 @@ class Service:
         )
         self._control = ControlServer(settings.state_dir, self._answer)
         self._http: web.AppRunner | None = None
+        self._web = WebProcess() if settings.web else None
 
     async def start(self) -> None:
         """Serve metrics, wait until no other engine leads, then begin.
@@ -119,6 +121,8 @@ class Service:
         )
         # A standby has started, too: it may be one for months.
         self._supervisor.ready("waits for Asterisk, or for the engine that leads to end")
+        if self._web is not None:
+            self._web.start()
         await self._switch.lead()
         # From here on the log is ours alone.
         await self.live.look_again()
@@ -322,6 +326,8 @@ class Service:
         self._prompts.close()
         if self._http is not None:
             await self._http.cleanup()
+        if self._web is not None:
+            await self._web.stop()
         _log.info("engine_stopped")
 
 

@@ -38,6 +38,7 @@ _COMMANDS = {
     "try": "pbx.cli.try_call:try_call",
     "version": "pbx.cli.version:version",
     "versions": "pbx.cli.diff:versions",
+    "web": "pbx.cli.web:web",
     "webhooks": "pbx.cli.webhooks:webhooks",
 }
 

@@ -54,7 +54,7 @@ def webhooks(context: click.Context, json_wanted: bool, db: str | None) -> None:
     type=click.IntRange(1, 10_000),
     default=200,
     show_default=True,
-    help="At most so many, the newest.",
+    help="Attempts shown at most.",
 )
 @_json
 @db_option
@@ -94,6 +94,7 @@ def deliveries(
 @click.option("--since", metavar="TIME", help=f"Everything that happened since then: {FORMS}.")
 @_target
 @click.option("--dead", is_flag=True, help="With --since: only what was given up.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
 @db_option
 @tz_option
 @click.pass_obj
@@ -103,6 +104,7 @@ def replay(
     since: str | None,
     target: str,
     dead: bool,
+    json_wanted: bool,
     db: str | None,
     tz: str | None,
 ) -> None:
@@ -114,6 +116,7 @@ def replay(
     """
     if bool(event) == (since is not None) or (event and (target or dead)):
         raise click.UsageError("name messages, or give --since (with --target, --dead)")
+    from pbx.cli.output import told
     from pbx.webhooks.queries import replay as again
     from pbx.webhooks.queries import replay_since
 
@@ -123,17 +126,24 @@ def replay(
         count = again(log, event, now_utc())
     else:
         count = replay_since(log, begin, now_utc(), target=target, dead_only=dead)
-    click.echo(f"{count} {'message is' if count == 1 else 'messages are'} sent again")
+    words = f"{count} {'message is' if count == 1 else 'messages are'} sent again"
+    told({"sent_again": count}, words, json_wanted)
 
 
 @webhooks.command()
 @click.argument("file", type=click.Path(path_type=Path))
-def check(file: Path) -> None:
+@click.option("--json", "json_wanted", is_flag=True, help="Print a JSON array.")
+def check(file: Path, json_wanted: bool) -> None:
     """Check a file of targets, as VORONKA_WEBHOOKS_FILE names it; changes nothing.
 
     Example: pbx webhooks check /etc/voronka/webhooks.yaml
     """
+    from pbx.cli.output import as_json
     from pbx.webhooks.targets import read_targets
 
-    for one in read_targets(file, Path()):
+    targets = read_targets(file, Path())
+    if json_wanted:
+        click.echo(as_json([{"name": one.name, "events": sorted(one.events)} for one in targets]))
+        return
+    for one in targets:
         click.echo(f"{one.name}: {one!r}, {len(one.events)} kinds of events")

@@ -1,0 +1,7 @@
+"""The API under /api/v1, one router for each resource."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+ROUTERS: tuple[APIRouter, ...] = ()

@@ -1,0 +1,9 @@
+"""The pages, one router each."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from pbx.web.pages import preferences, wall
+
+ROUTERS: tuple[APIRouter, ...] = (preferences.router, wall.router)

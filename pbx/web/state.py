@@ -1,0 +1,113 @@
+"""What all pages share: settings, plan, log, live state, the way to the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec, TypeVar
+from zoneinfo import ZoneInfo
+
+from fastapi import Depends, Request
+from sqlalchemy import Engine
+
+from pbx.control import ask
+from pbx.engine.clock import Clock, SystemClock
+from pbx.journal.database import open_for_reading, open_for_writing
+from pbx.plan.model import Plan
+from pbx.settings import WebSettings
+from pbx.web.access import Staff
+from pbx.web.assets import Assets
+from pbx.web.plan_in_force import PlanInForce
+
+THREADS = 6
+"""Questions to the log at once: more only wait for each other."""
+CONTROL_AT_ONCE = 4
+"""Of the engine's eight places for who asks it, those that pages may take."""
+CONTROL_S = 10.0
+"""Longest wait for the engine's reply, seconds."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class ControlClient:
+    """Asks the engine to do something."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._places = asyncio.Semaphore(CONTROL_AT_ONCE)
+
+    async def ask(self, request: dict[str, object]) -> dict[str, Any]:
+        """The reply.  Raises ControlError when it refuses, is not there, or does not reply."""
+        async with self._places:
+            return await asyncio.to_thread(ask, self._folder, request, timeout_s=CONTROL_S)
+
+
+class WebState:
+    """One for the whole process, at ``app.state.web``."""
+
+    def __init__(self, settings: WebSettings, *, clock: Clock | None = None) -> None:
+        """Raises PlanError and JournalError."""
+        self.settings = settings
+        self.read: Engine = open_for_reading(settings.database)
+        self.write: Engine = open_for_writing(settings.database)
+        self.control = ControlClient(settings.state_dir)
+        self.assets = Assets()
+        self._clock = clock or SystemClock()
+        self._in_force = PlanInForce(settings.plan, settings.state_dir / "plans")
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="log")
+
+    @property
+    def plan(self) -> Plan:
+        """The one in force."""
+        return self._in_force.plan
+
+    @property
+    def staff(self) -> Staff:
+        """Who is where by that plan."""
+        return self._in_force.staff
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The company's time zone."""
+        return ZoneInfo(self.plan.time_zone)
+
+    def now(self) -> datetime:
+        """The time (UTC, aware)."""
+        return self._clock.utc(self._clock.now())
+
+    async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What asks a database, or takes long, beside the loop."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
+
+    def end_streams(self) -> None:
+        """The process is about to end: nobody is to be kept."""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """What goes on beside the requests."""
+        house = [asyncio.create_task(self._in_force.watch(), name="plan")]
+        try:
+            yield
+        finally:
+            for task in house:
+                task.cancel()
+            await asyncio.gather(*house, return_exceptions=True)
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self.read.dispose()
+            self.write.dispose()
+
+
+def web_state(request: Request) -> WebState:
+    """FastAPI's dependency."""
+    state = request.app.state.web
+    assert isinstance(state, WebState)
+    return state
+
+
+State = Annotated[WebState, Depends(web_state)]

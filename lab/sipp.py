@@ -390,6 +390,8 @@ class Dialling:
 
 
 SETTLE_S = 0.1
+INSIST = 20
+"""How often a caller is told again to hang up."""
 _REFUSALS = (400, 401, 403, 404, 408, 410, 480, 481, 484, 486, 487, 488, 500, 503, 600, 603)
 _PRESSABLE = "0123456789*#"
 
@@ -818,11 +820,14 @@ class Caller(_Sipp):
     def __init__(self, lab: AsteriskLab, dialling: Dialling, *, host: str = "") -> None:
         super().__init__(lab, host or lab.trunk_host)
         self.dialling = dialling
+        self._hanging_up: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self._launch(
             lambda media: _calling_side(self.dialling, media, load=False),
             "-m", "1", "-r", "1", "-cid_str", f"{secrets.token_hex(6)}-%u",
+            # What comes between two steps is not heard, instead of ending the call without a BYE.
+            "-default_behaviors", "all,-abortunexp",
             short=False,
         )  # fmt: skip
 
@@ -869,6 +874,24 @@ class Caller(_Sipp):
     def hang_up(self) -> None:
         """Hangs up now: BYE after the answer, CANCEL before."""
         self._tell(self.seen, "hangup")
+        self._hanging_up = asyncio.get_running_loop().create_task(self._insist())
+
+    async def _insist(self) -> None:
+        """Tells it again while SIPp has not heard it."""
+        for _ in range(INSIST):
+            await asyncio.sleep(2 * SETTLE_S)
+            if self._process is None or any(
+                message.sent and message.method in ("BYE", "CANCEL")
+                for message in self.seen.messages
+            ):
+                return
+            self._tell(self.seen, "hangup")
+
+    async def stop(self) -> None:
+        """Ends the process; what it saw stays known."""
+        if self._hanging_up is not None:
+            self._hanging_up.cancel()
+        await super().stop()
 
 
 @dataclass(frozen=True, slots=True)

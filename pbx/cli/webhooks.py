@@ -49,7 +49,13 @@ def webhooks(context: click.Context, json_wanted: bool, db: str | None) -> None:
 @click.option("--since", metavar="TIME", help=f"Tried then or later: {FORMS}.")
 @click.option("--failed", is_flag=True, help="Only attempts that failed.")
 @click.option("--dead", is_flag=True, help="Only messages that were given up.")
-@click.option("--most", type=click.IntRange(1, 10_000), default=200, show_default=True)
+@click.option(
+    "--most",
+    type=click.IntRange(1, 10_000),
+    default=200,
+    show_default=True,
+    help="At most so many, the newest.",
+)
 @_json
 @db_option
 @tz_option

@@ -24,7 +24,7 @@ class Log:
     """A log, told a day."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        book = MissedBook(RULE, tell=False)
+        book = MissedBook(RULE, {})
         self._log = SqlJournal(url, spool=folder / "spool.jsonl", followers=[book])
         self._log.start()
         self.read: Engine = open_for_reading(url)

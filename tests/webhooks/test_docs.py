@@ -14,6 +14,7 @@ from pbx.funnel.book import note
 from pbx.funnel.stages import StageEvent
 from pbx.journal import port as journal
 from pbx.journal.database import open_for_writing
+from pbx.journal.follower import Follower
 from pbx.journal.tables import outbox
 from pbx.journal.writer import SqlJournal
 from pbx.missed.book import MissedBook
@@ -36,7 +37,7 @@ def blocks(language: str) -> list[str]:
 def told(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """What a day of everything tells, by kind."""
     url = f"sqlite:///{folder / 'log.db'}"
-    followers = [EventBook(EVERYTHING), MissedBook(RULE, EVERYTHING)]
+    followers: list[Follower] = [EventBook(EVERYTHING), MissedBook(RULE, EVERYTHING)]
     log = SqlJournal(url, spool=folder / "s.jsonl", followers=followers)
     log.start()
     day = Day()

@@ -1,25 +1,23 @@
 """The engine's own door for its admin: a unix socket in the state folder, one JSON line each way.
 
-Only the engine's own user and root get in: the socket's mode is 0600, and whoever connects is
-asked of the kernel.  Requests are short, few at a time, and nobody is waited for.
+Only the engine's own user and root get in (doors.py).  Requests are short, few at a time, and
+nobody is waited for.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import pwd
 import socket
-import stat
-import struct
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 import structlog
 
+from pbx.doors import Door, is_let_in, peer_uid, short_path
 from pbx.errors import ControlError, PbxError
 
 _log = structlog.get_logger(__name__)
@@ -33,9 +31,6 @@ AT_ONCE = 8
 """Connections at once."""
 LINE_S = 5.0
 """Longest wait for the request, and for the reply to be taken, seconds."""
-_LONGEST_PATH = 100
-"""Linux takes 108 bytes."""
-_PEER = struct.Struct("3i")
 
 Request = Mapping[str, Any]
 Answer = Callable[[Request, str], Awaitable[dict[str, object]]]
@@ -46,42 +41,17 @@ class ControlServer:
     """Listens from ``start`` to ``stop``."""
 
     def __init__(self, folder: Path, answer: Answer) -> None:
-        self._folder = folder
+        self._door = Door(folder, NAME)
         self._answer = answer
-        self._server: asyncio.Server | None = None
-        self._inode = 0
         self._open = 0
 
     async def start(self) -> None:
         """A socket that an engine before us left is replaced.  Raises OSError."""
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            # Before it can be seen: it is born with this mode.
-            os.fchmod(listening.fileno(), 0o600)
-            with _short(self._folder) as folder:
-                path = os.path.join(folder, NAME)
-                with contextlib.suppress(FileNotFoundError):
-                    if not stat.S_ISSOCK(os.lstat(path).st_mode):
-                        raise OSError(f"{self._folder / NAME} is in the way")
-                    os.unlink(path)
-                listening.bind(path)
-                self._inode = os.lstat(path).st_ino
-            self._server = await asyncio.start_unix_server(
-                self._serve, sock=listening, limit=MAX_REQUEST
-            )
-        except BaseException:
-            listening.close()
-            raise
+        await self._door.open(self._serve, limit=MAX_REQUEST)
 
     async def stop(self) -> None:
         """Nobody is let in any more; what is under way ends with the process."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-            with contextlib.suppress(OSError), _short(self._folder) as folder:
-                path = os.path.join(folder, NAME)
-                if os.lstat(path).st_ino == self._inode:  # else of an engine after us
-                    os.unlink(path)
+        self._door.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
@@ -99,8 +69,8 @@ class ControlServer:
     async def _reply(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> dict[str, object]:
-        uid = _peer(writer)
-        if uid not in (0, os.geteuid()):
+        uid = peer_uid(writer)
+        if not is_let_in(uid):
             return _refused("only root and the engine's own user may")
         if self._open > AT_ONCE:
             return _refused("too many ask at once")
@@ -122,13 +92,6 @@ class ControlServer:
 
 def _refused(why: str) -> dict[str, object]:
     return {"ok": False, "error": why}
-
-
-def _peer(writer: asyncio.StreamWriter) -> int:
-    """The user id of who has connected."""
-    peer = writer.get_extra_info("socket")
-    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
-    return int(_PEER.unpack(raw)[1])
 
 
 def _author(uid: int, request: Request) -> str:
@@ -159,8 +122,8 @@ def ask(folder: Path, request: dict[str, object], *, timeout_s: float) -> dict[s
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(timeout_s)
         try:
-            with _short(folder) as short:
-                line.connect(os.path.join(short, NAME))
+            with short_path(folder, NAME) as path:
+                line.connect(path)
             line.sendall(orjson.dumps(request) + b"\n")
             data = bytearray()
             while not data.endswith(b"\n") and len(data) < MAX_REPLY:
@@ -183,16 +146,3 @@ def ask(folder: Path, request: dict[str, object], *, timeout_s: float) -> dict[s
         why = reply.get("error") if isinstance(reply, dict) else None
         raise ControlError(str(why or "the engine's reply is not one"))
     return reply
-
-
-@contextlib.contextmanager
-def _short(folder: Path) -> Iterator[str]:
-    """The folder by a name that is short enough for a socket's address."""
-    if len(os.fsencode(folder / NAME)) <= _LONGEST_PATH:
-        yield str(folder)
-        return
-    there = os.open(folder, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{there}"
-    finally:
-        os.close(there)

@@ -10,10 +10,13 @@ import secrets
 import ssl
 import time
 from collections.abc import Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
+from sqlalchemy import Engine
 
 from pbx.ami.switch import AmiSettings, AsteriskSwitch
 from pbx.ami.translate import MessageFolder
@@ -28,6 +31,9 @@ from pbx.http import start_http
 from pbx.journal.database import open_for_reading, open_for_writing
 from pbx.journal.port import Stamped
 from pbx.journal.writer import SqlJournal
+from pbx.live.rows import Row
+from pbx.live.server import LiveServer
+from pbx.live.today import TodayReader
 from pbx.logs import set_up_logs
 from pbx.metrics import Metrics
 from pbx.missed.book import MissedBook
@@ -77,6 +83,7 @@ class Service:
         book: MissedBook,
         deliveries: DeliveryService,
         supervisor: Supervisor,
+        read: Engine,
     ) -> None:
         self._settings = settings
         self._strategies = strategies
@@ -92,6 +99,9 @@ class Service:
         self._book = book
         self._deliveries = deliveries
         self._supervisor = supervisor
+        self._read = read
+        self._today_reader = TodayReader(read)
+        self._showing: LiveServer | None = None
         self._engine: EngineLoop | None = None
         self._absence: Absence | None = None
         self._house: list[asyncio.Task[None]] = []
@@ -153,10 +163,7 @@ class Service:
             ),
         ]
         await self.live.in_force()
-        try:
-            await self._control.start()
-        except OSError as error:
-            _log.error("control_socket_failed", reason=str(error))
+        await self._open_doors()
         plan = self.live.plan
         self._supervisor.status(f"takes calls, plan {plan.digest[:12]}")
         _log.info(
@@ -167,6 +174,15 @@ class Service:
             plan=plan.digest[:12],
         )
 
+    async def _open_doors(self) -> None:
+        """An engine that nobody can ask or watch serves calls all the same."""
+        for name, door in (("control", self._control), ("live", self._showing)):
+            try:
+                if door is not None:
+                    await door.start()
+            except OSError as error:
+                _log.error(f"{name}_socket_failed", reason=str(error))
+
     def _put_in_force(self, plan: Plan) -> None:
         """The plan is the one of everything that asks one, from the next event on."""
         self._prompts.replace(plan)
@@ -174,6 +190,8 @@ class Service:
             if not self._engine.replace_plan(plan, self._switch.phones()):
                 raise ControlError("the engine could not take the plan: see its log")
             self._watch_queues(self._engine.core.dispatcher, plan)
+        if self._showing is not None:
+            self._showing.replace_plan(plan)
         self._switch.watch(plan.addresses, plan.rescue)
         self._metrics.known_numbers(plan.numbers)
         self._book.rule = owner_rule(plan.routing)
@@ -218,6 +236,16 @@ class Service:
             id_prefix=self._prefix,
         )
         self._watch_queues(dispatcher, plan)
+        self._showing = LiveServer(
+            self._settings.state_dir,
+            plan,
+            utc_now=self._utc_now,
+            read_today=self._today,
+            ready=lambda: all(self.ready().values()),
+            unreachable=lambda: {
+                one.agent_id for one in dispatcher.agents.values() if not one.reachable
+            },
+        )
         engine = EngineLoop(
             plan,
             dispatcher,
@@ -225,6 +253,7 @@ class Service:
             journal,
             clock,
             watcher=self._metrics,
+            told=self._showing.observe,
             id_prefix=self._prefix,
             open_waits=known.waits,
             open_callbacks=known.callbacks,
@@ -241,6 +270,13 @@ class Service:
         # A restart gives nobody a new hour's worth of calls.
         engine.core.outside_calls.remember(known.outside_calls)
         return engine
+
+    def _utc_now(self) -> datetime:
+        return self._clock.utc(self._clock.now())
+
+    def _today(self) -> Row:
+        """The day's figures; blocking."""
+        return self._today_reader.read(ZoneInfo(self.live.plan.time_zone), self._utc_now())
 
     async def _look_back(self, engine: EngineLoop) -> asyncio.Task[None]:
         """Begin to complete the log from Asterisk's own records."""
@@ -311,6 +347,8 @@ class Service:
             "engine_stopping", calls=len(self._engine.core.calls.by_id if self._engine else ())
         )
         await self._control.stop()
+        if self._showing is not None:
+            await self._showing.stop()
         ending = [*self._house, *self._reloads]
         for task in ending:
             task.cancel()
@@ -322,6 +360,7 @@ class Service:
                 await self._switch.stop()
         await self._missed.stop()
         await self._deliveries.stop()
+        self._read.dispose()
         await asyncio.to_thread(self._journal.close, CLOSE_S)
         self._prompts.close()
         if self._http is not None:
@@ -411,6 +450,7 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
         book,
         deliveries,
         supervisor,
+        await asyncio.to_thread(open_for_reading, settings.database),
     )
     keeping = switch.housekeeping
     metrics.failures_source(

@@ -129,11 +129,12 @@ class AmiConnection(Manager):  # type: ignore[misc]
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        if self._line is not None:
+        if self.ready:
+            await self.lease.give_up(self.ask)
+        if (line := self._line) is not None:  # it may have broken meanwhile
             if self.authenticated:
-                await self.lease.give_up(self.ask)
-                self._line.write(encode("Logoff", ()))
-            self._line.transport.close()
+                line.write(encode("Logoff", ()))
+            line.transport.close()
         self._drop("closed")
 
     async def deposed(self) -> None:

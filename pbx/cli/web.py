@@ -12,8 +12,8 @@ from pbx.settings import read_web_settings
 def web() -> None:
     """Serve the page and the API on their own, until SIGTERM.
 
-    pbx run does so by itself (VORONKA_WEB=off leaves it out). The log, the plan, the engine's
-    state folder, host and port come from VORONKA_* environment variables (docs/web.md).
+    pbx run does so beside the engine where VORONKA_WEB=on. The log, the plan, the engine's
+    state folder, host and port come from VORONKA_* environment variables (docs/running.md).
 
     Example: VORONKA_WEB_PORT=8180 pbx web
     """

@@ -45,6 +45,7 @@ class EngineLoop:
 
     An event is handled in the callback that brings it: nothing is between the news that an agent
     is free and the next call's ring.  Events that come in while one is handled wait in line.
+    ``told``: hears each entry of the journal, too, and must not do more with it than keep it.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class EngineLoop:
         *,
         watcher: Watcher,
         id_prefix: str,
+        told: Callable[[Stamped], None] = lambda _: None,
         open_waits: Mapping[CallId, OpenWait] = {},
         open_callbacks: Iterable[OpenCallback] = (),
         open_talks: Mapping[CallId, OpenTalk] = {},
@@ -66,6 +68,7 @@ class EngineLoop:
         self._clock = clock
         self._stamps = Stamps(clock)
         self._watcher = watcher
+        self._told = told
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
         self._pending: deque[Callable[[float], None]] = deque()
@@ -174,3 +177,4 @@ class EngineLoop:
         stamped = self._stamps.stamp(entry, now)
         self._journal.write(stamped)
         self._watcher.observe(stamped)
+        self._told(stamped)

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from pbx.cli import main
 
-NOT_FOR_PROGRAMS = {("completion",), ("run",), ("schema",), ("reports",)}
+NOT_FOR_PROGRAMS = {("completion",), ("run",), ("schema",), ("reports",), ("web",)}
 """What prints nothing of its own, or JSON anyway."""
 
 

@@ -1,0 +1,156 @@
+"""The rows of the live state: what is told of a manager, a queue and a call, as it is now.
+
+Times are ISO 8601 in UTC, durations seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pbx.journal.port import CLICK
+from routing.values import AgentId, AgentState, CallId, LegId, QueueId
+
+Row = Mapping[str, Any]
+
+
+class LiveStage(StrEnum):
+    """Where a caller is."""
+
+    MENU = "menu"
+    WAITING = "waiting"
+    """In a line, and nobody is rung for them."""
+    RINGING = "ringing"
+    """A manager's phone rings for them."""
+    TALKING = "talking"
+    OUTSIDE = "outside"
+    """An outside number is called for them, or talks with them."""
+
+
+@dataclass(slots=True)
+class LiveAgent:
+    """A manager.  ``reason``: of the last change of state, where paused that of the pause.
+    ``reachable``: one of their phones can be rung."""
+
+    agent_id: AgentId
+    name: str = ""
+    department: str = ""
+    state: AgentState = AgentState.OFFLINE
+    reason: str = ""
+    since: datetime | None = None
+    call_id: CallId | None = None
+    reachable: bool = True
+    queues: tuple[QueueId, ...] = ()
+    known: bool = True
+    """In the plan in force."""
+
+    @property
+    def free(self) -> bool:
+        """A queue would ring them now."""
+        return self.state is AgentState.FREE and self.reachable
+
+    @property
+    def on_duty(self) -> bool:
+        """At work, whatever they do."""
+        return self.state is not AgentState.OFFLINE
+
+    def row(self) -> Row:
+        """As it is told."""
+        return {
+            "id": self.agent_id,
+            "name": self.name,
+            "department": self.department,
+            "state": self.state.value,
+            "reason": self.reason,
+            "since": stamp(self.since),
+            "call_id": self.call_id,
+            "reachable": self.reachable,
+        }
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """A call.  ``rung``: agents by the leg that rings; ``talks_on``: the leg of the talk.
+    ``waits_in`` and ``waiting_since``: of the wait that goes on."""
+
+    call_id: CallId
+    did: str
+    number: str
+    name: str
+    source: str
+    callback_of: str
+    started_at: datetime
+    reconstructed: bool = False
+    stage: LiveStage = LiveStage.MENU
+    since: datetime | None = None
+    queue: QueueId | None = None
+    agent: AgentId | None = None
+    node: str = ""
+    waits_in: QueueId | None = None
+    waiting_since: datetime | None = None
+    rung: dict[LegId, AgentId] = field(default_factory=dict)
+    talks_on: LegId | None = None
+
+    @property
+    def origin(self) -> str:
+        """Who wanted it: client, callback, or click (a manager)."""
+        if not self.callback_of:
+            return "client"
+        return "click" if self.callback_of.startswith(CLICK) else "callback"
+
+    def now(self, stage: LiveStage, since: datetime) -> None:
+        """It is there from then on."""
+        if stage is not self.stage:
+            self.stage, self.since = stage, since
+
+    def row(self) -> Row:
+        """As it is told."""
+        return {
+            "id": self.call_id,
+            "did": self.did,
+            "number": self.number,
+            "name": self.name,
+            "stage": self.stage.value,
+            "since": stamp(self.since or self.started_at),
+            "started_at": stamp(self.started_at),
+            "waiting_since": stamp(self.waiting_since),
+            "queue": self.queue,
+            "agent": self.agent,
+            "agents_rung": sorted(set(self.rung.values())),
+            "node": self.node,
+            "source": self.source,
+            "origin": self.origin,
+        }
+
+
+@dataclass(slots=True)
+class LiveQueue:
+    """A queue.  ``waiting``: clients in its line and since when, callbacks are not among them.
+    ``free`` and ``on_duty``: how many of its managers."""
+
+    queue_id: QueueId
+    name: str = ""
+    waiting: dict[CallId, datetime] = field(default_factory=dict)
+    free: int = 0
+    on_duty: int = 0
+    known: bool = True
+    """In the plan in force."""
+
+    def row(self) -> Row:
+        """As it is told."""
+        return {
+            "id": self.queue_id,
+            "name": self.name,
+            "waiting": len(self.waiting),
+            "longest_since": stamp(min(self.waiting.values(), default=None)),
+            "free": self.free,
+            "on_duty": self.on_duty,
+        }
+
+
+def stamp(at: datetime | None) -> str | None:
+    """``2026-11-18T11:06:40.123Z``, for any language to read."""
+    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,125 @@
+"""The day's figures, as a report of the day would tell them (docs/metrics.md): from its facts.
+
+House rules: asked of the log, never counted along, so they are right after a crash, a rebuild and a
+correction, too.  They are asked for only when the day's facts have a new version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, case, func, not_, or_, select
+
+from pbx.journal.database import told_as_ours
+from pbx.journal.tables import call_facts, fact_days, missed
+from pbx.live.rows import Row, stamp
+from pbx.reports.book import DAY_MS, Kind
+from pbx.reports.facts import milliseconds
+from routing.values import Outcome
+
+WITHIN_MS = 20_000
+"""The field's 80/20, as in reports, milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What figures were made of: while it is the same, so are they."""
+
+    midnight: datetime
+    versions: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Of the calls that began today and have ended.  ``lost``: in the menu, and while they waited;
+    ``short`` ones apart.  Service levels: shares, None where nobody was to be served."""
+
+    offered: int
+    answered: int
+    lost: int
+    short: int
+    service_level_of_offered: float | None
+    service_level_of_answered: float | None
+    longest_wait_s: float | None
+
+
+class TodayReader:
+    """Blocking: for a thread.  ``zone``: whose midnight it is."""
+
+    def __init__(self, log: Engine) -> None:
+        self._log = log
+        self._mark: Mark | None = None
+        self._calls: Calls | None = None
+
+    def read(self, zone: ZoneInfo, now: datetime) -> Row:
+        """The figures as the log has them now.  Raises JournalError."""
+        with told_as_ours(self._log), self._log.connect() as connection:
+            mark = _mark(connection, midnight(zone, now), now)
+            if self._calls is None or mark != self._mark:
+                self._calls = calls_since(connection, mark.midnight)
+                self._mark = mark
+            number, oldest = connection.execute(
+                select(func.count(), func.min(missed.c.opened_at)).where(
+                    missed.c.closed_at.is_(None)
+                )
+            ).one()
+        return {**asdict(self._calls), "open_missed": number, "oldest_missed_at": stamp(oldest)}
+
+
+def midnight(zone: ZoneInfo, now: datetime) -> datetime:
+    """When the day began that it is in ``zone``, UTC."""
+    return datetime.combine(now.astimezone(zone).date(), time.min, zone).astimezone(UTC)
+
+
+def _mark(connection: Connection, since: datetime, now: datetime) -> Mark:
+    first, last = (milliseconds(at) // DAY_MS for at in (since, now + timedelta(days=1)))
+    query = (
+        select(fact_days.c.day, fact_days.c.version)
+        .where(
+            fact_days.c.kind == Kind.CALLS.value,
+            fact_days.c.day >= first,
+            fact_days.c.day <= last,
+        )
+        .order_by(fact_days.c.day)
+    )
+    return Mark(since, tuple((day, version) for day, version in connection.execute(query)))
+
+
+def calls_since(connection: Connection, since: datetime) -> Calls:
+    """Of calls that began then or later."""
+    fact = call_facts.c
+    answered = fact.outcome == Outcome.ANSWERED.value
+    waited = fact.outcome == Outcome.ABANDONED_WAITING.value
+    short = and_(waited, fact.short)
+    lost = or_(fact.outcome == Outcome.ABANDONED_IN_MENU.value, and_(waited, not_(fact.short)))
+    row = connection.execute(
+        select(
+            func.count().label("offered"),
+            _number(answered).label("answered"),
+            _number(lost).label("lost"),
+            _number(short).label("short"),
+            _number(and_(answered, fact.wait_ms <= WITHIN_MS)).label("within"),
+            _number(and_(fact.reached, not_(short))).label("to_managers"),
+            func.max(case((fact.reached, fact.wait_ms))).label("longest_ms"),
+        ).where(fact.began_ms >= milliseconds(since))
+    ).one()
+    return Calls(
+        offered=row.offered,
+        answered=row.answered,
+        lost=row.lost,
+        short=row.short,
+        service_level_of_offered=_share(row.within, row.to_managers),
+        service_level_of_answered=_share(row.within, row.answered),
+        longest_wait_s=None if row.longest_ms is None else row.longest_ms / 1000,
+    )
+
+
+def _number(which: ColumnElement[bool]) -> ColumnElement[Any]:
+    return func.coalesce(func.sum(case((which, 1), else_=0)), 0)
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -129,7 +129,7 @@ class AmiConnection(Manager):  # type: ignore[misc]
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        if self.ready:
+        if self.up:
             await self.lease.give_up(self.ask)
         if (line := self._line) is not None:  # it may have broken meanwhile
             if self.authenticated:

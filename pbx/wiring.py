@@ -190,13 +190,13 @@ class Service:
             if not self._engine.replace_plan(plan, self._switch.phones()):
                 raise ControlError("the engine could not take the plan: see its log")
             self._watch_queues(self._engine.core.dispatcher, plan)
-        if self._showing is not None:
-            self._showing.replace_plan(plan)
         self._switch.watch(plan.addresses, plan.rescue)
         self._metrics.known_numbers(plan.numbers)
         self._book.rule = owner_rule(plan.routing)
         if self._absence is not None:
             self._absence.replace_plan(plan)
+        if self._showing is not None:  # last: who only watches must not be in the way
+            self._showing.replace_plan(plan)
 
     async def _answer(self, request: Request, author: str) -> dict[str, object]:
         """What is asked through the control socket."""

@@ -55,6 +55,7 @@ from pbx.supervisor import Supervisor
 from pbx.taking_over import take_over
 from pbx.web_process import WebProcess
 from pbx.webhooks.book import EventBook
+from pbx.webhooks.mail_target import MailTarget
 from pbx.webhooks.service import DeliveryService
 from routing.dispatcher import Dispatcher
 from routing.strategy import Registry
@@ -420,7 +421,10 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
     metrics.missed_source(missed)
     deliveries = DeliveryService(
         events,
-        settings.webhooks,
+        [
+            one.in_zone(ZoneInfo(plan.time_zone)) if isinstance(one, MailTarget) else one
+            for one in settings.webhooks
+        ],
         read=await asyncio.to_thread(open_for_reading, settings.database),
         write=open_for_writing(settings.database),
         utc_now=lambda: clock.utc(clock.now()),

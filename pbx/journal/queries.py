@@ -106,18 +106,20 @@ def list_calls(engine: Engine, wanted: CallFilter) -> list[CallRow]:
 def heard(engine: Engine, call_ids: Sequence[str]) -> Mapping[str, Heard]:
     """Of these calls, those that there is something to hear of.  Raises JournalError."""
     talks = (
-        select(legs.c.call_id, func.count())
+        select(legs.c.call_id, func.count().label("number"))
         .join(tables.recordings, tables.recordings.c.leg_id == legs.c.leg_id)
         .where(legs.c.call_id.in_(call_ids), *_kept())
         .group_by(legs.c.call_id)
     )
     left = tables.messages.c
-    said = select(left.call_id, func.count()).where(left.call_id.in_(call_ids))
+    said = (
+        select(left.call_id, func.count().label("number"))
+        .where(left.call_id.in_(call_ids))
+        .group_by(left.call_id)
+    )
     with told_as_ours(engine), engine.connect() as connection:
-        recorded = {call_id: number for call_id, number in connection.execute(talks)}
-        messages = {
-            call_id: number for call_id, number in connection.execute(said.group_by(left.call_id))
-        }
+        recorded = {row.call_id: row.number for row in connection.execute(talks)}
+        messages = {row.call_id: row.number for row in connection.execute(said)}
     return {
         call_id: Heard(recorded.get(call_id, 0), messages.get(call_id, 0))
         for call_id in recorded.keys() | messages.keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -138,9 +139,7 @@ def _caller(
         who = talk.agent or agents.get(talk.of_leg or "", "")
         span = second(talk.started_at), second(talk.ended_at or last)
         spans.append((Bar.TALK, *span, who, talk.ended_at is None))
-    marks = [
-        Mark("key", second(one.at), one.digits) for one in story.steps if one.digits
-    ]
+    marks = [Mark("key", second(one.at), one.digits) for one in story.steps if one.digits]
     marks += [
         Mark("transfer", second(leg.started_at), leg.address)
         for leg in story.legs
@@ -153,7 +152,7 @@ def _topmost(spans: list[tuple[Bar, float, float, str, bool]]) -> Iterable[Part]
     """One thing at a time, neighbours of one kind joined."""
     edges = sorted({edge for _, begin, end, _, _ in spans for edge in (begin, end)})
     current: Part | None = None
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise(edges):
         over = [one for one in spans if one[1] <= begin and one[2] >= end]
         bar, _, to_s, about, goes_on = max(over, key=lambda one: (_OVER.index(one[0]), one[1]))
         goes_on = goes_on and to_s == end

@@ -100,7 +100,8 @@ class LeftOut:
 class Told:
     """A moment.  ``keys``: what was pressed.  ``chosen`` and ``left_out``: of an offer.
 
-    ``node`` and ``to``: the menu's step and where it went on, by the plan's keys.  ``leg``: whose row it is about.
+    ``node`` and ``to``: the menu's step and where it went on, by the plan's keys.
+    ``leg``: whose row it is about.
     """
 
     at: datetime
@@ -160,7 +161,9 @@ class Teller:
         call, t = story.call, self._t
         began = call.started_at
 
-        def told(rank: int, at: datetime, icon: str, words: str, **more: object) -> tuple[int, Told]:
+        def told(
+            rank: int, at: datetime, icon: str, words: str, **more: object
+        ) -> tuple[int, Told]:
             offset_s = (at - began).total_seconds()
             return rank, Told(at, offset_s, icon, words, **more)  # type: ignore[arg-type]
 
@@ -300,9 +303,7 @@ class Teller:
         t = self._t
         if row.problem:
             words = t("calls.told.recording_failed")
-            yield told(
-                _LATE, row.started_at, "headphones", words, detail=row.problem, tone="bad"
-            )
+            yield told(_LATE, row.started_at, "headphones", words, detail=row.problem, tone="bad")
             return
         yield told(_LATE, row.started_at, "headphones", t("calls.told.recorded"), tone="dim")
         if row.removed_at is not None:
@@ -320,9 +321,7 @@ class Teller:
     def _known(self, key: str, otherwise: str) -> str:
         return self._t(key) if key in self._t.all else otherwise.replace("_", " ")
 
-    def _said(
-        self, group: str, patterns: Iterable[tuple[str, re.Pattern[str]]], words: str
-    ) -> str:
+    def _said(self, group: str, patterns: Iterable[tuple[str, re.Pattern[str]]], words: str) -> str:
         for name, pattern in patterns:
             match = pattern.fullmatch(words)
             if match is None:

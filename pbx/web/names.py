@@ -63,7 +63,11 @@ class Names:
     def agents_for(self, principal: Principal) -> list[Group]:
         """Managers whom somebody may look at, by department."""
         seen = sorted(
-            (one for one in self._plan.routing.agents.values() if principal.sees_agent(one.agent_id)),
+            (
+                one
+                for one in self._plan.routing.agents.values()
+                if principal.sees_agent(one.agent_id)
+            ),
             key=lambda one: (one.department.casefold(), one.name.casefold(), one.agent_id),
         )
         return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -268,7 +269,16 @@ def test_every_strategy_and_every_reason_has_words_in_both_languages() -> None:
             assert f"calls.outcome.{outcome}" in known
         for disposition in Disposition:
             assert f"calls.disposition.{disposition}" in known
-        for reason in "busy wrap_up paused offline unreachable skill just_refused not_chosen".split():
+        for reason in [
+            "busy",
+            "wrap_up",
+            "paused",
+            "offline",
+            "unreachable",
+            "skill",
+            "just_refused",
+            "not_chosen",
+        ]:
             assert f"calls.left_out.{reason}" in known
 
 
@@ -284,7 +294,7 @@ def test_bars_are_to_scale_and_leave_no_gap(shop: WebState) -> None:
         assert track.to_s == length_s
         parts = track.rows[0].parts
         assert parts[0].from_s == 0
-        for one, following in zip(parts, parts[1:], strict=False):
+        for one, following in itertools.pairwise(parts):
             assert one.to_s == following.from_s
         talked = sum(one.to_s - one.from_s for one in parts if one.bar is Bar.TALK)
         assert talked == pytest.approx(story.call.talk_s or 0.0, abs=0.01)

@@ -141,5 +141,5 @@ def forget(connection: Connection, action: str, before: datetime) -> None:
 
 
 def _first_id(at: datetime) -> str:
-    """Below all ids of that millisecond and later, above all earlier ones."""
-    return f"{max(0, int(at.timestamp() * 1000)):012x}"
+    """Below all ids of that microsecond and later, above all earlier ones."""
+    return f"{max(0, round(at.timestamp() * 1_000_000)):014x}"

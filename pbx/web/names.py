@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from pbx.plan.model import Plan
-from pbx.web.access import Principal
+from pbx.web.principal import Principal
 from pbx.web.words import phone
 from routing.values import AgentId, QueueId
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pbx.journal.queries import Sight
-from pbx.web.access import Principal, Role
+from pbx.web.principal import Principal, Role
 
 
 def sight_of(principal: Principal) -> Sight | None:

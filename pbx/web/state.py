@@ -21,6 +21,7 @@ from pbx.plan.model import Plan
 from pbx.settings import WebSettings
 from pbx.web.access import Staff
 from pbx.web.assets import Assets
+from pbx.web.live import LiveHub
 from pbx.web.plan_in_force import PlanInForce
 
 THREADS = 6
@@ -58,6 +59,7 @@ class WebState:
         self.control = ControlClient(settings.state_dir)
         self.assets = Assets()
         self._clock = clock or SystemClock()
+        self.live = LiveHub(settings.state_dir, self.now)
         self._in_force = PlanInForce(settings.plan, settings.state_dir / "plans")
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="log")
 
@@ -87,11 +89,15 @@ class WebState:
 
     def end_streams(self) -> None:
         """The process is about to end: nobody is to be kept."""
+        self.live.end()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """What goes on beside the requests."""
-        house = [asyncio.create_task(self._in_force.watch(), name="plan")]
+        house = [
+            asyncio.create_task(self._in_force.watch(), name="plan"),
+            asyncio.create_task(self.live.run(), name="live"),
+        ]
         try:
             yield
         finally:

@@ -108,9 +108,8 @@ class Seen:
         view, whole = self._view, self._picture.snapshot()
         agents = [row for row in whole["agents"] if view.sees_agent(row)]
         self._agents = {row["id"] for row in agents}
-        served = {queue for row in agents for queue in row["queues"]}
-        queues = [row for row in whole["queues"] if view.everything or row["id"] in served]
-        self._queues = {row["id"] for row in queues}
+        self._queues = {queue for row in agents for queue in row["queues"]}
+        queues = [row for row in whole["queues"] if view.everything or row["id"] in self._queues]
         shown = (view.call(row, self._agents, self._queues) for row in whole["calls"])
         calls = [row for row in shown if row is not None]
         self._calls = {row["id"] for row in calls}

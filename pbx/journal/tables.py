@@ -282,7 +282,22 @@ own_talks = Table(
     Index("ix_own_talks_number_at", "number", "at"),
 )
 
-# Follows from calls, legs and own_talks, but for what was closed by hand (pbx/missed).
+# Managers' pauses, from the moment they were asked for; by "": the engine itself.
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("pause_id", Text, primary_key=True),
+    Column("agent", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("began_at", UtcTime, nullable=False),
+    Column("began_by", Text, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("ended_by", Text),
+    Index("ix_pauses_agent_began_at", "agent", "began_at"),
+    Index("ix_pauses_ended_at", "ended_at"),
+)
+
+# Follows from calls, legs and own_talks, but for what was closed or reopened by hand (pbx/missed).
 missed = Table(
     "missed",
     metadata,
@@ -302,6 +317,8 @@ missed = Table(
     Column("closed_how", Text),
     Column("closed_by", Text),
     Column("reason", Text),
+    Column("reopened_at", UtcTime),
+    Column("reopened_by", Text),
     Index(
         "ix_missed_open_number",
         "number",

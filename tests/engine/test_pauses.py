@@ -57,7 +57,7 @@ def test_a_paused_manager_is_not_rung_until_the_pause_is_over() -> None:
     assert world.core.pauses.unpause(ANNA.agent_id, "root", now)
     began, ended = pauses(story)
     assert began == journal.PauseStarted(began.pause_id, ANNA.agent_id, "lunch", "ivanov (web)")  # type: ignore[union-attr]
-    assert ended == journal.PauseEnded(began.pause_id, ANNA.agent_id, "root")  # type: ignore[union-attr]
+    assert ended == journal.PauseEnded(began.pause_id, ANNA.agent_id, "root")
     assert world.core.dispatcher.agent_state(ANNA.agent_id) is AgentState.FREE
 
 

@@ -51,9 +51,9 @@ async def test_a_paused_manager_is_not_rung_even_after_a_restart(tmp_path: Path)
         Phone(lab, "boris", Answer(200, talk_ms=500)) as boris,
     ):
         async with PbxProcess(lab, path, tmp_path / "state") as pbx:
-            web = {"command": "pause", "agent": "anna", "reason": "обед", "by": "maria"}
-            web: dict[str, object] = {"command": "pause", "agent": "anna", "reason": "обед"}
-            web["by"] = "maria"
+            web: dict[str, object] = {"command": "pause", "agent": "anna"}
+            web |= {"reason": "обед", "by": "maria"}
+            reply = await asyncio.to_thread(ask, pbx.folder, web, timeout_s=5.0)
             assert (reply["agent"], reply["state"]) == ("anna", "paused")
             await Caller(lab, Dialling(DID[1:])).run(20)
             await lab.nothing_left()

@@ -56,7 +56,10 @@ class Floor:
         self.tell(facts.Irregular(what))
 
     def settle(self, agent: WorkingAgent, reason: str, call: Call | None = None) -> None:
-        """Let the agent's state follow from what holds, and keep the indexes right."""
+        """Let the agent's state follow from what holds, and keep the indexes right.
+
+        ``reason``: what changed; a pause is told by its own, whenever it begins to show.
+        """
         old, new = agent.state, rest_state(agent)
         agent_id = agent.agent_id
         if new is not old:
@@ -64,7 +67,8 @@ class Floor:
             if self.tells:
                 lasted_s = 0.0 if agent.since is None else self.now - agent.since
                 call_id = call.call_id if call else None
-                self.tell(facts.AgentChanged(agent_id, old, new, reason, call_id, lasted_s))
+                why = (agent.pause_reason if new is AgentState.PAUSED else None) or reason
+                self.tell(facts.AgentChanged(agent_id, old, new, why, call_id, lasted_s))
             agent.since = self.now
         if new is _FREE and agent.reachable:
             if not agent.known_free:

@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-ROUTERS: tuple[APIRouter, ...] = ()
+from pbx.web.api import live
+
+ROUTERS: tuple[APIRouter, ...] = (live.router,)

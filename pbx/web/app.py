@@ -13,7 +13,7 @@ from pbx.version import version
 from pbx.web import api, faults, pages
 from pbx.web.api.problems import EVERYWHERE, problems
 from pbx.web.assets import Forever
-from pbx.web.openapi import described
+from pbx.web.openapi import described, name_of
 from pbx.web.security import BoundedBody, SecurityHeaders
 from pbx.web.state import WebState
 
@@ -59,5 +59,10 @@ def build_app(state: WebState) -> FastAPI:
 def add_api(app: FastAPI) -> None:
     """The resources and their description."""
     for router in api.ROUTERS:
-        app.include_router(router, prefix=API_ROOT, responses=problems(*EVERYWHERE))
+        app.include_router(
+            router,
+            prefix=API_ROOT,
+            responses=problems(*EVERYWHERE),
+            generate_unique_id_function=name_of,
+        )
     app.openapi = lambda: described(app)  # type: ignore[method-assign]

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 VERSION = "1"
 """The API's; what is added leaves it as it is."""
@@ -38,6 +39,12 @@ def described(app: FastAPI) -> dict[str, Any]:
             schemas.pop(name, None)
         app.openapi_schema = found
     return app.openapi_schema
+
+
+def name_of(route: APIRoute) -> str:
+    """An operation's id, as clients that are made of the description call it."""
+    tag = route.tags[0] if route.tags else "api"
+    return f"{tag}_{route.name}"
 
 
 def operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pbx.web.access import Principal, Scope
+from pbx.web.principal import Principal, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Entry:
 
 ENTRIES = (
     Entry("/", "wall", "layout-dashboard", Scope.LIVE_READ),
+    Entry("/calls", "calls", "phone", Scope.CALLS_READ),
     Entry("/reports", "reports", "chart-column", Scope.REPORTS_READ),
 )
 

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from pbx.errors import ReportError
-from pbx.journal.tables import call_facts
+from pbx.journal.tables import audit, call_facts
 from pbx.reports.asked import PERIODS, Asked, AskedPeriod
 from pbx.reports.columns import ColumnStore
 from pbx.reports.measures import MEASURES
@@ -35,7 +35,7 @@ from pbx.web.access import Role
 from pbx.web.report_data import limits, step_of, steps
 from pbx.web.report_view import address
 from pbx.web.state import TooLong, WebState
-from tests.web.people import STAFF, let_in, somebody
+from tests.web.viewers import STAFF, let_in, somebody
 from tests.web.seeded import seed
 
 MONDAY = datetime(2026, 11, 1, 21, tzinfo=UTC)
@@ -263,6 +263,10 @@ async def test_exports_are_computed_by_no_spreadsheet(
         words = book.read("xl/sharedStrings.xml").decode()
     assert "Источник" in words
     assert "Среднее ожидание (период до)" in words
+    with state.read.connect() as connection:
+        notes = list(connection.execute(select(audit).order_by(audit.c.audit_id)))
+    assert [one.action for one in notes] == ["exported", "exported"]
+    assert "by=source" in notes[0].subject
 
 
 # What can't be told is said ---------------------------------------------------------------

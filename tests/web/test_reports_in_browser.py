@@ -17,7 +17,7 @@ from pbx.web.access import Role
 from pbx.web.app import build_app
 from pbx.web.state import WebState
 from tests.web.chromium import SIZES, chromium, overflow, quiet_page, served
-from tests.web.people import let_in, somebody
+from tests.web.viewers import let_in, somebody
 from tests.web.seeded import seed
 
 pytestmark = pytest.mark.browser

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pbx.web.pages import preferences, reports, wall
+from pbx.web.pages import calls, login, preferences, reports, wall
 
-ROUTERS: tuple[APIRouter, ...] = (preferences.router, wall.router, reports.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    login.router,
+    preferences.router,
+    wall.router,
+    calls.router,
+    reports.router,
+)

@@ -112,7 +112,7 @@ async def labels_of(request: Request, state: State, principal: Reader, slice: st
 @router.get("/export.csv")
 async def as_text(request: Request, state: State, principal: Reader) -> Response:
     """The whole table as CSV: names as in the API, for programs."""
-    found = await _report(request, state, principal)
+    found = await _exported(request, state, principal, "csv")
     # The mark at the beginning: Excel takes a file without it for one of its own code page.
     content = as_csv(found).encode("utf-8-sig")
     return _file(content, "text/csv; charset=utf-8", found, "csv")
@@ -121,7 +121,7 @@ async def as_text(request: Request, state: State, principal: Reader) -> Response
 @router.get("/export.xlsx")
 async def as_sheet(request: Request, state: State, principal: Reader) -> Response:
     """The whole table for Excel, in the page's language."""
-    found = await _report(request, state, principal)
+    found = await _exported(request, state, principal, "xlsx")
     content = await state.in_thread(sheet, found, _labels(request, state), texts_of(request))
     return _file(content, XLSX, found, "xlsx")
 
@@ -152,10 +152,14 @@ def sheet(found: Report, labels: Labels, t: Any) -> bytes:
         return path.read_bytes()
 
 
-async def _report(request: Request, state: WebState, principal: Principal) -> Report:
+async def _exported(request: Request, state: WebState, principal: Principal, kind: str) -> Report:
+    """The report, once it is on record that somebody takes it away."""
     asked = _told(_asked(request))
     query = _query(asked, state, principal)
-    return await state.slowly(report, state.read, _store(state), query, state.now())
+    found = await state.slowly(report, state.read, _store(state), query, state.now())
+    details = {"format": kind, "rows": len(found.rows)}
+    await state.audit(principal, "exported", address(asked), details)
+    return found
 
 
 def _file(content: bytes, kind: str, found: Report, ending: str) -> Response:

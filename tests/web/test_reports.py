@@ -35,8 +35,8 @@ from pbx.web.access import Role
 from pbx.web.report_data import limits, step_of, steps
 from pbx.web.report_view import address
 from pbx.web.state import TooLong, WebState
-from tests.web.viewers import STAFF, let_in, somebody
 from tests.web.seeded import seed
+from tests.web.viewers import STAFF, let_in, somebody
 
 MONDAY = datetime(2026, 11, 1, 21, tzinfo=UTC)
 """Midnight of Monday, 2 November, in Moscow: the shipped plan's time zone."""

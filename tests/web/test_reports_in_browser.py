@@ -17,8 +17,8 @@ from pbx.web.access import Role
 from pbx.web.app import build_app
 from pbx.web.state import WebState
 from tests.web.chromium import SIZES, chromium, overflow, quiet_page, served
-from tests.web.viewers import let_in, somebody
 from tests.web.seeded import seed
+from tests.web.viewers import let_in, somebody
 
 pytestmark = pytest.mark.browser
 

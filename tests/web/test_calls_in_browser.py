@@ -23,7 +23,7 @@ from pbx.web.access import Role, signed_in
 from pbx.web.accounts.audit import AuditFilter, list_notes
 from pbx.web.app import build_app
 from pbx.web.state import WebState
-from tests.web.chromium import SIZES, chromium, looking, served
+from tests.web.looking import SIZES, chromium, looking, served
 from tests.web.morning import morning, principal, write_morning
 
 pytestmark = [pytest.mark.browser]

@@ -61,7 +61,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
     """Settings from ``VORONKA_*``.  Raises SettingsError naming the variable."""
     state = state_dir(env)
     sounds = Path(env.get("VORONKA_SOUNDS_DIR", str(state / "sounds"))).absolute()
-    messages = Path(env.get("VORONKA_MESSAGES_DIR", str(state / "messages"))).absolute()
+    messages = messages_dir(env)
     recordings = recordings_dir(env)
     ami_tls_ca = Path(env["VORONKA_AMI_TLS_CA"]) if env.get("VORONKA_AMI_TLS_CA") else None
     return Settings(
@@ -89,20 +89,23 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
 @dataclass(frozen=True, slots=True)
 class WebSettings:
     """Everything ``pbx web`` needs.  ``url``: what browsers call it by, "" where nothing says it;
-    ``recordings``: where talks are kept."""
+    ``recordings`` and ``messages``: where talks and voicemail are kept; ``crm_secret``: signs what
+    the CRM tells by itself."""
 
     plan: Path
     database: str
     state_dir: Path
     recordings: Path
+    messages: Path
     host: str
     port: int
     url: str
     log_format: str
     log_level: str
+    crm_secret: bytes | None = None
 
     def __repr__(self) -> str:
-        """Without the database's password."""
+        """Without secrets."""
         return f"WebSettings(plan={self.plan}, host={self.host}, port={self.port})"
 
     @property
@@ -118,11 +121,13 @@ def read_web_settings(env: Mapping[str, str] = os.environ) -> WebSettings:
         database=_database(env),
         state_dir=state_dir(env),
         recordings=recordings_dir(env),
+        messages=messages_dir(env),
         host=env.get("VORONKA_WEB_HOST", "127.0.0.1"),
         port=_port(env, "VORONKA_WEB_PORT", 8180),
         url=_web_url(env),
         log_format=_log_format(env),
         log_level=_log_level(env),
+        crm_secret=_crm_secret(env),
     )
 
 
@@ -130,6 +135,12 @@ def recordings_dir(env: Mapping[str, str] = os.environ) -> Path:
     """Where recordings of talks are kept."""
     state = env.get("VORONKA_STATE_DIR", "var")
     return Path(env.get("VORONKA_RECORDINGS_DIR", f"{state}/recordings")).absolute()
+
+
+def messages_dir(env: Mapping[str, str] = os.environ) -> Path:
+    """Where voicemail is kept."""
+    state = env.get("VORONKA_STATE_DIR", "var")
+    return Path(env.get("VORONKA_MESSAGES_DIR", f"{state}/messages")).absolute()
 
 
 def state_dir(env: Mapping[str, str] = os.environ) -> Path:
@@ -168,6 +179,16 @@ def _log_format(env: Mapping[str, str]) -> str:
 
 def _log_level(env: Mapping[str, str]) -> str:
     return _one_of(env, "VORONKA_LOG_LEVEL", ("debug", "info", "warning", "error"), "info")
+
+
+def _crm_secret(env: Mapping[str, str]) -> bytes | None:
+    secret = read_secret(env, "VORONKA_CRM_SECRET")
+    if not secret:
+        return None
+    try:
+        return signing_key(secret)
+    except ValueError as error:
+        raise SettingsError(f"VORONKA_CRM_SECRET: {error}") from None
 
 
 def _web_url(env: Mapping[str, str]) -> str:

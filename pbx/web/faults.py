@@ -19,6 +19,7 @@ from pbx.errors import PbxError
 from pbx.web.access import Forbidden, NotSignedIn
 from pbx.web.csrf import SAFE, CrossSite
 from pbx.web.html import page
+from pbx.web.live import TooManyViewers
 
 _log = structlog.get_logger(__name__)
 
@@ -54,9 +55,14 @@ def install(app: FastAPI) -> None:
             response = problem(401)
             response.headers["WWW-Authenticate"] = "Bearer"
             return response
+        if request.method in SAFE and request.headers.get("sec-fetch-site") == "cross-site":
+            # Who comes by a link from elsewhere (a mail, the CRM) comes without the session's
+            # cookie: it is SameSite=Strict.  A page of ours that asks again brings it.
+            return page(request, "again.html", None, to=request.url.path, query=request.url.query)
         to = request.url.path if request.method in SAFE else "/"
-        query = urlencode({"next": f"{to}?{request.url.query}" if request.url.query else to})
-        return RedirectResponse(f"{LOGIN}?{query}" if to != "/" else LOGIN, 303)
+        if request.method in SAFE and request.url.query:
+            to += f"?{request.url.query}"
+        return RedirectResponse(f"{LOGIN}?{urlencode({'next': to})}" if to != "/" else LOGIN, 303)
 
     @app.exception_handler(Forbidden)
     @app.exception_handler(CrossSite)
@@ -79,6 +85,12 @@ def install(app: FastAPI) -> None:
             for one in error.errors()[:50]
         ]
         return problem(422, "the request is not as it should be", errors=faults)
+
+    @app.exception_handler(TooManyViewers)
+    async def too_many(request: Request, error: TooManyViewers) -> Response:
+        response = fault(request, 429, "too many look at what goes on")
+        response.headers["Retry-After"] = "10"
+        return response
 
     @app.exception_handler(PbxError)
     async def unavailable(request: Request, error: PbxError) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pbx.web.access import Principal, Scope
+from pbx.web.principal import Principal, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,11 @@ class Entry:
     own: bool = False
 
 
-ENTRIES = (Entry("/", "wall", "layout-dashboard", Scope.LIVE_READ),)
+ENTRIES = (
+    Entry("/", "wall", "layout-dashboard", Scope.LIVE_READ),
+    Entry("/calls", "calls", "phone", Scope.CALLS_READ),
+    Entry("/reports", "reports", "chart-column", Scope.REPORTS_READ),
+)
 
 
 def entries_for(principal: Principal | None) -> list[Entry]:

@@ -21,7 +21,12 @@ class Entry:
     own: bool = False
 
 
-ENTRIES = (Entry("/", "wall", "layout-dashboard", Scope.LIVE_READ),)
+ENTRIES = (
+    Entry("/", "wall", "layout-dashboard", Scope.LIVE_READ),
+    Entry("/users", "users", "users", Scope.ADMIN),
+    Entry("/tokens", "tokens", "key-round", Scope.ADMIN),
+    Entry("/audit", "audit", "scroll-text", Scope.ADMIN),
+)
 
 
 def entries_for(principal: Principal | None) -> list[Entry]:

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pbx.web.pages import login, preferences, wall
+from pbx.web.pages import account, audit, login, preferences, tokens, users, wall
 
-ROUTERS: tuple[APIRouter, ...] = (login.router, preferences.router, wall.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    account.router,
+    audit.router,
+    login.router,
+    preferences.router,
+    tokens.router,
+    users.router,
+    wall.router,
+)

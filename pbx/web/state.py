@@ -26,6 +26,7 @@ from pbx.web.accounts.audit import actor_of, write_note
 from pbx.web.accounts.doorkeeper import Doorkeeper
 from pbx.web.accounts.passwords import Passwords
 from pbx.web.assets import Assets
+from pbx.web.live import LiveHub
 from pbx.web.plan_in_force import PlanInForce
 from pbx.web.principal import Principal, Staff
 
@@ -76,6 +77,7 @@ class WebState:
         self.control = ControlClient(settings.state_dir)
         self.assets = Assets()
         self._clock = clock or SystemClock()
+        self.live = LiveHub(settings.state_dir, self.now)
         self._in_force = PlanInForce(settings.plan, settings.state_dir / "plans")
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="log")
         self.door = Doorkeeper(
@@ -128,12 +130,14 @@ class WebState:
 
     def end_streams(self) -> None:
         """The process is about to end: nobody is to be kept."""
+        self.live.end()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """What goes on beside the requests."""
         house = [
             asyncio.create_task(self._in_force.watch(), name="plan"),
+            asyncio.create_task(self.live.run(), name="live"),
             asyncio.create_task(self._keep_house(), name="accounts"),
         ]
         try:

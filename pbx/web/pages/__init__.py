@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pbx.web.pages import account, audit, login, preferences, tokens, users, wall
+from pbx.web.pages import account, audit, calls, login, preferences, tokens, users, wall
 
 ROUTERS: tuple[APIRouter, ...] = (
     account.router,
     audit.router,
+    calls.router,
     login.router,
     preferences.router,
     tokens.router,

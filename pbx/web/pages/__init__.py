@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pbx.web.pages import account, audit, calls, login, preferences, tokens, users, wall
+from pbx.web.pages import (
+    account,
+    audit,
+    calls,
+    login,
+    preferences,
+    reports,
+    tokens,
+    users,
+    wall,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     account.router,
@@ -12,6 +22,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     calls.router,
     login.router,
     preferences.router,
+    reports.router,
     tokens.router,
     users.router,
     wall.router,

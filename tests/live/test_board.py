@@ -13,12 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pbx.engine.call import LiveCall, Stage
-from pbx.engine.virtual import VirtualWorld
+from pbx.engine.virtual import Crm, Reply, VirtualWorld
 from pbx.journal import port as journal
 from pbx.journal.port import Stamped
 from pbx.live.board import Board, Message
 from pbx.live.picture import Picture
 from pbx.live.rows import stamp
+from pbx.lookup.port import Known
 from pbx.plan.model import Plan
 from pbx.switch.port import Phones
 from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction
@@ -37,10 +38,12 @@ TEAM = [
 class Watched:
     """A world whose board is told of everything, and one who follows it."""
 
-    def __init__(self, where: Plan, callers: list[CallerScript], phones: Any) -> None:
+    def __init__(
+        self, where: Plan, callers: list[CallerScript], phones: Any, crm: Crm | None = None
+    ) -> None:
         self.board = Board(where)
         self.picture = Picture()
-        self.world, self.story = stage(where, callers, phones)
+        self.world, self.story = stage(where, callers, phones, crm=crm)
         for told in self.story.entries:
             self.board.take(told)
         self.world._on_entry = self._on_entry
@@ -263,3 +266,16 @@ def test_a_row_tells_where_a_caller_is() -> None:
 
     assert stages == ["menu", "ringing", "talking"]
     assert gone == ["sim-1"]
+
+
+def test_a_row_has_the_name_that_a_crm_gave() -> None:
+    where = plan([TEAM[0]], [sales(TEAM[0])], entry="main")
+    script = CallerScript("Иван", 0.0, DID, "+79161234501")
+    watched = Watched(where, [script], {}, crm=lambda _: Reply(Known(name="Ромашка"), 0.3))
+    names: list[str] = []
+    while watched.world.clock.now() < START + 1.0:
+        watched.world.step()
+        if message := watched.tell():
+            names += [row["name"] for row in message["calls"]]
+
+    assert names == ["Иван", "Ромашка"]

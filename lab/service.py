@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,7 +17,8 @@ import aiohttp
 
 from lab.asterisk import HOST, AsteriskLab, LabError
 
-_PBX = str(Path(sys.executable).with_name("pbx"))
+# That of the checkout in which we are, whichever is installed.
+_PBX = (sys.executable, "-c", "from pbx.cli import main; main()")
 READY_S = 60.0
 """How long it may take to start, seconds: the first time it speaks all prompts."""
 
@@ -24,15 +26,24 @@ READY_S = 60.0
 class PbxProcess:
     """``async with PbxProcess(lab, plan, folder) as pbx``: ready, until killed or left.
 
-    ``folder`` keeps its state and log over restarts; ``database`` its URL.
+    ``folder`` keeps its state and log over restarts; ``database`` its URL; ``settings``: further
+    ones, by name.
     """
 
     def __init__(
-        self, lab: AsteriskLab, plan: Path, folder: Path, *, database: str = "", ami_port: int = 0
+        self,
+        lab: AsteriskLab,
+        plan: Path,
+        folder: Path,
+        *,
+        database: str = "",
+        ami_port: int = 0,
+        settings: Mapping[str, str] = {},
     ) -> None:
         self._lab = lab
         self._plan = plan
         self._ami_port = ami_port
+        self._settings = settings
         self.folder = folder
         self.database = database or f"sqlite:///{folder / 'voronka.db'}"
         self.process: asyncio.subprocess.Process | None = None
@@ -77,10 +88,11 @@ class PbxProcess:
             "VORONKA_CDR_FILE": str(lab.folder.host / "log/cdr-custom/voronka.csv"),
             "VORONKA_STATE_DIR": str(self.folder),
             "VORONKA_HTTP_PORT": str(port),
+            **self._settings,
         }
         with self.log.open("ab") as out:
             self.process = await asyncio.create_subprocess_exec(
-                _PBX, "run", env=env, stdout=out, stderr=out
+                *_PBX, "run", env=env, stdout=out, stderr=out
             )
         self.url = f"http://{HOST}:{port}"
         if wait:
@@ -103,7 +115,7 @@ class PbxProcess:
     async def command(self, *words: str) -> tuple[int, str]:
         """``pbx`` with these words, in the same surroundings: its exit code, and what it said."""
         process = await asyncio.create_subprocess_exec(
-            _PBX,
+            *_PBX,
             *words,
             env=self._env,
             stdout=asyncio.subprocess.PIPE,

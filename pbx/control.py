@@ -95,7 +95,11 @@ def _refused(why: str) -> dict[str, object]:
 
 
 def _author(uid: int, request: Request) -> str:
-    """Who asks: the kernel's word, and for root the user behind sudo, by root's own word."""
+    """Who asks: the kernel's word; for root the user behind sudo, by root's own word; and for the
+    page, which runs as our own user, who is signed in there, by the page's word."""
+    web = request.get("by")
+    if isinstance(web, str) and web.isprintable() and 0 < len(web) <= 64:
+        return f"{web} (web)"
     name = user_name(uid)
     behind = request.get("sudo_user")
     if uid == 0 and isinstance(behind, str) and behind.isprintable() and 0 < len(behind) <= 64:

@@ -15,7 +15,8 @@
     ├── JournalError       the log's database
     ├── ReportError        a question that can't be answered: no such slice, no such measure
     ├── FunnelError        an event or a file of events that can't be taken
-    └── WebhookError       a message to another program that can't be sent again
+    ├── WebhookError       a message to another program that can't be sent again
+    └── AccountError       a user or a token that can't be made or changed so
 """
 
 from __future__ import annotations
@@ -71,3 +72,11 @@ class FunnelError(PbxError):
 
 class WebhookError(PbxError):
     """A message to another program can't be sent again."""
+
+
+class AccountError(PbxError):
+    """A user or a token can't be made or changed so; ``kind`` names the reason for a page."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind

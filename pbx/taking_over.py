@@ -10,8 +10,8 @@ import structlog
 
 from pbx.engine.outside import HOUR_S
 from pbx.journal.open_talks import open_talks
-from pbx.journal.port import OpenCallback, OpenTalk, OpenWait
-from pbx.journal.recall import open_callbacks, open_waits, recall, recall_outside
+from pbx.journal.port import OpenCallback, OpenPause, OpenTalk, OpenWait
+from pbx.journal.recall import open_callbacks, open_pauses, open_waits, recall, recall_outside
 from pbx.journal.replay import recall_dropped, recall_service
 from pbx.journal.writer import SqlJournal
 from pbx.missed.settled import settled_callbacks
@@ -39,6 +39,7 @@ class TakenOver:
     waits: Mapping[CallId, OpenWait]
     talks: Mapping[CallId, OpenTalk]
     callbacks: Sequence[OpenCallback]
+    pauses: Sequence[OpenPause]
 
 
 def take_over(journal: SqlJournal, plan: Plan, now: datetime) -> TakenOver:
@@ -74,6 +75,8 @@ def take_over(journal: SqlJournal, plan: Plan, now: datetime) -> TakenOver:
         waits=waits,
         talks=talks,
         callbacks=callbacks,
+        # After the log has been written: the pause may be the last that it was told.
+        pauses=open_pauses(engine),
     )
 
 

@@ -40,6 +40,8 @@ from pbx.metrics import Metrics
 from pbx.missed.book import MissedBook
 from pbx.missed.owners import owner_rule
 from pbx.missed.service import MissedService
+from pbx.missed_by_hand import answer_missed
+from pbx.pausing import answer_pause
 from pbx.plan.model import Plan
 from pbx.plan.prompts import PromptStore
 from pbx.plan.strategies import installed_strategies
@@ -54,6 +56,7 @@ from pbx.supervisor import Supervisor
 from pbx.taking_over import take_over
 from pbx.web_process import WebProcess
 from pbx.webhooks.book import EventBook
+from pbx.webhooks.mail_target import MailTarget
 from pbx.webhooks.service import DeliveryService
 from routing.dispatcher import Dispatcher
 from routing.strategy import Registry
@@ -202,9 +205,15 @@ class Service:
 
     async def _answer(self, request: Request, author: str) -> dict[str, object]:
         """What is asked through the control socket."""
-        if request.get("command") == "click":
-            return await answer_click(self._engine, request, author)
-        return await self.live.answer(request, author)
+        match request.get("command"):
+            case "click":
+                return await answer_click(self._engine, request, author)
+            case "pause" | "unpause":
+                return answer_pause(self._engine, request, author)
+            case "missed_close" | "missed_reopen":
+                return await answer_missed(self._missed, request, author)
+            case _:
+                return await self.live.answer(request, author)
 
     def _settle_callbacks(self, results: Mapping[str, str]) -> None:
         if self._engine is not None:
@@ -248,6 +257,7 @@ class Service:
                 one.agent_id for one in dispatcher.agents.values() if not one.reachable
             },
         )
+        self._showing.board.paused(known.pauses)
         engine = EngineLoop(
             plan,
             dispatcher,
@@ -260,6 +270,7 @@ class Service:
             open_waits=known.waits,
             open_callbacks=known.callbacks,
             open_talks=known.talks,
+            open_pauses=known.pauses,
             lookup=self._crm.lookup if self._crm is not None else None,
         )
         if self._crm is not None:
@@ -418,7 +429,10 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
     metrics.missed_source(missed)
     deliveries = DeliveryService(
         events,
-        settings.webhooks,
+        [
+            one.in_zone(ZoneInfo(plan.time_zone)) if isinstance(one, MailTarget) else one
+            for one in settings.webhooks
+        ],
         read=await asyncio.to_thread(open_for_reading, settings.database),
         write=open_for_writing(settings.database),
         utc_now=lambda: clock.utc(clock.now()),

@@ -51,14 +51,18 @@ class Floor:
         self.tell(facts.Irregular(what))
 
     def settle(self, agent: WorkingAgent, reason: str, call: Call | None = None) -> None:
-        """Let the agent's state follow from what holds, and keep the indexes right."""
+        """Let the agent's state follow from what holds, and keep the indexes right.
+
+        ``reason``: what changed; a pause is told by its own, whenever it begins to show.
+        """
         old, new = agent.state, agent.now_is()
         if new is not old:
             agent.state = new
             lasted_s = 0.0 if agent.since is None else self.now - agent.since
             agent.since = self.now
             call_id = call.call_id if call else None
-            self.tell(facts.AgentChanged(agent.agent_id, old, new, reason, call_id, lasted_s))
+            why = (agent.pause_reason if new is AgentState.PAUSED else None) or reason
+            self.tell(facts.AgentChanged(agent.agent_id, old, new, why, call_id, lasted_s))
         if new is AgentState.FREE and agent.reachable:
             for queue_id in agent.queues:
                 self.members[queue_id].enter(agent)

@@ -129,7 +129,7 @@ class Ringing:
             before = call.refusals.get(agent.agent_id)
             count = before.count + 1 if before else 1
             call.refusals[agent.agent_id] = Refusal(count, self._floor.now)
-        self._floor.settle(agent, agent.pause_reason or "offer_over", call)
+        self._floor.settle(agent, "offer_over", call)
         if offer.parts or call.offer is not offer:
             if call.offer is offer:
                 self._offer_again(call)  # all at once: whoever is free joins in

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,9 @@ from pbx.cli.options import (
 )
 from pbx.cli.output import told
 from pbx.cli.times import FORMS
+
+if TYPE_CHECKING:
+    from pbx.missed.book import MissedBook
 
 
 @click.group(invoke_without_command=True)
@@ -107,23 +111,50 @@ def close(obj: str | None, task_id: str, reason: str, json_wanted: bool, db: str
 
 
 @missed.command()
+@click.argument("task_id", metavar="ID")
+@click.option("--plan", type=click.Path(path_type=Path), help="The plan (default: $VORONKA_PLAN).")
+@click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
+@db_option
+@click.pass_obj
+def reopen(
+    obj: str | None, task_id: str, plan: Path | None, json_wanted: bool, db: str | None
+) -> None:
+    """Open the missed call ID again, whatever closed it: somebody needs to call back all the same.
+
+    Only a number's last one. No talk of before closes it any more.
+
+    Example: pbx missed reopen 1795463763.12
+    """
+    task = _book(plan).reopen(log_to_write(db or obj), task_id, at=now_utc(), by=getpass.getuser())
+    told(
+        {"reopened": task.number, "calls": task.calls},
+        f"open again: {task.number}, {task.calls} missed",
+        json_wanted,
+    )
+
+
+@missed.command()
 @click.option("--plan", type=click.Path(path_type=Path), help="The plan (default: $VORONKA_PLAN).")
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
 @db_option
 @click.pass_obj
 def rebuild(obj: str | None, plan: Path | None, json_wanted: bool, db: str | None) -> None:
-    """Work all missed calls out anew from the log; what was closed by hand stays closed.
+    """Work all missed calls out anew from the log; what a person closed or reopened stays so.
 
     For a log of before there were tasks, and after changing who owns what. The plan tells how
     long a manager owns a number.
 
     Example: pbx missed rebuild --plan /etc/voronka/plan
     """
+    count = _book(plan).rebuild(log_to_write(db or obj), now_utc())
+    told({"missed": count}, f"{count} missed calls, merged by number", json_wanted)
+
+
+def _book(plan: Path | None) -> MissedBook:
+    """With the plan's owners.  Raises PlanError."""
     from pbx.missed.book import MissedBook
     from pbx.missed.owners import owner_rule
     from pbx.plan.load import load
     from pbx.settings import plan_path
 
-    rule = owner_rule(load(plan or plan_path()).routing)
-    count = MissedBook(rule, {}).rebuild(log_to_write(db or obj), now_utc())
-    told({"missed": count}, f"{count} missed calls, merged by number", json_wanted)
+    return MissedBook(owner_rule(load(plan or plan_path()).routing), {})

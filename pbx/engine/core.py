@@ -28,6 +28,7 @@ from pbx.engine.lookups import Lookups
 from pbx.engine.older_plans import OlderPlans
 from pbx.engine.outcome import outcome_of, short_abandon_s
 from pbx.engine.outside import OutsideCalls
+from pbx.engine.pauses import Pauses
 from pbx.engine.recording import Recordings
 from pbx.engine.waiting import WaitingRoom
 from pbx.journal import port as journal
@@ -65,8 +66,8 @@ class EngineCore:
     has a clock, takes it and measures.
 
     ``open_waits``, ``open_talks`` and ``open_callbacks``: of the engine before this one, taken up
-    when their callers are found, and when the switch was looked at.  ``lookup``: how a CRM is
-    asked who calls, None for not at all.
+    when their callers are found, and when the switch was looked at.  ``open_pauses`` hold on.
+    ``lookup``: how a CRM is asked who calls, None for not at all.
     ``handle`` takes a switch event, ``tell`` an event for the distribution from elsewhere (an
     agent's pause, a new plan), ``looked_up`` what the CRM says, ``woke`` the time that ``wake_at``
     asked for.
@@ -84,6 +85,7 @@ class EngineCore:
         open_waits: Mapping[CallId, journal.OpenWait] = {},
         open_callbacks: Iterable[journal.OpenCallback] = (),
         open_talks: Mapping[CallId, journal.OpenTalk] = {},
+        open_pauses: Iterable[journal.OpenPause] = (),
         lookup: Lookup | None = None,
     ) -> None:
         self.plan = plan
@@ -132,6 +134,9 @@ class EngineCore:
             id_prefix=id_prefix,
         )
         self.callbacks.restore(open_callbacks)
+        self.pauses = Pauses(
+            dispatcher, open_pauses, note=note, tell=self.tell, id_prefix=id_prefix
+        )
         self.clicks = Clicks(
             self.calls,
             self.callbacks,
@@ -161,7 +166,8 @@ class EngineCore:
     # What comes in -----------------------------------------------------------------------
 
     def open_for_work(self, now: float) -> None:
-        """Log in the agents whom the plan has on duty."""
+        """Log in the agents whom the plan has on duty; who was paused stays so."""
+        self.pauses.restore(now)
         for agent_id in sorted(self.plan.on_duty):
             self.tell(events.AgentLoggedIn(agent_id), now)
 
@@ -226,6 +232,7 @@ class EngineCore:
         cut_off = (one for address in phones.unreachable for one in devices.devices_at(address))
         arriving = plan.on_duty - before.on_duty
         self.tell(events.PlanReplaced(distributed, arriving, frozenset(cut_off)), now)
+        self.pauses.plan_replaced(plan.routing.agents, now)
         for key, address in phones.own_calls.items():
             was, now_is = before_devices.agents_at(address), devices.agents_at(address)
             for agent_id in now_is:
@@ -633,6 +640,8 @@ class EngineCore:
         if not self.callbacks.attempts.keeps_back(fact, now):
             self._note(fact, now)
         match fact:
+            case facts.AgentChanged():
+                self.pauses.observe(fact, now)
             case facts.LegJoined(leg_id, call_id, agent_id):
                 if call := self.calls.by_id.get(call_id):
                     call.last_agent = agent_id

@@ -14,7 +14,7 @@ from pbx.engine.clicks import ClickResult
 from pbx.engine.clock import Clock
 from pbx.engine.core import EngineCore
 from pbx.engine.stamps import Stamps
-from pbx.journal.port import Entry, Journal, OpenCallback, OpenTalk, OpenWait, Stamped
+from pbx.journal.port import Entry, Journal, OpenCallback, OpenPause, OpenTalk, OpenWait, Stamped
 from pbx.lookup.port import Lookup, Said
 from pbx.plan.model import Plan
 from pbx.switch.port import Phones, Switch, SwitchCommand, SwitchEvent
@@ -63,6 +63,7 @@ class EngineLoop:
         open_waits: Mapping[CallId, OpenWait] = {},
         open_callbacks: Iterable[OpenCallback] = (),
         open_talks: Mapping[CallId, OpenTalk] = {},
+        open_pauses: Iterable[OpenPause] = (),
         lookup: Lookup | None = None,
     ) -> None:
         self._switch = switch
@@ -86,6 +87,7 @@ class EngineLoop:
             open_waits=open_waits,
             open_callbacks=open_callbacks,
             open_talks=open_talks,
+            open_pauses=open_pauses,
             lookup=lookup,
         )
 
@@ -123,6 +125,19 @@ class EngineLoop:
         found = [ClickResult.NOT_READY]
         if self.core.switch_up and not self.core.draining:
             self._do(lambda now: found.append(self.core.clicks.click(agent_id, number, now)))
+        return found[-1]
+
+    def pause(self, agent_id: AgentId, reason: str, by: str) -> bool:
+        """A person wants a manager to get no calls; False: no such manager."""
+        return self._asked(lambda now: self.core.pauses.pause(agent_id, reason, by, now))
+
+    def unpause(self, agent_id: AgentId, by: str) -> bool:
+        """A person wants a manager to get calls again; False: no such manager."""
+        return self._asked(lambda now: self.core.pauses.unpause(agent_id, by, now))
+
+    def _asked(self, action: Callable[[float], bool]) -> bool:
+        found = [False]
+        self._do(lambda now: found.append(action(now)))
         return found[-1]
 
     def settle_callbacks(self, results: Mapping[str, str]) -> None:

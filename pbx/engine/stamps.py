@@ -44,6 +44,8 @@ class Stamps:
                 facts.AgentChanged()
                 | facts.Irregular()
                 | journal.OwnTalkStarted()
+                | journal.PauseStarted()
+                | journal.PauseEnded()
                 | journal.CallbackOpened()
                 | journal.CallbackDialled()
                 | journal.CallbackPut()

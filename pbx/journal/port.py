@@ -244,6 +244,28 @@ class OwnTalkStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseStarted:
+    """A manager is to get no calls.  ``by``: who wanted it, "" for the engine itself.
+
+    Told at once; in a talk the manager's state follows when the talk is over.
+    """
+
+    pause_id: str
+    agent_id: AgentId
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PauseEnded:
+    """They take calls again.  ``by`` as in ``PauseStarted``."""
+
+    pause_id: str
+    agent_id: AgentId
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallEnded:
     """The whole call.  ``short``: an abandoned wait shorter than the queue's short_abandon_s.
 
@@ -281,6 +303,8 @@ Entry = (
     | RecordingKept
     | RecordingFailed
     | OwnTalkStarted
+    | PauseStarted
+    | PauseEnded
     | CallEnded
 )
 
@@ -361,6 +385,17 @@ class OpenTalk:
     wait_s: Seconds
     talk_s: Seconds
     legs: Mapping[LegId, OpenLeg]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPause:
+    """A pause of which the log knows no end; fields as in ``PauseStarted``."""
+
+    pause_id: str
+    agent_id: AgentId
+    reason: str
+    by: str
+    since: datetime
 
 
 class Journal(Protocol):

@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, exists, select
 
 from pbx.journal.database import told_as_ours
-from pbx.journal.port import REFUSED, CallbackOpened, OpenCallback, OpenWait
-from pbx.journal.tables import LegKind, callback_tasks, calls, legs, offers, steps, waits
+from pbx.journal.port import REFUSED, CallbackOpened, OpenCallback, OpenPause, OpenWait
+from pbx.journal.tables import LegKind, callback_tasks, calls, legs, offers, pauses, steps, waits
 from routing.memory import AgentRecord, LastTalk, Memory
 from routing.values import AgentId, CallId, QueueId
 
@@ -95,6 +95,16 @@ def open_callbacks(engine: Engine) -> list[OpenCallback]:
                 talked=row.talked,
             )
             for row in connection.execute(query)
+        ]
+
+
+def open_pauses(engine: Engine) -> list[OpenPause]:
+    """The pauses of which the log knows no end, the oldest first.  Raises JournalError."""
+    query = select(pauses).where(pauses.c.ended_at.is_(None))
+    with told_as_ours(engine), engine.connect() as connection:
+        return [
+            OpenPause(row.pause_id, AgentId(row.agent), row.reason, row.began_by, row.began_at)
+            for row in connection.execute(query.order_by(pauses.c.began_at, pauses.c.pause_id))
         ]
 
 

@@ -119,6 +119,22 @@ class RowMaker:
             case port.OwnTalkStarted(agent_id, number):
                 own = {"talk_id": entry_id, "at": at, "agent": agent_id, "number": number}
                 return [added(tables.own_talks, **own)]
+            case port.PauseStarted(pause_id, agent_id, reason, by):
+                return [
+                    added(
+                        tables.pauses,
+                        pause_id=pause_id,
+                        agent=agent_id,
+                        reason=reason,
+                        began_at=at,
+                        began_by=by,
+                        ended_at=None,
+                        ended_by=None,
+                    )
+                ]
+            case port.PauseEnded(pause_id, _, by):
+                ended = {"ended_at": at, "ended_by": text(by)}
+                return [Changed(tables.pauses, "pause_id", pause_id, ended)]
             case facts.Irregular(what):
                 return [added(tables.irregulars, irregular_id=entry_id, at=at, what=what)]
 

@@ -282,7 +282,22 @@ own_talks = Table(
     Index("ix_own_talks_number_at", "number", "at"),
 )
 
-# Follows from calls, legs and own_talks, but for what was closed by hand (pbx/missed).
+# Managers' pauses, from the moment they were asked for; by "": the engine itself.
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("pause_id", Text, primary_key=True),
+    Column("agent", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("began_at", UtcTime, nullable=False),
+    Column("began_by", Text, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("ended_by", Text),
+    Index("ix_pauses_agent_began_at", "agent", "began_at"),
+    Index("ix_pauses_ended_at", "ended_at"),
+)
+
+# Follows from calls, legs and own_talks, but for what was closed or reopened by hand (pbx/missed).
 missed = Table(
     "missed",
     metadata,
@@ -302,6 +317,8 @@ missed = Table(
     Column("closed_how", Text),
     Column("closed_by", Text),
     Column("reason", Text),
+    Column("reopened_at", UtcTime),
+    Column("reopened_by", Text),
     Index(
         "ix_missed_open_number",
         "number",
@@ -425,6 +442,71 @@ stage_events = Table(
     Column("via", Text, nullable=False),
     Index("ix_stage_events_at", "at"),
     Index("ix_stage_events_subject_at", "subject", "at"),
+)
+
+# --- The page's own (pbx/web/accounts) ------------------------------------------------------------
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # As argon2 writes it, with its parameters and salt.
+    Column("password", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("departments", Json, nullable=False),
+    Column("agent", Text),
+    Column("created_at", UtcTime, nullable=False),
+    Column("password_at", UtcTime, nullable=False),
+    Column("disabled_at", UtcTime),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    # SHA-256 of what the browser has.
+    Column("session_id", Text, primary_key=True),
+    Column("user_name", Text, nullable=False),
+    Column("began_at", UtcTime, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("browser", Text, nullable=False),
+    Index("ix_sessions_user_name", "user_name"),
+    Index("ix_sessions_expires_at", "expires_at"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("token_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    # Its beginning, to tell it apart; and the SHA-256 of all of it.
+    Column("prefix", Text, nullable=False),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("scopes", Json, nullable=False),
+    Column("departments", Json, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("used_at", UtcTime),
+    Column("revoked_at", UtcTime),
+)
+
+# Who did what.  Never changed.
+audit = Table(
+    "audit",
+    metadata,
+    # Sorts by time.
+    Column("audit_id", Text, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("details", Json, nullable=False),
+    Index("ix_audit_who", "who", "audit_id"),
+    Index("ix_audit_action", "action", "audit_id"),
 )
 
 KEYS = {table.name: next(iter(table.primary_key)) for table in metadata.tables.values()}

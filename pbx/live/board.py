@@ -7,16 +7,16 @@ A change of who there is (a new plan) is told by a whole picture.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from pbx.journal import port as journal
-from pbx.journal.port import Stamped
+from pbx.journal.port import OpenPause, Stamped
 from pbx.live.rows import LiveAgent, LiveCall, LiveQueue, LiveStage, Row, stamp
 from pbx.plan.model import Plan
 from routing import facts
-from routing.values import AgentId, CallId, LegId, QueueId
+from routing.values import AgentId, AgentState, CallId, LegId, QueueId
 
 Message = dict[str, Any]
 MAX_CALLS = 100_000
@@ -83,6 +83,11 @@ class Board:
                 self._count(agent, 1)
                 self._agents.add(agent_id)
 
+    def paused(self, pauses: Iterable[OpenPause]) -> None:
+        """These pauses go on from before our time."""
+        for pause in pauses:
+            self._paused(pause.agent_id, pause.reason)
+
     def today(self, figures: Row) -> None:
         """The day's figures are these."""
         if figures != self._today:
@@ -99,6 +104,10 @@ class Board:
         match entry:
             case facts.AgentChanged():
                 self._agent_changed(entry, at)
+            case journal.PauseStarted(_, agent_id, reason):
+                self._paused(agent_id, reason)
+            case journal.PauseEnded(_, agent_id):
+                self._paused(agent_id, None)
             case journal.CallStarted():
                 self._call_started(entry, at)
             case journal.CallEnded(call_id):
@@ -134,6 +143,13 @@ class Board:
         if not agent.known and not agent.on_duty:
             del self.agents[entry.agent_id]
             self._whole = True
+
+    def _paused(self, agent_id: AgentId, reason: str | None) -> None:
+        if agent := self.agents.get(agent_id):
+            agent.pause = reason
+            if reason is not None and agent.state is AgentState.PAUSED:
+                agent.reason = reason
+            self._agents.add(agent_id)
 
     def _count(self, agent: LiveAgent, sign: int) -> None:
         for queue_id in agent.queues:

@@ -33,6 +33,7 @@ class LiveStage(StrEnum):
 @dataclass(slots=True)
 class LiveAgent:
     """A manager.  ``reason``: of the last change of state, where paused that of the pause.
+    ``pause``: the reason of one that was asked for, even where the state has yet to follow.
     ``reachable``: one of their phones can be rung."""
 
     agent_id: AgentId
@@ -40,6 +41,7 @@ class LiveAgent:
     department: str = ""
     state: AgentState = AgentState.OFFLINE
     reason: str = ""
+    pause: str | None = None
     since: datetime | None = None
     call_id: CallId | None = None
     reachable: bool = True
@@ -65,6 +67,7 @@ class LiveAgent:
             "department": self.department,
             "state": self.state.value,
             "reason": self.reason,
+            "pause": self.pause,
             "since": stamp(self.since),
             "call_id": self.call_id,
             "reachable": self.reachable,

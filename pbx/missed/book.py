@@ -11,8 +11,20 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    delete,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from pbx.errors import JournalError
 from pbx.journal import port as journal
@@ -21,7 +33,7 @@ from pbx.journal.port import Stamped
 from pbx.journal.stale import mark_stale
 from pbx.journal.tables import calls, missed
 from pbx.missed import history
-from pbx.missed.rules import HandClosing, How, OwnerRule, Task, is_spam, tasks_of
+from pbx.missed.rules import HandClosing, How, OwnerRule, Reopening, Task, is_spam, tasks_of
 from pbx.switch.port import UNSEEN
 from pbx.webhooks.kinds import Event, EventKind, Subscriptions
 from pbx.webhooks.outbox import enqueue
@@ -102,8 +114,32 @@ class MissedBook:
                 since[number] = ended_at if before is None else min(before, ended_at)
             self._settle(connection, since, now)
 
+    def reopen(self, engine: Engine, task_id: str, *, at: datetime, by: str) -> Task:
+        """Open a number's last task again, whatever closed it: talks of before close it no more.
+
+        Raises JournalError where it can't be.
+        """
+        with told_as_ours(engine), engine.begin() as connection:
+            lock(connection)
+            row = _row(connection, task_id)
+            if row.closed_at is None:
+                raise JournalError(f"missed call {task_id!r} is open")
+            number, later = row.number, missed.c.opened_at > row.opened_at
+            query = select(missed.c.task_id).where(missed.c.number == number, later)
+            if newer := connection.execute(query.limit(1)).scalar():
+                raise JournalError(f"{number} has called again since: see missed call {newer!r}")
+            opened = dict.fromkeys(("closed_at", "closed_how", "closed_by", "reason"))
+            values = {**opened, "reopened_at": at, "reopened_by": by}
+            connection.execute(update(missed).where(missed.c.task_id == task_id).values(**values))
+            mark_stale(connection, [task_id])
+            task = Task(**{**row._mapping, **values})
+            enqueue(connection, [_event(EventKind.MISSED_REOPENED, task, at)], None, at)
+            # Calls that it had kept from opening a task (spam) are its own now.
+            self._settle(connection, {number: task.opened_at}, at)
+            return Task(**_row(connection, task_id)._mapping)
+
     def rebuild(self, engine: Engine, now: datetime) -> int:
-        """All tasks anew from the whole log; what was closed by hand stays so.
+        """All tasks anew from the whole log; what a person closed or reopened stays so.
 
         Tells no webhook.  Gives the number of tasks.  Raises JournalError.
         """
@@ -160,6 +196,11 @@ class MissedBook:
                 talks.get(number, ()),
                 {one.last_call: _by_hand(one) for one in old if one.closed_how == How.HAND},
                 self.rule,
+                reopenings={
+                    one.task_id: Reopening(one.reopened_at, one.reopened_by or "")
+                    for one in old
+                    if one.reopened_at is not None
+                },
                 spam_at=spam_at[number],
             )
             count += len(new)
@@ -174,9 +215,7 @@ def close_by_hand(engine: Engine, task_id: str, *, at: datetime, by: str, reason
     """Close a task that is open.  Raises JournalError where there is none."""
     with told_as_ours(engine), engine.begin() as connection:
         lock(connection)
-        row = connection.execute(select(missed).where(missed.c.task_id == task_id)).first()
-        if row is None:
-            raise JournalError(f"no missed call {task_id!r} (pbx missed lists them)")
+        row = _row(connection, task_id)
         if row.closed_at is not None:
             raise JournalError(f"missed call {task_id!r} is closed already")
         values = {"closed_at": at, "closed_how": How.HAND.value, "closed_by": by, "reason": reason}
@@ -186,6 +225,14 @@ def close_by_hand(engine: Engine, task_id: str, *, at: datetime, by: str, reason
         # Whether a webhook wants it is the engine's business: without one it drops what is here.
         enqueue(connection, [_event(EventKind.MISSED_CLOSED, task, at)], None, at)
     return task
+
+
+def _row(connection: Connection, task_id: str) -> Row[Any]:
+    """Raises JournalError."""
+    row = connection.execute(select(missed).where(missed.c.task_id == task_id)).first()
+    if row is None:
+        raise JournalError(f"no missed call {task_id!r} (pbx missed lists them)")
+    return row
 
 
 def _event(kind: EventKind, task: Task, now: datetime) -> Event:

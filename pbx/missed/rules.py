@@ -80,6 +80,14 @@ class HandClosing:
 
 
 @dataclass(frozen=True, slots=True)
+class Reopening:
+    """A person opened the task again at ``at``: no talk of before closes it."""
+
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One number to be called back.
 
@@ -87,7 +95,7 @@ class Task:
     ``first_at`` and ``last_at``: when the first and the last of ``calls`` began; ``last_call``,
     ``name``, ``did`` and ``outcome`` are the last one's.  ``agent``: the manager who owns it;
     None: whoever serves ``queue``.  ``closed_by``: a manager's key, or the account of who closed
-    it by hand; ``reason``: theirs.
+    it by hand; ``reason``: theirs.  ``reopened_by``: likewise, who opened it again.
     """
 
     task_id: str
@@ -106,6 +114,8 @@ class Task:
     closed_how: str | None = None
     closed_by: str | None = None
     reason: str | None = None
+    reopened_at: datetime | None = None
+    reopened_by: str | None = None
 
     @property
     def owner(self) -> str | None:
@@ -156,12 +166,14 @@ def tasks_of(
     closings: Mapping[str, HandClosing],
     rule: OwnerRule,
     *,
+    reopenings: Mapping[str, Reopening] = {},
     spam_at: datetime | None = None,
 ) -> list[Task]:
     """The tasks of ``number``, oldest first; only the last can be open.
 
     ``calls`` and ``talks`` in any order.  ``closings``: by hand, each for the last call that the
-    person knew of.  ``spam_at``: when the number was last called spam before all of ``calls``.
+    person knew of.  ``reopenings``: each for the first call of the task.  ``spam_at``: when the
+    number was last called spam before all of ``calls``.
     """
     found: list[Task] = []
     open_task: Task | None = None
@@ -172,7 +184,7 @@ def tasks_of(
         if isinstance(event, Talk):
             talked_at = event.at
             with_manager = event if event.agent is not None else with_manager
-            if open_task is not None:
+            if open_task is not None and not _known_of(open_task, event):
                 found.append(_closed(open_task, event.at, event.how, event.agent))
                 open_task = None
             continue
@@ -182,6 +194,8 @@ def tasks_of(
             open_task = _opened(number, event, rule.owner(event, with_manager))
         else:
             continue
+        if reopening := reopenings.get(event.call_id):
+            open_task = replace(open_task, reopened_at=reopening.at, reopened_by=reopening.by)
         if closing := closings.get(event.call_id):
             found.append(
                 _closed(open_task, closing.at, How.HAND, closing.by, reason=closing.reason)
@@ -194,6 +208,11 @@ def tasks_of(
 def is_spam(reason: str | None) -> bool:
     """The reason says that this number is not to be called back, ever."""
     return reason is not None and reason.strip().casefold() == SPAM
+
+
+def _known_of(task: Task, talk: Talk) -> bool:
+    """Who opened the task again did so in spite of this talk."""
+    return task.reopened_at is not None and talk.at <= task.reopened_at
 
 
 def _place(event: MissedCall | Talk) -> tuple[datetime, bool, str]:

@@ -1,4 +1,5 @@
-"""The part of missed calls that runs beside the engine: the numbers for metrics.
+"""The part of missed calls that runs beside the engine: what people say of them, and the numbers
+for metrics.
 
 House rules: nothing here is in the way of a call.  What touches the database does so in a thread;
 a database that is not well is tried again, for ever.
@@ -15,8 +16,9 @@ import structlog
 from sqlalchemy import Engine
 
 from pbx.errors import JournalError
-from pbx.missed.book import MissedBook
+from pbx.missed.book import MissedBook, close_by_hand
 from pbx.missed.queries import open_by_queue
+from pbx.missed.rules import Task
 from pbx.missed.settled import settled_callbacks
 
 _log = structlog.get_logger(__name__)
@@ -62,6 +64,18 @@ class MissedService:
             queue: (count, max(0.0, (now - oldest).total_seconds()))
             for queue, (count, oldest) in self._open_since.items()
         }
+
+    async def close(self, task_id: str, by: str, reason: str) -> Task:
+        """A person says that nobody needs to call back.  Raises JournalError."""
+        return await asyncio.to_thread(
+            close_by_hand, self._write, task_id, at=self._utc_now(), by=by, reason=reason
+        )
+
+    async def reopen(self, task_id: str, by: str) -> Task:
+        """A person says that somebody does all the same.  Raises JournalError."""
+        return await asyncio.to_thread(
+            self._book.reopen, self._write, task_id, at=self._utc_now(), by=by
+        )
 
     async def _run(self) -> None:
         begun = ill = False

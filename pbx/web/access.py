@@ -1,133 +1,51 @@
-"""Who asks, and what they may see and do.
+"""Who asks: a browser by its session's cookie, a program by its token.
 
-House rules: a page or a resource says which scope it needs (``needs``); what of it is shown is
-asked of the principal, row by row (``sees_agent``, ``sees_department``, ``sees_queue``).
+House rules: each page and each resource but the few of ``doors.OPEN`` depends on ``signed_in``,
+mostly by ``needs``; a test walks all routes.  A request that changes something and comes by cookie
+is checked against other sites here, once for all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from pbx.plan.model import Plan
+from pbx.web import csrf
+from pbx.web.principal import (
+    ALL_DEPARTMENTS,
+    SCOPES,
+    Kind,
+    Principal,
+    Role,
+    Scope,
+    Staff,
+)
 
-ALL_DEPARTMENTS = "*"
-"""As a department of a supervisor: every one."""
+if TYPE_CHECKING:
+    from pbx.settings import WebSettings
+    from pbx.web.state import WebState
 
+__all__ = [
+    "ALL_DEPARTMENTS",
+    "SCOPES",
+    "Forbidden",
+    "Kind",
+    "NotSignedIn",
+    "Principal",
+    "Role",
+    "Scope",
+    "SignedIn",
+    "Staff",
+    "needs",
+    "signed_in",
+    "still_signed_in",
+]
 
-class Scope(StrEnum):
-    """What a user's role or a token's paper allows."""
-
-    CALLS_READ = "calls:read"
-    RECORDINGS_READ = "recordings:read"
-    REPORTS_READ = "reports:read"
-    FUNNEL_READ = "funnel:read"
-    FUNNEL_WRITE = "funnel:write"
-    MANAGERS_READ = "managers:read"
-    MANAGERS_WRITE = "managers:write"
-    MISSED_READ = "missed:read"
-    MISSED_WRITE = "missed:write"
-    CLICK_WRITE = "click:write"
-    LIVE_READ = "live:read"
-    ADMIN = "admin"
-
-
-class Role(StrEnum):
-    """What a user is to the company."""
-
-    ADMIN = "admin"
-    SUPERVISOR = "supervisor"
-    """Of one or more departments."""
-    MANAGER = "manager"
-    """Sees what is their own."""
-
-
-class Kind(StrEnum):
-    """How somebody shows who they are."""
-
-    USER = "user"
-    TOKEN = "token"
-
-
-SCOPES: Mapping[Role, frozenset[Scope]] = {
-    Role.ADMIN: frozenset(Scope),
-    Role.SUPERVISOR: frozenset(Scope) - {Scope.ADMIN},
-    # Reports compare people with each other: a manager has their own page instead.
-    Role.MANAGER: frozenset(Scope) - {Scope.ADMIN, Scope.REPORTS_READ},
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Staff:
-    """Who is in which department, and which departments serve a queue, by the plan in force."""
-
-    departments: Mapping[str, str] = field(default_factory=dict)
-    queues: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, plan: Plan) -> Staff:
-        """That of a plan."""
-        agents = plan.routing.agents
-        return cls(
-            {str(key): agent.department for key, agent in agents.items()},
-            {
-                str(key): frozenset(agents[one].department for one in queue.members)
-                for key, queue in plan.routing.queues.items()
-            },
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who asks.  ``departments``: a supervisor's; ``agent_id``: whose page theirs is, if any."""
-
-    kind: Kind
-    name: str
-    role: Role
-    departments: frozenset[str] = frozenset()
-    agent_id: str | None = None
-    scopes: frozenset[Scope] = frozenset()
-    staff: Staff = field(default_factory=Staff, compare=False, repr=False)
-
-    def may(self, scope: Scope) -> bool:
-        """Whether this is allowed at all."""
-        return scope in self.scopes
-
-    def sees_everything(self) -> bool:
-        """No department is closed to them."""
-        return self.role is Role.ADMIN or (
-            self.role is Role.SUPERVISOR and ALL_DEPARTMENTS in self.departments
-        )
-
-    def sees_department(self, department: str) -> bool:
-        """Its people, calls and numbers as a whole."""
-        return self.sees_everything() or (
-            self.role is Role.SUPERVISOR and department in self.departments
-        )
-
-    def sees_agent(self, agent_id: str | None) -> bool:
-        """What is a manager's own; None: what is nobody's."""
-        if self.sees_everything():
-            return True
-        if agent_id is None:
-            return False
-        if self.agent_id == agent_id:
-            return True
-        department = self.staff.departments.get(agent_id)
-        return department is not None and self.sees_department(department)
-
-    def sees_queue(self, queue_id: str | None) -> bool:
-        """A queue is theirs when somebody of their departments, or they themselves, serve it."""
-        if self.sees_everything():
-            return True
-        if queue_id is None:
-            return False
-        serving = self.staff.queues.get(queue_id, frozenset())
-        return any(self.sees_department(one) for one in serving)
+API = "/api/"
+_bearer = HTTPBearer(auto_error=False, description="A token of the page /tokens or `pbx tokens`.")
 
 
 class NotSignedIn(Exception):
@@ -138,9 +56,65 @@ class Forbidden(Exception):
     """They have, and it is not for them."""
 
 
-async def signed_in(request: Request) -> Principal:
-    """FastAPI's dependency: who asks."""
-    raise NotSignedIn
+async def signed_in(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None,
+) -> Principal:
+    """FastAPI's dependency: who asks.  Raises NotSignedIn, CrossSite and JournalError.
+
+    ``request.state.principal`` is the same; ``request.state.session`` the browser's, if it is one.
+    """
+    if bearer is not None and request.url.path.startswith(API):
+        principal = await _program(request, bearer.credentials)
+    else:
+        principal = await _browser(request)
+        await csrf.check(request, request.state.cookie)
+    request.state.principal = principal
+    return principal
+
+
+async def still_signed_in(request: Request) -> bool:
+    """Asked now and then by an answer that goes on for long: whether it may go on.
+
+    Raises JournalError.
+    """
+    state: WebState = request.app.state.web
+    session = getattr(request.state, "session", None)
+    if session is not None:
+        return await state.door.by_cookie(request.state.cookie) is not None
+    token = getattr(request.state, "token", None)
+    return token is None or await state.door.by_token(token) is not None
+
+
+def cookie_name(settings: WebSettings) -> str:
+    """Of a session.  By https it has the prefix that browsers let no other host set."""
+    return "__Host-voronka" if settings.secure else "voronka"
+
+
+def address_of(request: Request) -> str:
+    """Where the request comes from; behind a proxy on this machine, as it says."""
+    return request.client.host if request.client is not None else ""
+
+
+async def _program(request: Request, secret: str) -> Principal:
+    state: WebState = request.app.state.web
+    token = await state.door.by_token(secret)
+    if token is None:
+        raise NotSignedIn
+    request.state.token = secret
+    return token.principal(state.staff, address_of(request))
+
+
+async def _browser(request: Request) -> Principal:
+    state: WebState = request.app.state.web
+    cookie = request.cookies.get(cookie_name(state.settings), "")
+    found = await state.door.by_cookie(cookie)
+    if found is None:
+        raise NotSignedIn
+    user, session = found
+    request.state.cookie = cookie
+    request.state.session = session
+    return user.principal(state.staff, address_of(request))
 
 
 SignedIn = Annotated[Principal, Depends(signed_in)]

@@ -54,9 +54,14 @@ def install(app: FastAPI) -> None:
             response = problem(401)
             response.headers["WWW-Authenticate"] = "Bearer"
             return response
+        if request.method in SAFE and request.headers.get("sec-fetch-site") == "cross-site":
+            # Who comes by a link from elsewhere (a mail, the CRM) comes without the session's
+            # cookie: it is SameSite=Strict.  A page of ours that asks again brings it.
+            return page(request, "again.html", None, to=request.url.path, query=request.url.query)
         to = request.url.path if request.method in SAFE else "/"
-        query = urlencode({"next": f"{to}?{request.url.query}" if request.url.query else to})
-        return RedirectResponse(f"{LOGIN}?{query}" if to != "/" else LOGIN, 303)
+        if request.method in SAFE and request.url.query:
+            to += f"?{request.url.query}"
+        return RedirectResponse(f"{LOGIN}?{urlencode({'next': to})}" if to != "/" else LOGIN, 303)
 
     @app.exception_handler(Forbidden)
     @app.exception_handler(CrossSite)

@@ -10,9 +10,9 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from pbx.version import version
-from pbx.web.access import Principal
 from pbx.web.csrf import token_of
 from pbx.web.navigation import entries_for
+from pbx.web.principal import Principal
 from pbx.web.state import WebState
 from pbx.web.texts import LANGUAGES, NAMES, Texts, preferred, texts
 from pbx.web.words import Words, phone, span

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pbx.web.access import Principal, Scope
+from pbx.web.principal import Principal, Scope
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pbx.plan.faults import PlanError
 from pbx.plan.load import build, read
 from pbx.plan.model import Plan
 from pbx.plan.versions import VersionStore
-from pbx.web.access import Staff
+from pbx.web.principal import Staff
 
 _log = structlog.get_logger(__name__)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -11,17 +12,22 @@ from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
+import structlog
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from pbx.control import ask
 from pbx.engine.clock import Clock, SystemClock
+from pbx.errors import JournalError
 from pbx.journal.database import open_for_reading, open_for_writing
 from pbx.plan.model import Plan
 from pbx.settings import WebSettings
-from pbx.web.access import Staff
+from pbx.web.accounts.audit import actor_of, write_note
+from pbx.web.accounts.doorkeeper import Doorkeeper
+from pbx.web.accounts.passwords import Passwords
 from pbx.web.assets import Assets
 from pbx.web.plan_in_force import PlanInForce
+from pbx.web.principal import Principal, Staff
 
 THREADS = 6
 """Questions to the log at once: more only wait for each other."""
@@ -29,6 +35,12 @@ CONTROL_AT_ONCE = 4
 """Of the engine's eight places for who asks it, those that pages may take."""
 CONTROL_S = 10.0
 """Longest wait for the engine's reply, seconds."""
+WRITE_DOWN_S = 30.0
+"""How often it is written who was last seen, seconds."""
+CLEAR_AWAY_EVERY = 120
+"""After so many times, what is over is removed: once an hour."""
+
+_log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,7 +62,13 @@ class ControlClient:
 class WebState:
     """One for the whole process, at ``app.state.web``."""
 
-    def __init__(self, settings: WebSettings, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: WebSettings,
+        *,
+        clock: Clock | None = None,
+        passwords: Passwords | None = None,
+    ) -> None:
         """Raises PlanError and JournalError."""
         self.settings = settings
         self.read: Engine = open_for_reading(settings.database)
@@ -60,6 +78,14 @@ class WebState:
         self._clock = clock or SystemClock()
         self._in_force = PlanInForce(settings.plan, settings.state_dir / "plans")
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="log")
+        self.door = Doorkeeper(
+            self.read,
+            self.write,
+            in_thread=self.in_thread,
+            now=self.now,
+            seconds=self._clock.now,
+            passwords=passwords,
+        )
 
     @property
     def plan(self) -> Plan:
@@ -85,22 +111,54 @@ class WebState:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
 
+    async def audit(
+        self,
+        principal: Principal,
+        action: str,
+        subject: str = "",
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write down that somebody did something.  Raises JournalError: then it is not to be done.
+
+        ``action``: one of those that texts/*/audit.toml knows.
+        """
+        await self.in_thread(
+            write_note, self.write, actor_of(principal), action, subject, details, at=self.now()
+        )
+
     def end_streams(self) -> None:
         """The process is about to end: nobody is to be kept."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """What goes on beside the requests."""
-        house = [asyncio.create_task(self._in_force.watch(), name="plan")]
+        house = [
+            asyncio.create_task(self._in_force.watch(), name="plan"),
+            asyncio.create_task(self._keep_house(), name="accounts"),
+        ]
         try:
             yield
         finally:
             for task in house:
                 task.cancel()
             await asyncio.gather(*house, return_exceptions=True)
+            with contextlib.suppress(JournalError):
+                await self.in_thread(self.door.write_down)
             self._threads.shutdown(wait=False, cancel_futures=True)
             self.read.dispose()
             self.write.dispose()
+
+    async def _keep_house(self) -> None:
+        rounds = 0
+        while True:
+            try:
+                if rounds % CLEAR_AWAY_EVERY == 0:
+                    await self.in_thread(self.door.clear_away)
+                await self.in_thread(self.door.write_down)
+            except JournalError as error:
+                _log.warning("accounts_not_written", reason=str(error))
+            rounds += 1
+            await asyncio.sleep(WRITE_DOWN_S)
 
 
 def web_state(request: Request) -> WebState:

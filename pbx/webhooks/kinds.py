@@ -25,12 +25,19 @@ class EventKind(StrEnum):
     STAGE_REACHED = "stage.reached"
     MISSED_OPENED = "missed.opened"
     MISSED_CLOSED = "missed.closed"
+    MISSED_REOPENED = "missed.reopened"
+    """A person opened it again."""
     MISSED_WITHDRAWN = "missed.withdrawn"
     """It had been opened by mistake: the call went on after all."""
 
 
 MISSED_KINDS = frozenset(
-    {EventKind.MISSED_OPENED, EventKind.MISSED_CLOSED, EventKind.MISSED_WITHDRAWN}
+    {
+        EventKind.MISSED_OPENED,
+        EventKind.MISSED_CLOSED,
+        EventKind.MISSED_REOPENED,
+        EventKind.MISSED_WITHDRAWN,
+    }
 )
 ALL_KINDS = frozenset(EventKind)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -111,8 +111,9 @@ def letter(message: Message, target: MailTarget, sent_at: float) -> Letter:
     whole = orjson.loads(message.body)
     data = whole["data"]
     words = _WORDS.get(target.language or str(data.get("language") or "")[:2], _WORDS["en"])
-    at = datetime.fromisoformat(whole["timestamp"]).astimezone(target.zone)
-    when = f"{at:{words.day}} ({target.zone})"
+    zone = target.zone or UTC
+    at = datetime.fromisoformat(whole["timestamp"]).astimezone(zone)
+    when = f"{at:{words.day}} ({zone})"
     to = target.to
     if message.kind == EventKind.VOICEMAIL_LEFT:
         to = target.boxes.get(str(data["box"]), target.to)

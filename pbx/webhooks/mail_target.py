@@ -6,8 +6,8 @@ import re
 import ssl
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,7 +56,7 @@ class MailTarget:
 
     ``tls``: one of TLS.  ``boxes``: who gets the messages of a voicemail box in place of ``to``.
     ``audio_bytes``: most of a voicemail's sound that is attached, from ``audio_dir``; 0 for none.
-    ``language``: of all mails; "" for that of the call.
+    ``language``: of all mails; "" for that of the call.  ``zone``: of the times in them; None: UTC.
     """
 
     name: str
@@ -74,7 +74,11 @@ class MailTarget:
     audio_dir: Path
     link: str = ""
     language: str = ""
-    zone: tzinfo = UTC
+    zone: tzinfo | None = None
+
+    def in_zone(self, company: tzinfo) -> MailTarget:
+        """Itself, with the company's time zone where it names none."""
+        return self if self.zone is not None else replace(self, zone=company)
 
     def opened(self) -> AbstractAsyncContextManager[Sender]:
         """What sends there."""
@@ -108,7 +112,7 @@ def read_mail_target(keys: Keys, audio_dir: Path) -> MailTarget | None:
     audio_kb = keys.number("audio_kb", 5000, 0, MAX_AUDIO_KB)
     link = keys.link()
     language = keys.text("language", "", LANGUAGES)
-    zone = (keys.given("time_zone", _zone) if "time_zone" in keys else None) or UTC
+    zone = keys.given("time_zone", _zone) if "time_zone" in keys else None
     if server is None or sender is None:
         return None
     return MailTarget(

@@ -107,6 +107,17 @@ def test_one_is_closed_by_hand_once(database: str) -> None:
         assert len(output.strip().splitlines()) == 1
 
 
+def test_one_is_opened_again(database: str) -> None:
+    first = str(listed("--db", database)[0]["task_id"])
+    assert run("close", first, "--db", database, "--reason", "x")[0] == 0
+    reopen = ("reopen", first, "--db", database, "--plan", "config")
+
+    assert run(*reopen) == (0, f"open again: {IVAN}, 2 missed\n")
+    assert [one["number"] for one in listed("--db", database)] == [IVAN, MARIA]
+    code, output = run(*reopen)
+    assert (code, output.count("\n")) == (1, 1)
+
+
 def test_a_reason_is_needed(database: str) -> None:
     assert run("close", "call-0002", "--db", database)[0] == 2
     assert run("close", "call-0002", "--db", database, "--reason", " ")[0] == 2

@@ -222,6 +222,66 @@ def eventful(seed: int) -> Day:
     return day
 
 
+def test_one_that_is_opened_again_stays_open_until_the_next_talk(
+    open_log: Open, asked: Engine, url: str
+) -> None:
+    day, log = Day(), open_log()
+    ivan, maria = day.missed(IVAN), day.missed(MARIA)
+    day.calls_back(IVAN)
+    keep(log, day.entries)
+    write, book = open_for_writing(url), MissedBook(RULE, TELL)
+    close_by_hand(write, maria, at=day.now, by="ops", reason="spam")
+    day.pause(minutes=1)
+    told = len(day.entries)
+    day.missed(MARIA)
+    keep(log, day.entries[told:])
+    assert list_tasks(asked, TaskFilter()) == []
+
+    for task in (ivan, maria):
+        assert book.reopen(write, task, at=day.now, by="мария (web)").closed_at is None
+        with pytest.raises(JournalError, match="is open"):
+            book.reopen(write, task, at=day.now, by="x")
+    with pytest.raises(JournalError, match="no missed call"):
+        book.reopen(write, "x", at=day.now, by="x")
+
+    def still_open() -> None:
+        tasks = list_tasks(asked, TaskFilter())
+        assert [(one.task_id, one.calls, one.reopened_by) for one in tasks] == [
+            (ivan, 1, "мария (web)"),
+            (maria, 2, "мария (web)"),
+        ], "what spam had kept away is hers now"
+
+    still_open()
+    keep(log, day.entries)  # a crash: written again, and looked at again
+    still_open()
+    assert book.rebuild(write, day.now) == 2
+    still_open()
+
+    told = len(day.entries)
+    day.pause(minutes=5)
+    again = day.missed(IVAN)
+    keep(log, day.entries[told:])
+    assert list_tasks(asked, TaskFilter())[0].last_call == again
+    told = len(day.entries)
+    day.calls_back(IVAN)
+    keep(log, day.entries[told:])
+    assert [one.task_id for one in list_tasks(asked, TaskFilter())] == [maria]
+    assert [kind for kind, task in messages(asked) if task == ivan] == [
+        "missed.opened",
+        "missed.closed",
+        "missed.reopened",
+        "missed.closed",
+    ]
+
+    later = len(day.entries)
+    day.pause(minutes=5)
+    newer = day.missed(IVAN)
+    keep(log, day.entries[later:])
+    with pytest.raises(JournalError, match=newer):
+        book.reopen(write, ivan, at=day.now, by="x")
+    write.dispose()
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_tasks_are_the_same_however_the_log_was_written(
     open_log: Open, asked: Engine, url: str, seed: int

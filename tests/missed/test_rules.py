@@ -15,6 +15,7 @@ from pbx.missed.rules import (
     How,
     MissedCall,
     OwnerRule,
+    Reopening,
     Talk,
     Task,
     TaskClass,
@@ -44,6 +45,7 @@ class OneNumber(RuleBasedStateMachine):
         self.calls: list[MissedCall] = []
         self.talks: list[Talk] = []
         self.closings: dict[str, HandClosing] = {}
+        self.reopenings: dict[str, Reopening] = {}
         self.before: list[Task] = []
         self.waiting: list[MissedCall] = []
         self.ended: list[tuple[list[MissedCall], How]] = []
@@ -78,6 +80,27 @@ class OneNumber(RuleBasedStateMachine):
         self.spam = reason != "by mail"
         self._over(How.HAND)
 
+    @precondition(lambda self: self.ended and not self.waiting)
+    @rule()
+    def opened_again_by_hand(self) -> None:
+        calls, _ = self.ended.pop()
+        del self.before[-1]
+        self.closings.pop(calls[-1].call_id, None)
+        self.reopenings[calls[0].call_id] = Reopening(self.now, "ops")
+        self.waiting = [one for one in self.calls if one.call_id >= calls[0].call_id]
+        self.spam = False
+        self.now += timedelta(seconds=1)
+
+    def _tasks(self, order: int = 1) -> list[Task]:
+        return tasks_of(
+            NUMBER,
+            self.calls[::order],
+            self.talks[::order],
+            self.closings,
+            RULE,
+            reopenings=self.reopenings,
+        )
+
     def _over(self, how: How) -> None:
         if self.waiting:
             self.ended.append((self.waiting, how))
@@ -85,7 +108,7 @@ class OneNumber(RuleBasedStateMachine):
 
     @invariant()
     def tasks_are_what_happened(self) -> None:
-        tasks = tasks_of(NUMBER, self.calls, self.talks, self.closings, RULE)
+        tasks = self._tasks()
         closed, still = tasks[: len(self.ended)], tasks[len(self.ended) :]
         assert [(one.task_id, one.calls, one.closed_how) for one in closed] == [
             (calls[0].call_id, len(calls), how) for calls, how in self.ended
@@ -113,16 +136,14 @@ class OneNumber(RuleBasedStateMachine):
 
     @invariant()
     def what_is_closed_never_changes(self) -> None:
-        tasks = tasks_of(NUMBER, self.calls, self.talks, self.closings, RULE)
+        tasks = self._tasks()
         done = [one for one in tasks if one.closed_at is not None]
         assert done[: len(self.before)] == self.before
         self.before = done
 
     @invariant()
     def the_order_in_which_it_is_told_does_not_matter(self) -> None:
-        forth = tasks_of(NUMBER, self.calls, self.talks, self.closings, RULE)
-        back = tasks_of(NUMBER, self.calls[::-1], self.talks[::-1], self.closings, RULE)
-        assert forth == back
+        assert self._tasks() == self._tasks(-1)
 
 
 OneNumber.TestCase.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,27 +10,42 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from pbx.engine.clock import Clock, SystemClock
 from pbx.journal.database import migrate, open_for_writing
 from pbx.settings import WebSettings, read_web_settings
 from pbx.web.app import build_app
 from pbx.web.state import WebState
+from tests.web.people import quick
 
 PLAN = Path("config").absolute()
 HOST = "http://pbx.test"
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> WebSettings:
-    found = read_web_settings({"VORONKA_STATE_DIR": str(tmp_path), "VORONKA_PLAN": str(PLAN)})
-    engine = open_for_writing(found.database)
+@pytest.fixture(scope="session")
+def empty_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once: it takes longer than most tests."""
+    file = tmp_path_factory.mktemp("log") / "voronka.db"
+    engine = open_for_writing(f"sqlite:///{file}")
     migrate(engine)
     engine.dispose()
-    return found
+    return file
 
 
 @pytest.fixture
-async def state(settings: WebSettings) -> AsyncIterator[WebState]:
-    state = WebState(settings)
+def settings(tmp_path: Path, empty_log: Path) -> WebSettings:
+    shutil.copy(empty_log, tmp_path / "voronka.db")
+    return read_web_settings({"VORONKA_STATE_DIR": str(tmp_path), "VORONKA_PLAN": str(PLAN)})
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The machine's; a test that needs another one makes this fixture anew."""
+    return SystemClock()
+
+
+@pytest.fixture
+async def state(settings: WebSettings, clock: Clock) -> AsyncIterator[WebState]:
+    state = WebState(settings, clock=clock, passwords=quick())
     async with state.running():
         yield state
 

@@ -23,13 +23,16 @@ from pbx.missed.book import MissedBook, close_by_hand
 from pbx.webhooks import outbox, service
 from pbx.webhooks.book import EventBook
 from pbx.webhooks.kinds import EventKind
+from pbx.webhooks.mail_target import MailTarget
 from pbx.webhooks.outbox import Message
 from pbx.webhooks.queries import DeliveryFilter, deliveries, replay, replay_since
 from pbx.webhooks.sending import NotDelivered
 from pbx.webhooks.service import DeliveryService, TargetStats
 from pbx.webhooks.target import Target
+from pbx.webhooks.targets import read_targets
 from pbx.webhooks.webhook import Webhook
 from tests.missed.day import BEGAN, IVAN, MARIA, RULE, Day
+from tests.webhooks.post_office import post_office
 from tests.webhooks.receiver import receiver
 
 SECRET = b"k" * 24
@@ -86,7 +89,7 @@ async def test_a_name_that_leads_to_metadata_is_not_called(monkeypatch: pytest.M
 class Engine:
     """A log with the service beside it, as ``pbx run`` has them."""
 
-    def __init__(self, folder: Path, targets: Sequence[Target]) -> None:
+    def __init__(self, folder: Path, targets: Sequence[Target | MailTarget]) -> None:
         self.database = f"sqlite:///{folder / 'log.db'}"
         self.day = Day()
         self._began = datetime.now(UTC) - timedelta(hours=1)
@@ -121,7 +124,7 @@ class Engine:
 
 
 @contextlib.asynccontextmanager
-async def engine(folder: Path, *targets: Target) -> AsyncIterator[Engine]:
+async def engine(folder: Path, *targets: Target | MailTarget) -> AsyncIterator[Engine]:
     made = Engine(folder, targets)
     made.service.start()
     try:
@@ -295,6 +298,54 @@ async def test_deliveries_are_listed_and_what_is_dead_is_sent_again_with_its_id(
             write.dispose()
 
     assert len({headers["webhook-id"] for headers, _ in crm.seen}) == 1
+
+
+def office_of(folder: Path, port: int) -> Target | MailTarget:
+    file = folder / "targets.yaml"
+    file.write_text(
+        f"targets: {{office: {{smtp: '127.0.0.1:{port}', tls: none, from: a@example.org, "
+        "to: b@example.org, events: [missed.opened]}}\n"
+    )
+    (made,) = read_targets(file, folder)
+    return made
+
+
+async def test_a_mail_waits_for_its_server_over_a_restart_and_comes_once(tmp_path: Path) -> None:
+    async with post_office("451 later", "451 later", "250 OK") as office:
+        target = office_of(tmp_path, office.port)
+        async with engine(tmp_path, target) as made:
+            made.day.missed(IVAN)
+            made.keep()
+            await made.until(lambda: made.stats("office").failed == 2)
+        async with engine(tmp_path, target) as made:
+            await made.until(lambda: made.stats("office").delivered == 1)
+            await made.until(lambda: made.stats("office").waiting == 0)
+
+    taken = [office.mail(at) for at in range(len(office.envelopes))]
+    assert len({mail["Message-ID"] for mail in taken}) == 1
+    assert taken[-1]["To"] == "b@example.org"
+    assert IVAN in taken[-1]["Subject"]
+
+
+async def test_a_mail_that_is_dead_is_sent_again_by_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "GIVE_UP_REFUSED_AFTER", timedelta(0))
+    async with (
+        post_office("552 no", "250 OK") as office,
+        engine(tmp_path, office_of(tmp_path, office.port)) as made,
+    ):
+        made.day.missed(IVAN)
+        made.keep()
+        await made.until(lambda: made.stats("office").dead == 1)
+        read, write = open_for_reading(made.database), open_for_writing(made.database)
+        (tried,) = deliveries(read, DeliveryFilter(dead=True))
+        assert (tried.status, tried.result) == (552, "dead")
+        assert replay(write, [tried.event_id], datetime.now(UTC)) == 1
+        await made.until(lambda: made.stats("office").delivered == 1)
+        read.dispose()
+        write.dispose()
+    assert len(office.envelopes) == 2
 
 
 async def test_a_target_that_is_gone_leaves_dead_letters(tmp_path: Path) -> None:

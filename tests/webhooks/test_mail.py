@@ -14,7 +14,7 @@ from pbx.webhooks.outbox import Message
 from pbx.webhooks.sending import NotDelivered
 from pbx.webhooks.targets import read_targets
 from tests.missed.day import BEGAN
-from tests.webhooks.post_office import post_office
+from tests.webhooks.post_office import Certificate, post_office
 
 FILE = """\
 targets:
@@ -125,6 +125,57 @@ async def test_no_server_and_one_without_starttls_get_nothing(tmp_path: Path) ->
         with pytest.raises(NotDelivered) as raised:
             await mail.send(left(tmp_path))
     assert not raised.value.refused
+
+
+SAFE = """\
+targets:
+  office:
+    smtp: 127.0.0.1:{port}
+    tls: %s
+    ca_file: ca.pem
+    user: pbx
+    password_file: password
+    from: pbx@example.org
+    to: one@example.org
+    events: all
+"""
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+async def test_a_mail_goes_over_tls_with_a_login(tmp_path: Path, tls: str) -> None:
+    paper = Certificate.made_in(tmp_path)
+    (tmp_path / "password").write_text("geheim-Пароль\n")
+    async with post_office(
+        "250 OK", tls=tls, certificate=paper, login=("pbx", "geheim-Пароль")
+    ) as office:
+        async with Mail(target(tmp_path, office.port, SAFE % tls)) as mail:
+            assert await mail.send(left(tmp_path)) == 250
+        assert len(office.envelopes) == 1
+
+        (tmp_path / "password").write_text("another")
+        async with Mail(target(tmp_path, office.port, SAFE % tls)) as mail:
+            with pytest.raises(NotDelivered, match=r"^login refused, status 535$") as raised:
+                await mail.send(left(tmp_path))
+        # Whose password is changed one day: the mail waits for it.
+        assert not raised.value.refused
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+async def test_a_server_whose_certificate_is_another_s_gets_no_password(
+    tmp_path: Path, tls: str
+) -> None:
+    (tmp_path / "password").write_text("geheim")
+    (tmp_path / "other").mkdir()
+    Certificate.made_in(tmp_path)
+    paper = Certificate.made_in(tmp_path / "other")
+    async with (
+        post_office("250 OK", tls=tls, certificate=paper, login=("pbx", "geheim")) as office,
+        Mail(target(tmp_path, office.port, SAFE % tls)) as mail,
+    ):
+        with pytest.raises(NotDelivered, match=r"(?i)certificate") as raised:
+            await mail.send(left(tmp_path))
+    assert "geheim" not in str(raised.value)
+    assert (office.logins, office.envelopes) == ([], [])
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pbx.web.pages import preferences, wall
+from pbx.web.pages import login, preferences, wall
 
-ROUTERS: tuple[APIRouter, ...] = (preferences.router, wall.router)
+ROUTERS: tuple[APIRouter, ...] = (login.router, preferences.router, wall.router)

@@ -1,0 +1,257 @@
+"""Lets in: by a password, by a session's cookie, by a token; and slows down who guesses."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+import structlog
+from sqlalchemy import Engine
+
+from pbx.errors import JournalError
+from pbx.web.accounts.audit import (
+    LOGIN_FAILED,
+    LOGOUT,
+    Actor,
+    known_address,
+    write_note,
+)
+from pbx.web.accounts.keys import digest, new_secret
+from pbx.web.accounts.passwords import Crowded, Passwords
+from pbx.web.accounts.sessions import (
+    IDLE,
+    Session,
+    begin_session,
+    clear_away,
+    end_session,
+    find_session,
+    write_seen,
+)
+from pbx.web.accounts.throttle import Pace, Throttle
+from pbx.web.accounts.tokens import Token, find_token, write_used
+from pbx.web.accounts.users import User, find_user, plain_name, rehash
+from pbx.web.principal import Kind
+
+_log = structlog.get_logger(__name__)
+
+NAME_PACE = Pace(free=5, first_s=1.0, longest_s=60.0, forget_s=3600.0)
+"""After five failures a name is tried at most once a minute: 1,440 guesses a day."""
+ADDRESS_PACE = Pace(free=20, first_s=1.0, longest_s=300.0, forget_s=3600.0)
+"""A whole office may come from one address."""
+KNOWN = timedelta(days=30)
+"""From where somebody has come in by that name, strangers' failures don't slow it down."""
+FAILURES_TOLD = 30
+"""Failed logins that the audit log takes a minute; the rest is counted in the process's log."""
+_LONGEST_SECRET = 200
+
+
+class Why(StrEnum):
+    """Why somebody was not let in."""
+
+    WRONG = "wrong"
+    """No such name, not its password, or disabled: nobody is told which."""
+    SLOWED = "slowed"
+    CROWDED = "crowded"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Not let in; ``wait_s``: when to try again."""
+
+    why: Why
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LetIn:
+    """Let in: what the browser's cookie is to hold."""
+
+    secret: str
+
+
+class InThread(Protocol):
+    """Runs what asks the database beside the loop."""
+
+    def __call__(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        """The work's own result."""
+
+
+class Doorkeeper:
+    """One for the process."""
+
+    def __init__(
+        self,
+        read: Engine,
+        write: Engine,
+        *,
+        in_thread: InThread,
+        now: Callable[[], datetime],
+        seconds: Callable[[], float],
+        passwords: Passwords | None = None,
+    ) -> None:
+        self._read = read
+        self._write = write
+        self._in_thread = in_thread
+        self._now = now
+        self._seconds = seconds
+        self.passwords = passwords or Passwords()
+        self._names = Throttle(NAME_PACE)
+        self._addresses = Throttle(ADDRESS_PACE)
+        self._seen: dict[str, datetime] = {}
+        self._used: dict[str, datetime] = {}
+        self._told_since = 0.0
+        self._told = 0
+
+    async def let_in(
+        self, typed: str, password: str, *, address: str, browser: str, instead_of: str
+    ) -> LetIn | Refused:
+        """Who shows a user's password.  Raises JournalError."""
+        name, place = plain_name(typed), _network(address)
+        wait_s = await self._wait_s(name, place, address)
+        if wait_s > 0:
+            return Refused(Why.SLOWED, wait_s)
+        now = self._seconds()
+        self._names.begin(name, now)
+        before = self._addresses.begin(place, now)
+        found: tuple[User, str] | None = await self._in_thread(find_user, self._read, name)
+        try:
+            right = await self.passwords.right(found[1] if found else None, password)
+        except Crowded:
+            return Refused(Why.CROWDED)
+        if right and found is not None and found[0].disabled_at is None:
+            user, hashed = found
+            secret = new_secret()
+            begun = await self._in_thread(
+                begin_session,
+                self._write,
+                user,
+                hashed,
+                secret,
+                address=address,
+                browser=browser,
+                instead_of=instead_of,
+                at=self._now(),
+            )
+            if begun:
+                self._names.forgive(name)
+                # The others' failures from there stay: or one's own account would wipe them out.
+                self._addresses.take_back(place, before)
+                await self._renew_hash(user, hashed, password)
+                return LetIn(secret)
+        await self._tell_failure(found[0] if found else None, address)
+        return Refused(Why.WRONG)
+
+    async def by_cookie(self, secret: str) -> tuple[User, Session] | None:
+        """Whose session it is; None: nobody's, or it is over.  Raises JournalError."""
+        if not secret or len(secret) > _LONGEST_SECRET:
+            return None
+        now = self._now()
+        found: tuple[User, Session] | None = await self._in_thread(
+            find_session, self._read, secret, now
+        )
+        if found is None:
+            return None
+        session = found[1]
+        seen = max(session.seen_at, self._seen.get(session.session_id, session.seen_at))
+        if now - seen >= IDLE:
+            return None
+        self._seen[session.session_id] = now
+        return found
+
+    async def by_token(self, secret: str) -> Token | None:
+        """Which token it is; None: none, or it opens nothing any more.  Raises JournalError."""
+        if not secret or len(secret) > _LONGEST_SECRET:
+            return None
+        now = self._now()
+        token: Token | None = await self._in_thread(find_token, self._read, secret, now)
+        if token is not None:
+            self._used[token.token_id] = now
+        return token
+
+    async def let_out(self, user: str, secret: str, address: str) -> None:
+        """The session of this cookie ends.  Raises JournalError."""
+        await self._in_thread(
+            end_session,
+            self._write,
+            digest(secret),
+            user,
+            by=Actor(Kind.USER, user, address),
+            action=LOGOUT,
+            at=self._now(),
+        )
+
+    def write_down(self) -> None:
+        """When sessions and tokens were last used; in a thread, now and then.
+
+        Raises JournalError.
+        """
+        seen, self._seen = self._seen, {}
+        used, self._used = self._used, {}
+        try:
+            if seen:
+                write_seen(self._write, seen)
+            if used:
+                write_used(self._write, used)
+        except JournalError:
+            self._seen = seen | self._seen
+            self._used = used | self._used
+            raise
+
+    def clear_away(self) -> None:
+        """Remove sessions that are over; in a thread, now and then.  Raises JournalError."""
+        clear_away(self._write, self._now())
+
+    async def _wait_s(self, name: str, place: str, address: str) -> float:
+        now = self._seconds()
+        wait_s = self._addresses.wait_s(place, now)
+        if wait_s > 0:
+            return wait_s
+        wait_s = self._names.wait_s(name, now)
+        if wait_s > 0 and await self._in_thread(
+            known_address, self._read, name, address, self._now() - KNOWN
+        ):
+            return 0.0
+        return wait_s
+
+    async def _renew_hash(self, user: User, hashed: str, password: str) -> None:
+        if self.passwords.needs_new_hash(hashed):
+            try:
+                newer = await self.passwords.hash(password)
+            except Crowded:
+                return  # the next login is soon enough
+            await self._in_thread(rehash, self._write, user.name, hashed, newer)
+
+    async def _tell_failure(self, user: User | None, address: str) -> None:
+        now = self._seconds()
+        if now - self._told_since >= 60.0:
+            self._told_since, self._told = now, 0
+        self._told += 1
+        _log.warning("login_failed", user=user.name if user else "", address=address)
+        if self._told > FAILURES_TOLD:
+            return
+        # What was typed for a name that is none may be a password: it is not kept.
+        await self._in_thread(
+            write_note,
+            self._write,
+            Actor(Kind.USER, user.name if user else "", address),
+            LOGIN_FAILED,
+            user.name if user else "",
+            at=self._now(),
+        )
+
+
+def _network(address: str) -> str:
+    """Who has one IPv6 address has 2**64 of them."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 6:
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)

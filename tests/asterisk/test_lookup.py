@@ -19,6 +19,8 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(90)]
 IVAN = "+79161234567"
 QUEUE, MENU = "78005553536", "78005553535"
 LIMIT_S = 0.7
+# So long a caller stays with Asterisk until the next engine is there, on however slow a machine.
+PATIENT = {"extensions_site.conf": "[globals](+)\nVORONKA_LIMIT = 60\n"}
 PLAN = """
 settings: {region: RU, time_zone: Europe/Moscow, languages: [en]}
 managers:
@@ -130,7 +132,7 @@ async def test_an_engine_killed_meanwhile_is_followed_by_one_that_begins_the_men
     tmp_path: Path,
 ) -> None:
     async with (
-        AsteriskLab(phones=["anna", "boris"]) as lab,
+        AsteriskLab(phones=["anna", "boris"], extra=PATIENT) as lab,
         Phone(lab, "anna", Answer(200, talk_ms=500)) as anna,
         crm(_hangs) as fake,
         run(lab, tmp_path, fake) as pbx,

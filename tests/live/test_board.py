@@ -230,7 +230,7 @@ def test_a_new_plan_is_told_whole_and_who_is_in_a_call_stays(
         agrees(watched.board, world)
         world.step()
         watched.tell()
-    if gone:
+    if gone and not world.switch.busy:  # a talk may have no end
         kept = {one.agent_id for one in watched.board.agents.values()}
         assert kept == {AgentId("anna")}, "who was in a call has gone with it"
 

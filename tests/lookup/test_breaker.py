@@ -25,7 +25,7 @@ def test_after_some_failures_in_a_row_nobody_is_asked_until_one_question_tries()
 
 def test_each_rest_is_longer_up_to_a_bound_and_an_answer_begins_anew() -> None:
     breaker, now = Breaker(), 0.0
-    rests = []
+    rests: list[float] = []
     while len(rests) < 5:
         if rest_s := fails(breaker, now):
             rests.append(rest_s)

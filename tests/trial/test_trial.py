@@ -158,8 +158,8 @@ def test_what_a_crm_says_is_tried_in_a_test_and_at_the_terminal(tmp_path: Path) 
     code, output = asked("test", str(tmp_path))
     assert code == 0, output
 
-    words = ("try", "+78005553535", "--plan", str(CONFIG), "--at", "fri 18:55", "--keys", "1")
-    words = (*words, "--from", "+79161234567")
+    words = ["try", "+78005553535", "--plan", str(CONFIG), "--at", "fri 18:55", "--keys", "1"]
+    words += ["--from", "+79161234567"]
     code, output = asked(*words, "--lookup", "manager=petrova,vip=yes,language=en")
     assert code == 0, output
     assert "0.1 s  the CRM says: manager petrova; VIP; language en" in output

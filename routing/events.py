@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from routing.plan import RoutingPlan
+from routing.record import record
 from routing.values import (
     AgentId,
     CallId,
@@ -17,7 +16,7 @@ from routing.values import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CallerQueued:
     """A caller began to wait.
 
@@ -37,7 +36,7 @@ class CallerQueued:
     manager: AgentId | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CallbackQueued:
     """A callback stands in a line in the place of who asked for it: nobody is on the line.
 
@@ -54,7 +53,7 @@ class CallbackQueued:
     join_within_s: Seconds
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CallbackWithdrawn:
     """Nobody shall be rung for this callback (now).  ``reason``: for the log."""
 
@@ -62,7 +61,7 @@ class CallbackWithdrawn:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CallerForAgent:
     """A caller asked for one agent (dialled the extension, or was transferred).
 
@@ -77,7 +76,7 @@ class CallerForAgent:
     join_within_s: Seconds | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TalkFound:
     """An agent talks with a caller on a device that was rung before our time.
 
@@ -95,7 +94,7 @@ class TalkFound:
     joined_at: Seconds | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CallerLeft:
     """The caller hung up, or left the line for another way; nothing may ring for them any more.
 
@@ -106,28 +105,28 @@ class CallerLeft:
     by_key: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceRinging:
     """The device reported ringing (SIP 180/183)."""
 
     leg_id: LegId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceAnswered:
     """The device was picked up; whether it has the caller is told by ``Joined``."""
 
     leg_id: LegId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Joined:
     """The device and the caller hear each other."""
 
     leg_id: LegId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LegEnded:
     """The device's channel is gone.  ``cause``: the switch's own words, for the log."""
 
@@ -136,21 +135,28 @@ class LegEnded:
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
+class LegsEnded:
+    """Legs that ended together: who is free then is chosen from when the last of them is."""
+
+    ends: tuple[LegEnded, ...]
+
+
+@record
 class AgentLoggedIn:
     """The agent came to work."""
 
     agent_id: AgentId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AgentLoggedOut:
     """The agent left; a talk in progress goes on."""
 
     agent_id: AgentId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AgentPaused:
     """The agent asked for no calls, or was paused by us."""
 
@@ -158,14 +164,14 @@ class AgentPaused:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AgentResumed:
     """The agent takes calls again.  Also ends a wrap-up early."""
 
     agent_id: AgentId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OwnCallStarted:
     """The agent made or got a call past the queues.  ``key``: unique per such call."""
 
@@ -173,7 +179,7 @@ class OwnCallStarted:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OwnCallEnded:
     """The end of ``OwnCallStarted`` with the same key."""
 
@@ -181,21 +187,21 @@ class OwnCallEnded:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceReachable:
     """The switch can reach the device again."""
 
     device_id: DeviceId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceUnreachable:
     """The switch can't reach the device (not registered, does not reply)."""
 
     device_id: DeviceId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlanReplaced:
     """A new plan is in force; what that means for calls in progress: replacement.py.
 
@@ -207,7 +213,7 @@ class PlanReplaced:
     unreachable: frozenset[DeviceId] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Woke:
     """The time asked for by ``WakeAt`` has come.  Harmless at any other time."""
 
@@ -223,6 +229,7 @@ Event = (
     | DeviceAnswered
     | Joined
     | LegEnded
+    | LegsEnded
     | AgentLoggedIn
     | AgentLoggedOut
     | AgentPaused

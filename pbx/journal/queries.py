@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, false, func, or_, select
 
 from pbx.journal import tables
 from pbx.journal.database import told_as_ours
@@ -39,12 +39,30 @@ _NATIONAL_MIN = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Sight:
+    """Whose calls somebody may see: those for which one of ``agents`` was rung or talked, and those
+    that one of ``queues`` had."""
+
+    agents: frozenset[str] = frozenset()
+    queues: frozenset[str] = frozenset()
+
+    def shows(self, story: CallStory) -> bool:
+        """The same of a call in hand."""
+        return any(leg.agent in self.agents for leg in story.legs) or any(
+            one in self.queues for one in (story.call.queue, *(wait.queue for wait in story.waits))
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class CallFilter:
     """Which calls; None asks for nothing.
 
     ``since`` (inclusive) and ``until`` (exclusive) are about the beginning of a call.
     ``number``: the caller's, in any spelling, or its last digits, or WITHHELD; ``did`` likewise.
+    ``caller``: the caller's, as the log has it.
     ``agent``: rung or talked, by key.  ``outcome``: an Outcome's value, or IN_PROGRESS.
+    ``recorded``: a recording of it can be heard.  ``before``: older than the call that began then
+    and has this id: the next page.  ``sight``: of those, what may be seen; None is everything.
     ``limit``: the newest so many; None for all.
     """
 
@@ -56,6 +74,18 @@ class CallFilter:
     agent: str | None = None
     outcome: str | None = None
     limit: int | None = None
+    caller: str | None = None
+    recorded: bool = False
+    before: tuple[datetime, str] | None = None
+    sight: Sight | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What there is to hear of a call: how many recordings and messages."""
+
+    recordings: int = 0
+    messages: int = 0
 
 
 def list_calls(engine: Engine, wanted: CallFilter) -> list[CallRow]:
@@ -71,6 +101,29 @@ def list_calls(engine: Engine, wanted: CallFilter) -> list[CallRow]:
         rows.reverse()
         rung = _legs_of(connection, [row.call_id for row in rows], RUNG)
     return [replace(row, legs=tuple(rung.get(row.call_id, ()))) for row in rows]
+
+
+def heard(engine: Engine, call_ids: Sequence[str]) -> Mapping[str, Heard]:
+    """Of these calls, those that there is something to hear of.  Raises JournalError."""
+    talks = (
+        select(legs.c.call_id, func.count().label("number"))
+        .join(tables.recordings, tables.recordings.c.leg_id == legs.c.leg_id)
+        .where(legs.c.call_id.in_(call_ids), *_kept())
+        .group_by(legs.c.call_id)
+    )
+    left = tables.messages.c
+    said = (
+        select(left.call_id, func.count().label("number"))
+        .where(left.call_id.in_(call_ids))
+        .group_by(left.call_id)
+    )
+    with told_as_ours(engine), engine.connect() as connection:
+        recorded = {row.call_id: row.number for row in connection.execute(talks)}
+        messages = {row.call_id: row.number for row in connection.execute(said)}
+    return {
+        call_id: Heard(recorded.get(call_id, 0), messages.get(call_id, 0))
+        for call_id in recorded.keys() | messages.keys()
+    }
 
 
 def totals(engine: Engine, wanted: CallFilter) -> Totals:
@@ -162,7 +215,45 @@ def conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
         found.append(calls.c.outcome.is_(None))
     elif wanted.outcome is not None:
         found.append(calls.c.outcome == wanted.outcome)
+    if wanted.caller is not None:
+        found.append(calls.c.number == wanted.caller)
+    if wanted.recorded:
+        found.append(
+            select(legs.c.leg_id)
+            .join(tables.recordings, tables.recordings.c.leg_id == legs.c.leg_id)
+            .where(legs.c.call_id == calls.c.call_id, *_kept())
+            .exists()
+        )
+    if wanted.before is not None:
+        at, call_id = wanted.before
+        same = and_(calls.c.started_at == at, calls.c.call_id < call_id)
+        found += [calls.c.started_at <= at, or_(calls.c.started_at < at, same)]
+    if wanted.sight is not None:
+        found.append(_seen(wanted.sight))
     return found
+
+
+def _kept() -> tuple[ColumnElement[bool], ...]:
+    """A recording that is finished and has not been removed."""
+    table = tables.recordings.c
+    return (table.length_s.is_not(None), table.removed_at.is_(None))
+
+
+def _seen(sight: Sight) -> ColumnElement[bool]:
+    """Asked of each call, newest first: a manager's legs of all years are never gathered."""
+    ways: list[ColumnElement[bool]] = [false()]
+    if sight.agents:
+        theirs = select(legs.c.leg_id).where(
+            legs.c.call_id == calls.c.call_id, legs.c.agent.in_(sorted(sight.agents))
+        )
+        ways.append(theirs.exists())
+    if sight.queues:
+        queues = sorted(sight.queues)
+        waited = select(tables.waits.c.wait_id).where(
+            tables.waits.c.call_id == calls.c.call_id, tables.waits.c.queue.in_(queues)
+        )
+        ways += [calls.c.queue.in_(queues), waited.exists()]
+    return or_(*ways)
 
 
 def _ends(column: ColumnElement[str], number: str) -> ColumnElement[bool]:

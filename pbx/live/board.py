@@ -2,6 +2,7 @@
 
 House rules: an entry costs what it changes, never a look at everything.  What was touched is told
 once, by its newest row (``changed``), so a message is as long as what has changed since the last.
+A row is written (as JSON) once for each change, so a whole picture only joins what is written.
 A change of who there is (a new plan) is told by a whole picture.
 """
 
@@ -9,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
+
+import orjson
 
 from pbx.journal import port as journal
 from pbx.journal.port import OpenPause, Stamped
@@ -19,6 +22,7 @@ from routing import facts
 from routing.values import AgentId, AgentState, CallId, LegId, QueueId
 
 Message = dict[str, Any]
+"""What is told; its rows may be written already (``orjson.Fragment``)."""
 MAX_CALLS = 100_000
 """Calls shown; more are never alive, so the oldest are of lost ends."""
 
@@ -32,9 +36,9 @@ class Board:
         self.calls: dict[CallId, LiveCall] = {}
         self._today: Row | None = None
         self._ready = False
-        self._agents: set[AgentId] = set()
-        self._queues: set[QueueId] = set()
-        self._calls: set[CallId] = set()
+        self._agents = _Written(self.agents)
+        self._queues = _Written(self.queues)
+        self._calls = _Written(self.calls)
         self._gone: set[CallId] = set()
         self._today_touched = False
         self._whole = False
@@ -54,6 +58,7 @@ class Board:
             if agent_id not in agents and agent.on_duty:
                 agents[agent_id] = agent
         self.agents = agents
+        self._agents = _Written(agents)
         for agent_id, agent in agents.items():
             agent.known = agent_id in routing.agents
             agent.queues = tuple(members.get(agent_id, ()))
@@ -65,6 +70,7 @@ class Board:
             if before.waiting:
                 queues.setdefault(queue_id, before)
         self.queues = queues
+        self._queues = _Written(queues)
         for queue_id, live in queues.items():
             live.known = queue_id in routing.queues
             live.name = plan.queue_titles.get(queue_id) or live.name or queue_id
@@ -178,7 +184,7 @@ class Board:
     def _call_ended(self, call_id: CallId) -> None:
         if call := self.calls.pop(call_id, None):
             self._wait_ends(call)
-            self._calls.discard(call_id)
+            self._calls.add(call_id)
             self._gone.add(call_id)
 
     def _on_its_way(self, call: LiveCall, entry: journal.Entry, at: datetime) -> None:
@@ -226,14 +232,14 @@ class Board:
         call.now(LiveStage.WAITING, began)
         if not call.callback_of:
             queue = self.queues.setdefault(queue_id, LiveQueue(queue_id, queue_id, known=False))
-            queue.waiting[call.call_id] = began
+            queue.comes(call.call_id, began)
             self._queues.add(queue_id)
 
     def _wait_ends(self, call: LiveCall) -> None:
         if call.waits_in is None:
             return
         if queue := self.queues.get(call.waits_in):
-            queue.waiting.pop(call.call_id, None)
+            queue.leaves(call.call_id)
             self._queues.add(call.waits_in)
             if not queue.known and not queue.waiting:
                 del self.queues[call.waits_in]
@@ -259,23 +265,29 @@ class Board:
             "type": "snapshot",
             "at": stamp(at),
             "ready": self._ready,
-            "agents": [one.row() for one in self.agents.values()],
-            "queues": [one.row() for one in self.queues.values()],
-            "calls": [one.row() for one in self.calls.values()],
+            "agents": self._agents.all(),
+            "queues": self._queues.all(),
+            "calls": self._calls.all(),
             "today": self._today,
         }
 
+    def write(self) -> None:
+        """Do now what there is to do for the rows that have changed so far."""
+        for part in (self._agents, self._queues, self._calls):
+            part.write()
+
     def changed(self, at: datetime) -> Message | None:
         """What has changed since this was last asked; None: nothing.  A new plan is a snapshot."""
+        parts = {"agents": self._agents, "queues": self._queues, "calls": self._calls}
         if self._whole:
+            for part in parts.values():
+                part.touched()
             self._forget()
             return self.snapshot(at)
-        if not (self._agents or self._queues or self._calls or self._gone or self._today_touched):
+        rows = {name: part.touched() for name, part in parts.items()}
+        if not (any(rows.values()) or self._gone or self._today_touched):
             return None
-        message = self.nothing(at)
-        message["agents"] = _rows(self.agents, self._agents)
-        message["queues"] = _rows(self.queues, self._queues)
-        message["calls"] = _rows(self.calls, self._calls)
+        message = {**self.nothing(at), **rows}
         message["gone"] = sorted(self._gone)
         if self._today_touched:
             message["today"] = self._today
@@ -295,10 +307,46 @@ class Board:
         }
 
     def _forget(self) -> None:
-        for touched in (self._agents, self._queues, self._calls, self._gone):
-            touched.clear()
+        self._gone.clear()
         self._today_touched = self._whole = False
 
 
-def _rows(all_: Mapping[Any, Any], touched: Collection[str]) -> list[Row]:
-    return [all_[one].row() for one in sorted(touched) if one in all_]
+class _Row(Protocol):
+    def row(self) -> Row: ...
+
+
+class _Written:
+    """The rows of one part as JSON; what was touched is written anew when it is asked for."""
+
+    def __init__(self, live: Mapping[Any, _Row]) -> None:
+        self._live = live
+        self._rows: dict[str, orjson.Fragment] = {}
+        self._to_write: dict[str, None] = dict.fromkeys(live)
+        self._to_tell: dict[str, None] = {}
+
+    def add(self, one: str) -> None:
+        """It has changed, has come, or is gone."""
+        self._to_write[one] = None
+        self._to_tell[one] = None
+
+    def touched(self) -> list[orjson.Fragment]:
+        """What has changed since this was last asked."""
+        self.write()
+        told = [self._rows[one] for one in self._to_tell if one in self._rows]
+        self._to_tell.clear()
+        return told
+
+    def all(self) -> list[orjson.Fragment]:
+        """Everything."""
+        self.write()
+        return list(self._rows.values())
+
+    def write(self) -> None:
+        """Write what is to be written anew."""
+        for one in self._to_write:
+            live = self._live.get(one)
+            if live is None:
+                self._rows.pop(one, None)
+            else:
+                self._rows[one] = orjson.Fragment(orjson.dumps(live.row()))
+        self._to_write.clear()

@@ -23,10 +23,11 @@ AGAIN_MOST_S = 2.0
 
 
 async def follow(state_dir: Path) -> AsyncGenerator[Message | None, None]:
-    """Messages as the engine tells them, for ever: after each interruption (None: the engine is not
-    there) a snapshot comes first.  To be closed (``aclosing``) or cancelled."""
+    """Messages as the engine tells them, for ever, a snapshot first.  None, once: the engine is not
+    there, from the beginning or any more; a snapshot comes when it is.  To be closed (``aclosing``)
+    or cancelled."""
     pause_s = AGAIN_FIRST_S
-    told = False
+    told = True
     while True:
         try:
             async with aclosing(_once(state_dir)) as messages:

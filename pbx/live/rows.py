@@ -5,6 +5,7 @@ Times are ISO 8601 in UTC, durations seconds.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,6 +72,7 @@ class LiveAgent:
             "since": stamp(self.since),
             "call_id": self.call_id,
             "reachable": self.reachable,
+            "queues": self.queues,
         }
 
 
@@ -141,6 +143,28 @@ class LiveQueue:
     on_duty: int = 0
     known: bool = True
     """In the plan in force."""
+    _by_age: list[tuple[datetime, CallId]] = field(default_factory=list)
+    """A heap of those who wait; who has left is thrown out when they come to its top."""
+
+    def comes(self, call_id: CallId, since: datetime) -> None:
+        """A client waits."""
+        self.waiting[call_id] = since
+        heapq.heappush(self._by_age, (since, call_id))
+        if len(self._by_age) > 2 * len(self.waiting) + 50:  # mostly of those who have left
+            self._by_age = [(at, one) for one, at in self.waiting.items()]
+            heapq.heapify(self._by_age)
+
+    def leaves(self, call_id: CallId) -> None:
+        """They do not any more."""
+        self.waiting.pop(call_id, None)
+
+    @property
+    def longest_since(self) -> datetime | None:
+        """When the wait of who waits longest began."""
+        heap = self._by_age
+        while heap and self.waiting.get(heap[0][1]) != heap[0][0]:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
 
     def row(self) -> Row:
         """As it is told."""
@@ -148,7 +172,7 @@ class LiveQueue:
             "id": self.queue_id,
             "name": self.name,
             "waiting": len(self.waiting),
-            "longest_since": stamp(min(self.waiting.values(), default=None)),
+            "longest_since": stamp(self.longest_since),
             "free": self.free,
             "on_duty": self.on_duty,
         }

@@ -38,8 +38,11 @@ READERS = 16
 """At once: the page's process is one, whoever looks at it."""
 QUEUED = 50
 """Messages that wait for one reader; beyond, a snapshot replaces them."""
-AT_ONCE = 500
-"""Entries taken between two turns of the loop: about a millisecond."""
+AT_ONCE = 250
+"""Entries taken, and their rows written, between two turns of the loop: about 2 ms."""
+MOST = 20_000
+"""Entries that wait to be taken; above, each new one is paid for at once: memory is bounded, and
+none is lost."""
 
 ReadToday = Callable[[], Row]
 """Blocking."""
@@ -65,7 +68,7 @@ class LiveServer:
         self._read_today = read_today
         self._ready = ready
         self._unreachable = unreachable
-        self._entries: deque[Stamped] = deque()
+        self._entries: deque[Stamped | Plan] = deque()
         self._timer: asyncio.Handle | None = None
         self._readers: dict[_Reader, asyncio.Task[None] | None] = {}
         self._house: list[asyncio.Task[None]] = []
@@ -75,14 +78,15 @@ class LiveServer:
 
     def observe(self, stamped: Stamped) -> None:
         """Something happened: taken now, looked at later."""
+        if len(self._entries) >= MOST:
+            self._take(AT_ONCE)
         self._entries.append(stamped)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(TOGETHER_S, self._tell)
 
     def replace_plan(self, plan: Plan) -> None:
-        """These managers and queues there are now."""
-        self._take(len(self._entries))
-        self.board.replace_plan(plan)
+        """These managers and queues there are from now on, after what has happened before."""
+        self._entries.append(plan)
         self._tell()
 
     async def start(self) -> None:
@@ -105,8 +109,12 @@ class LiveServer:
 
     def _take(self, most: int) -> None:
         for _ in range(min(most, len(self._entries))):
+            entry = self._entries.popleft()
             try:
-                self.board.take(self._entries.popleft())
+                if isinstance(entry, Plan):
+                    self.board.replace_plan(entry)
+                else:
+                    self.board.take(entry)
             except Exception:
                 # A wall that shows one row less, never an engine that stops telling.
                 _log.exception("live_entry_not_understood")
@@ -117,6 +125,7 @@ class LiveServer:
         self._timer = None
         self._take(AT_ONCE)
         if self._entries:
+            self.board.write()
             self._timer = asyncio.get_running_loop().call_soon(self._tell)
             return
         now = self._utc_now()

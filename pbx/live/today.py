@@ -6,7 +6,7 @@ correction, too.  They are asked for only when the day's facts have a new versio
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, case, func, not_
 
 from pbx.journal.database import told_as_ours
 from pbx.journal.tables import call_facts, fact_days, missed
+from pbx.live.figures import Calls, Missed, day
 from pbx.live.rows import Row, stamp
 from pbx.reports.book import DAY_MS, Kind
 from pbx.reports.facts import milliseconds
@@ -32,41 +33,22 @@ class Mark:
     versions: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Calls:
-    """Of the calls that began today and have ended.  ``lost``: in the menu, and while they waited;
-    ``short`` ones apart.  Service levels: shares, None where nobody was to be served."""
-
-    offered: int
-    answered: int
-    lost: int
-    short: int
-    service_level_of_offered: float | None
-    service_level_of_answered: float | None
-    longest_wait_s: float | None
-
-
 class TodayReader:
     """Blocking: for a thread.  ``zone``: whose midnight it is."""
 
     def __init__(self, log: Engine) -> None:
         self._log = log
         self._mark: Mark | None = None
-        self._calls: Calls | None = None
+        self._calls: dict[str, Calls] = {}
 
     def read(self, zone: ZoneInfo, now: datetime) -> Row:
         """The figures as the log has them now.  Raises JournalError."""
         with told_as_ours(self._log), self._log.connect() as connection:
             mark = _mark(connection, midnight(zone, now), now)
-            if self._calls is None or mark != self._mark:
+            if mark != self._mark:
                 self._calls = calls_since(connection, mark.midnight)
                 self._mark = mark
-            number, oldest = connection.execute(
-                select(func.count(), func.min(missed.c.opened_at)).where(
-                    missed.c.closed_at.is_(None)
-                )
-            ).one()
-        return {**asdict(self._calls), "open_missed": number, "oldest_missed_at": stamp(oldest)}
+            return day(self._calls, _open_missed(connection))
 
 
 def midnight(zone: ZoneInfo, now: datetime) -> datetime:
@@ -88,15 +70,16 @@ def _mark(connection: Connection, since: datetime, now: datetime) -> Mark:
     return Mark(since, tuple((day, version) for day, version in connection.execute(query)))
 
 
-def calls_since(connection: Connection, since: datetime) -> Calls:
-    """Of calls that began then or later."""
+def calls_since(connection: Connection, since: datetime) -> dict[str, Calls]:
+    """Of calls that began then or later, by their queue ("": they reached none)."""
     fact = call_facts.c
     answered = fact.outcome == Outcome.ANSWERED.value
     waited = fact.outcome == Outcome.ABANDONED_WAITING.value
     short = and_(waited, fact.short)
     lost = or_(fact.outcome == Outcome.ABANDONED_IN_MENU.value, and_(waited, not_(fact.short)))
-    row = connection.execute(
+    query = (
         select(
+            fact.queue,
             func.count().label("offered"),
             _number(answered).label("answered"),
             _number(lost).label("lost"),
@@ -104,22 +87,37 @@ def calls_since(connection: Connection, since: datetime) -> Calls:
             _number(and_(answered, fact.wait_ms <= WITHIN_MS)).label("within"),
             _number(and_(fact.reached, not_(short))).label("to_managers"),
             func.max(case((fact.reached, fact.wait_ms))).label("longest_ms"),
-        ).where(fact.began_ms >= milliseconds(since))
-    ).one()
-    return Calls(
-        offered=row.offered,
-        answered=row.answered,
-        lost=row.lost,
-        short=row.short,
-        service_level_of_offered=_share(row.within, row.to_managers),
-        service_level_of_answered=_share(row.within, row.answered),
-        longest_wait_s=None if row.longest_ms is None else row.longest_ms / 1000,
+        )
+        .where(fact.began_ms >= milliseconds(since))
+        .group_by(fact.queue)
+        .order_by(fact.queue)
     )
+    return {
+        row.queue: Calls(
+            offered=row.offered,
+            answered=row.answered,
+            lost=row.lost,
+            short=row.short,
+            within=row.within,
+            to_managers=row.to_managers,
+            longest_wait_s=None if row.longest_ms is None else row.longest_ms / 1000,
+        )
+        for row in connection.execute(query)
+    }
+
+
+def _open_missed(connection: Connection) -> list[Missed]:
+    query = (
+        select(missed.c.queue, missed.c.agent, func.count(), func.min(missed.c.opened_at))
+        .where(missed.c.closed_at.is_(None))
+        .group_by(missed.c.queue, missed.c.agent)
+        .order_by(missed.c.queue, missed.c.agent)
+    )
+    return [
+        Missed(queue or "", agent, number, stamp(oldest) or "")
+        for queue, agent, number, oldest in connection.execute(query)
+    ]
 
 
 def _number(which: ColumnElement[bool]) -> ColumnElement[Any]:
     return func.coalesce(func.sum(case((which, 1), else_=0)), 0)
-
-
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None

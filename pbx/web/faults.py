@@ -19,6 +19,7 @@ from pbx.errors import PbxError
 from pbx.web.access import Forbidden, NotSignedIn
 from pbx.web.csrf import SAFE, CrossSite
 from pbx.web.html import page
+from pbx.web.live import TooManyViewers
 
 _log = structlog.get_logger(__name__)
 
@@ -84,6 +85,12 @@ def install(app: FastAPI) -> None:
             for one in error.errors()[:50]
         ]
         return problem(422, "the request is not as it should be", errors=faults)
+
+    @app.exception_handler(TooManyViewers)
+    async def too_many(request: Request, error: TooManyViewers) -> Response:
+        response = fault(request, 429, "too many look at what goes on")
+        response.headers["Retry-After"] = "10"
+        return response
 
     @app.exception_handler(PbxError)
     async def unavailable(request: Request, error: PbxError) -> Response:

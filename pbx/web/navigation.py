@@ -21,7 +21,11 @@ class Entry:
     own: bool = False
 
 
-ENTRIES = (Entry("/", "wall", "layout-dashboard", Scope.LIVE_READ),)
+ENTRIES = (
+    Entry("/", "wall", "layout-dashboard", Scope.LIVE_READ),
+    Entry("/calls", "calls", "phone", Scope.CALLS_READ),
+    Entry("/reports", "reports", "chart-column", Scope.REPORTS_READ),
+)
 
 
 def entries_for(principal: Principal | None) -> list[Entry]:

@@ -43,7 +43,8 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFilter:
-    """Which attempts; None and "" ask for nothing.  ``dead``: of messages that were given up."""
+    """Which attempts; None and "" ask for nothing.  ``subject``: of messages about this call or
+    number.  ``dead``: of messages that were given up."""
 
     event_id: str = ""
     target: str = ""
@@ -51,6 +52,7 @@ class DeliveryFilter:
     failed: bool = False
     dead: bool = False
     most: int = 200
+    subject: str = ""
 
 
 def targets(engine: Engine) -> list[TargetRow]:
@@ -92,6 +94,8 @@ def deliveries(engine: Engine, wanted: DeliveryFilter) -> list[Delivery]:
     )
     if wanted.event_id:
         query = query.where(tried.event_id == wanted.event_id)
+    if wanted.subject:
+        query = query.where(here.subject == wanted.subject)
     if wanted.target:
         query = query.where(tried.target == wanted.target)
     if wanted.since is not None:

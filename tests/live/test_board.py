@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,12 +19,12 @@ from pbx.journal import port as journal
 from pbx.journal.port import Stamped
 from pbx.live.board import Board, Message
 from pbx.live.picture import Picture
-from pbx.live.rows import stamp
+from pbx.live.rows import LiveQueue, stamp
 from pbx.lookup.port import Known
 from pbx.plan.model import Plan
 from pbx.switch.port import Phones
 from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction
-from routing import events
+from routing import events, facts
 from routing.values import AgentId, CallId, QueueId
 from tests.engine.test_callbacks import HOLDS, PICKS_UP, TRUNK, asks, company
 from tests.world import DID, START, agent, plan, sales, stage
@@ -65,12 +66,17 @@ class Watched:
 
     def tell(self) -> Message | None:
         """What has changed is told, and the follower's picture is the board's."""
-        message = self.board.changed(self.now)
+        message: Message | None = read(self.board.changed(self.now))
         if message is not None:
             self.told += 1
             self.picture.take(message)
-        same(self.picture.snapshot(), self.board.snapshot(self.now))
+        same(self.picture.snapshot(), read(self.board.snapshot(self.now)))
         return message
+
+
+def read(message: Message | None) -> Any:
+    """As who follows gets it."""
+    return orjson.loads(orjson.dumps(message))
 
 
 def same(one: Message, other: Message) -> None:
@@ -84,7 +90,7 @@ def agrees(board: Board, world: VirtualWorld) -> None:
     """The board says what the engine says."""
     core, now = world.core, world.clock.now()
     dispatcher = core.dispatcher
-    shown = board.snapshot(world.clock.utc(now))
+    shown = read(board.snapshot(world.clock.utc(now)))
     agents = {row["id"]: row for row in shown["agents"]}
     at_work = {key: one for key, one in dispatcher.agents.items() if not one.removed}
     assert at_work.keys() <= agents.keys()
@@ -279,3 +285,61 @@ def test_a_row_has_the_name_that_a_crm_gave() -> None:
             names += [row["name"] for row in message["calls"] if row["name"] not in names]
 
     assert names == ["Иван", "Ромашка"]
+
+
+NOW = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
+
+
+def begins(number: int, *, reconstructed: bool = False) -> journal.CallStarted:
+    return journal.CallStarted(
+        CallId(f"c{number}"), DID, "+7916", "", "", "site", "ru", reconstructed=reconstructed
+    )
+
+
+def waits(number: int, since: datetime) -> facts.WaitStarted:
+    return facts.WaitStarted(CallId(f"c{number}"), QueueId("sales"), 1, 0, since.timestamp())
+
+
+def test_who_was_found_after_a_time_without_an_engine_has_waited_since_before() -> None:
+    board = Board(plan([TEAM[0]], [sales(TEAM[0])]))
+    before = NOW - timedelta(minutes=3)
+    for number, reconstructed in ((1, True), (2, False)):
+        board.take(Stamped(NOW, begins(number, reconstructed=reconstructed)))
+        board.take(Stamped(NOW, waits(number, before)))
+
+    shown = read(board.snapshot(NOW))
+
+    assert [row["waiting_since"] for row in shown["calls"]] == [stamp(before), stamp(NOW)]
+    assert [row["since"] for row in shown["calls"]] == [stamp(before), stamp(NOW)]
+    assert shown["queues"][0]["longest_since"] == stamp(before)
+    board.take(Stamped(NOW, waits(1, NOW + timedelta(minutes=1))))  # clocks that disagree
+    assert read(board.snapshot(NOW))["queues"][0]["longest_since"] == stamp(NOW)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 60) | st.none()), max_size=300))
+def test_who_waits_longest_is_known_whoever_comes_and_leaves(
+    steps: list[tuple[int, int | None]],
+) -> None:
+    queue = LiveQueue(QueueId("sales"))
+    for number, since_s in steps:
+        call_id = CallId(f"c{number}")
+        if since_s is None:
+            queue.leaves(call_id)
+        else:
+            queue.comes(call_id, NOW + timedelta(seconds=since_s))
+        assert queue.longest_since == min(queue.waiting.values(), default=None)
+        assert len(queue._by_age) <= 2 * len(queue.waiting) + 51
+
+
+def test_a_whole_picture_of_4000_calls_is_joined_not_made() -> None:
+    board = Board(plan([TEAM[0]], [sales(TEAM[0])]))
+    for number in range(4000):
+        board.take(Stamped(NOW, begins(number)))
+    board.changed(NOW)
+    for call in board.calls.values():
+        call.node = "elsewhere"  # behind its back: a row that is written again shows it
+
+    board.take(Stamped(NOW, journal.MenuStep(CallId("c7"), "menu", "menu", "", "")))
+    made = [row["id"] for row in read(board.snapshot(NOW))["calls"] if row["node"]]
+
+    assert made == ["c7"]

@@ -190,6 +190,47 @@ async def test_an_engine_that_comes_back_is_followed_again(tmp_path: Path) -> No
     assert [one for one in seen if one != "change"] == ["snapshot", "gone", "snapshot"]
 
 
+async def test_an_engine_that_was_never_there_is_told_once(tmp_path: Path) -> None:
+    seen: list[str] = []
+    server = make(tmp_path)
+
+    async def start_later() -> None:
+        while not seen:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.4)  # some attempts more
+        await server.start()
+
+    async with asyncio.TaskGroup() as group, asyncio.timeout(20):
+        group.create_task(start_later())
+        async with aclosing(follow(tmp_path)) as messages:
+            async for message in messages:
+                seen.append("away" if message is None else str(message["type"]))
+                if message is not None:
+                    break
+    await server.stop()
+    assert seen == ["away", "snapshot"]
+
+
+async def test_more_than_it_can_take_at_once_is_paid_for_at_once_and_none_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST", 1000)
+    server = make(tmp_path)
+    for number in range(5000):
+        begins(server, number)
+        if number % 2:
+            ends(server, number)
+        assert len(server._entries) <= 1000
+    boris = agent("boris")
+    server.replace_plan(plan([ANNA, boris], [sales(ANNA, boris)]))
+    begins(server, 5000)
+    await server.start()
+    picture = Picture()
+    await until(tmp_path, picture, lambda now: len(now["calls"]) == 2501)
+    assert [row["id"] for row in picture.snapshot()["agents"]] == ["anna", "boris"]
+    await server.stop()
+
+
 async def test_a_log_that_is_not_well_leaves_the_rest(tmp_path: Path) -> None:
     def broken() -> Any:
         raise JournalError("locked")

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pbx.journal.database import open_for_reading
+from pbx.live.figures import Calls, added
 from pbx.live.today import TodayReader, midnight
 from pbx.missed.queries import TaskFilter, list_tasks
 from pbx.reports.columns import ColumnStore
@@ -57,6 +58,15 @@ def test_they_are_those_of_a_report(
         assert figures["lost"] == lost
         waiting = list_tasks(read, TaskFilter())
         assert figures["open_missed"] == len(waiting)
+        of_each = [figures["queues"][name] for name in figures["queues"]]
+        assert added(map(Calls.of, of_each)) == Calls.of(figures), "the parts are the whole"
+        assert {(one["queue"], one["agent"]) for one in figures["missed"]} == {
+            (task.queue or "", task.agent) for task in waiting
+        }
+        for queue in filter(None, figures["queues"]):
+            asked = Query(period, zone, measures=("offered",), where={"queue": (queue,)})
+            of_queue = report(read, ColumnStore.beside(tmp_path, url), asked, now).total.values
+            assert figures["queues"][queue]["offered"] == of_queue["offered"]
 
 
 def test_what_is_new_in_the_log_is_counted(tmp_path: Path) -> None:

@@ -1,21 +1,73 @@
-"""The wallboard."""
+"""The wallboard: what goes on now, and a word to a manager."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import HTMLResponse, JSONResponse
 
-from pbx.web.access import Principal, Scope, needs
-from pbx.web.html import page
+from pbx.errors import ControlError
+from pbx.web.access import Forbidden, Principal, Role, Scope, needs
+from pbx.web.csrf import check
+from pbx.web.html import page, texts_of
+from pbx.web.live import EventStream
+from pbx.web.state import State
 
 router = APIRouter()
+Viewer = Annotated[Principal, Depends(needs(Scope.LIVE_READ))]
+LONGEST_REASON = 60
 
 
 @router.get("/", response_class=HTMLResponse)
-async def wall(
-    request: Request, principal: Annotated[Principal, Depends(needs(Scope.LIVE_READ))]
-) -> HTMLResponse:
+async def wall(request: Request, principal: Viewer) -> HTMLResponse:
     """What goes on now."""
-    return page(request, "wall.html", principal)
+    script = {
+        "texts": texts_of(request).some(("wall.", "live.")),
+        "may_pause": may_pause(principal),
+        "may_missed": principal.may(Scope.MISSED_READ),
+        "everything": principal.sees_everything(),
+        "me": principal.agent_id,
+    }
+    return page(request, "wall.html", principal, script=script)
+
+
+@router.get("/live/events")
+async def events(principal: Viewer, state: State) -> EventStream:
+    """What the pages are told, for as long as they look."""
+    return EventStream(state.live.admit(principal))
+
+
+@router.post("/live/pause")
+async def pause(
+    request: Request,
+    state: State,
+    principal: Annotated[Principal, Depends(needs(Scope.MANAGERS_WRITE))],
+    agent: Annotated[str, Form(max_length=200)],
+    reason: Annotated[str, Form(max_length=LONGEST_REASON)] = "",
+    resume: Annotated[bool, Form()] = False,
+) -> JSONResponse:
+    """A supervisor sends a manager into a pause, or back to work."""
+    await check(request, getattr(request.state, "cookie", ""))
+    if not (may_pause(principal) and principal.sees_agent(agent)):
+        raise Forbidden
+    asked: dict[str, object] = {"agent": agent, "by": principal.name}
+    if resume:
+        asked["command"] = "unpause"
+    else:
+        asked |= {"command": "pause", "reason": reason.strip()}
+    return await told(state, asked)
+
+
+async def told(state: State, asked: dict[str, object]) -> JSONResponse:
+    """The engine's reply to a script; 409: it refuses, or is not there.  Its words may name a file:
+    they stay with us."""
+    try:
+        return JSONResponse(await state.control.ask(asked))
+    except ControlError:
+        return JSONResponse({"ok": False}, 409)
+
+
+def may_pause(principal: Principal) -> bool:
+    """Whether they send others into a pause; a manager does so on their own page."""
+    return principal.role is not Role.MANAGER and principal.may(Scope.MANAGERS_WRITE)

@@ -39,20 +39,24 @@ class Call(BaseModel):
     started_at: datetime = Field(examples=["2026-11-23T09:00:00Z"])
     ended_at: datetime | None = Field(examples=["2026-11-23T09:03:12.400Z"])
     origin: Origin = Field(description="Who wanted it: a client, a callback, a manager's click.")
-    number: str = Field(description='The client\'s; "" where it was withheld.')
+    number: str = Field(
+        description='The client\'s; "" where it was withheld.', examples=["+79161234567"]
+    )
     name: str = Field(examples=["Иван"])
     did: str = Field(description="The number of ours.", examples=["+78005553535"])
     source: str = Field(examples=["radio"])
     language: str = Field(examples=["ru"])
     outcome: Outcome | None = Field(examples=["answered"])
-    short: bool = Field(description="Gave up within the queue's `short_abandon`.")
+    short: bool = Field(description="Gave up within the queue's `short_abandon`.", examples=[False])
     wait_s: float | None = Field(examples=[11.2])
     talk_s: float | None = Field(examples=[175.9])
     queue: str | None = Field(description="The last one.", examples=["sales"])
     strategy: str | None = Field(examples=["ring-all"])
     manager: str | None = Field(description="Who talked last.", examples=["ivanov"])
     menu_path: str = Field(examples=["main › 2 › sales"])
-    cause: str | None = Field(description="Of the hang-up, in the switch's words.")
+    cause: str | None = Field(
+        description="Of the hang-up, in the switch's words.", examples=["16 Normal Clearing"]
+    )
 
     @classmethod
     def of(cls, call: CallRow) -> Self:
@@ -101,18 +105,20 @@ class Leg(BaseModel):
         description="inbound, device (a phone rung), outside, bridge (a talk), transfer.",
         examples=["device"],
     )
-    offer: str | None = Field(description="The offer that it was rung for.")
-    of_leg: str | None = Field(description="Of a talk and a transfer: the leg it was with.")
+    offer: str | None = Field(description="The offer that it was rung for.", examples=["67f1a2-o3"])
+    of_leg: str | None = Field(
+        description="Of a talk and a transfer: the leg it was with.", examples=[None]
+    )
     manager: str | None = Field(examples=["ivanov"])
     address: str = Field(examples=["PJSIP/ivanov"])
-    started_at: datetime
-    rang_at: datetime | None
-    joined_at: datetime | None
-    ended_at: datetime | None
+    started_at: datetime = Field(examples=["2026-11-23T09:00:12Z"])
+    rang_at: datetime | None = Field(examples=["2026-11-23T09:00:12Z"])
+    joined_at: datetime | None = Field(examples=["2026-11-23T09:00:12Z"])
+    ended_at: datetime | None = Field(examples=["2026-11-23T09:00:12Z"])
     disposition: Disposition | None = Field(examples=["answered"])
-    cause: str | None
-    ring_s: float | None
-    talk_s: float | None
+    cause: str | None = Field(examples=["16 Normal Clearing"])
+    ring_s: float | None = Field(examples=[6.1])
+    talk_s: float | None = Field(examples=[175.9])
 
     @classmethod
     def of(cls, leg: LegRow) -> Self:
@@ -144,11 +150,12 @@ class Legs(BaseModel):
 class Step(BaseModel):
     """A step in the menus."""
 
-    at: datetime
+    at: datetime = Field(examples=["2026-11-23T09:00:12Z"])
     node: str = Field(examples=["welcome"])
     kind: str = Field(examples=["menu"])
     digits: str | None = Field(
-        description='Pressed, card numbers masked; "": nothing; null: nothing was asked.'
+        description='Pressed, card numbers masked; "": nothing; null: nothing was asked.',
+        examples=["1"],
     )
     detail: str = Field(examples=["key 1 → welcome/1"])
 
@@ -163,12 +170,12 @@ class Step(BaseModel):
 class Wait(BaseModel):
     """A wait in a queue."""
 
-    queue: str
-    position: int = Field(description="At its beginning; 1 is next.")
-    priority: int
-    started_at: datetime
-    ended_at: datetime | None
-    waited_s: float | None
+    queue: str = Field(examples=["sales"])
+    position: int = Field(description="At its beginning; 1 is next.", examples=[1])
+    priority: int = Field(examples=[0])
+    started_at: datetime = Field(examples=["2026-11-23T09:00:12Z"])
+    ended_at: datetime | None = Field(examples=["2026-11-23T09:00:12Z"])
+    waited_s: float | None = Field(examples=[11.2])
     reason: str | None = Field(description="Why it ended.", examples=["joined"])
 
     @classmethod
@@ -188,21 +195,21 @@ class Wait(BaseModel):
 class LeftOut(BaseModel):
     """A manager who was not rung."""
 
-    manager: str
+    manager: str = Field(examples=["petrova"])
     reason: str = Field(examples=["paused"])
 
 
 class Offer(BaseModel):
     """Whom we rang, and why them."""
 
-    id: str
-    queue: str | None
-    strategy: str
+    id: str = Field(examples=["67f1a2-o3"])
+    queue: str | None = Field(examples=["sales"])
+    strategy: str = Field(examples=["ring-all"])
     why: str = Field(examples=["all who are free: 3"])
-    chosen: list[str]
+    chosen: list[str] = Field(examples=[["ivanov"]])
     left_out: list[LeftOut]
-    at: datetime
-    ended_at: datetime | None
+    at: datetime = Field(examples=["2026-11-23T09:00:12Z"])
+    ended_at: datetime | None = Field(examples=["2026-11-23T09:00:12Z"])
     result: str | None = Field(examples=["joined"])
 
     @classmethod
@@ -224,11 +231,13 @@ class Offer(BaseModel):
 class Sound(BaseModel):
     """A recording that one may hear: its sound is at `/recordings/{id}/audio`."""
 
-    id: str
-    started_at: datetime
-    length_s: float | None = Field(description="Null while it is not finished, or failed.")
-    problem: str | None
-    removed_at: datetime | None
+    id: str = Field(examples=["67f1a2-l12"])
+    started_at: datetime = Field(examples=["2026-11-23T09:00:12Z"])
+    length_s: float | None = Field(
+        description="Null while it is not finished, or failed.", examples=[175.9]
+    )
+    problem: str | None = Field(examples=[None])
+    removed_at: datetime | None = Field(examples=[None])
 
     @classmethod
     def of(cls, row: RecordingRow) -> Self:
@@ -245,10 +254,10 @@ class Sound(BaseModel):
 class Message(BaseModel):
     """A voicemail."""
 
-    id: str
-    at: datetime
-    box: str
-    length_s: float
+    id: str = Field(examples=["18ec206480df7d1a-000000006610"])
+    at: datetime = Field(examples=["2026-11-23T09:00:12Z"])
+    box: str = Field(examples=["sales"])
+    length_s: float = Field(examples=[12.4])
 
 
 class WholeCall(Call):

@@ -36,7 +36,7 @@ class Recording(BaseModel):
     queue: str | None = Field(examples=["sales"])
     manager: str | None = Field(examples=["ivanov"])
     problem: str | None = Field(description="Why there is none.", examples=[None])
-    keep_until: datetime
+    keep_until: datetime = Field(examples=["2027-02-21T09:00:12Z"])
     removed_at: datetime | None = Field(description="Its time was over.", examples=[None])
 
     @classmethod

@@ -25,6 +25,7 @@ ENTRIES = (
     Entry("/", "wall", "layout-dashboard", Scope.LIVE_READ),
     Entry("/calls", "calls", "phone", Scope.CALLS_READ),
     Entry("/reports", "reports", "chart-column", Scope.REPORTS_READ),
+    Entry("/funnel", "funnel", "funnel", Scope.FUNNEL_READ),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pbx.web.pages import calls, login, preferences, reports, wall
+from pbx.web.pages import calls, funnel, login, preferences, reports, wall
 
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
@@ -12,4 +12,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     wall.router,
     calls.router,
     reports.router,
+    funnel.router,
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pbx.web.pages import calls, funnel, login, preferences, reports, wall
+from pbx.web.pages import calls, funnel, login, preferences, recordings, reports, wall, wall =======, wall >>>>>>> main
 
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     preferences.router,
     wall.router,
     calls.router,
+    recordings.router,
     reports.router,
     funnel.router,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pbx.web.pages import calls, funnel, login, preferences, recordings, reports, wall, wall =======, wall >>>>>>> main
+from pbx.web.pages import calls, funnel, login, preferences, recordings, reports, wall
 
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,

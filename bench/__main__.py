@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from bench import against_queue, ami, core, memory, plan, reload
+from bench import against_queue, ami, core, memory, plan, reload, simulate
 
 
 def main() -> None:
@@ -25,6 +25,8 @@ def main() -> None:
     print(ami.table())
     print("\n## Loading a plan\n")
     print(plan.table())
+    print("\n## Simulated calls\n")
+    print(simulate.table())
     print("\n## Memory\n")
     print(memory.table())
     print("\n## Reload\n")

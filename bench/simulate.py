@@ -1,7 +1,7 @@
-"""Simulated calls a second on one core: ten hours, managers busy for about 80 % of them.
+"""Simulated calls a second on one core: a day of ten hours, managers busy for about 80 % of it.
 
-``python -m bench.simulate [CALLS] [MANAGERS]``; default 100,000 and 300.  Ring-all rings whoever
-is free for each call, so its cost grows with the managers: it is measured with a tenth of both.
+``python -m bench.simulate [CALLS MANAGERS HOURS]``: 100,000 calls and 300 managers, of which the
+first hour is played.  The cost is in the rings: ring-all rings whoever is free for each call.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from routing.plan import Agent, Device, Queue, RoutingPlan, StrategyChoice
 from routing.strategy import Registry
 from routing.values import AgentId, DeviceId, QueueId
 
+CALLS, MANAGERS, HOURS = 100_000, 300, 1.0
 QUEUE = QueueId("q")
 DAY_S = 36_000.0
 WRAP_UP_S = 5.0
 ANSWER_S = 5.0
 
 
-def setting(strategy: str, calls: int, managers: int) -> Setting:
-    """A day of one queue."""
+def setting(strategy: str, calls: int, managers: int, *, length_s: float = DAY_S) -> Setting:
+    """The begin of a day of one queue."""
     team = {
         AgentId(f"a{n}"): Agent(
             AgentId(f"a{n}"),
@@ -56,29 +57,33 @@ def setting(strategy: str, calls: int, managers: int) -> Setting:
         digest="",
     )
     talk_s = 0.85 * managers * DAY_S / calls - WRAP_UP_S - ANSWER_S
-    rates = (Rate(0.0, DAY_S, calls / DAY_S * 3600),)
+    rates = (Rate(0.0, length_s, calls / DAY_S * 3600),)
     demand = Demand((Stream(Target(queue_id=QUEUE), rates),), talk=LogNormal(talk_s, 0.6))
-    return Setting(plan, demand, Manners(Exponential(ANSWER_S), 0.03), length_s=DAY_S)
+    return Setting(plan, demand, Manners(Exponential(ANSWER_S), 0.03), length_s=length_s)
 
 
-def table(calls: int, managers: int) -> str:
+def table(calls: int = CALLS, managers: int = MANAGERS, hours: float = HOURS) -> str:
     """Markdown."""
-    lines = ["| strategy | calls | managers | s | calls/s |", "|---|---|---|---|---|"]
-    small = (calls // 10, managers // 10)
-    for strategy, (many, who) in (
-        ("longest-idle", (calls, managers)),
-        ("skill-priority", (calls, managers)),
-        ("ring-all", small),
-    ):
-        day = setting(strategy, many, who)
+    lines = [
+        f"| strategy | {hours:g} h of the day: calls | rings a call | s | calls/s "
+        f"| the day of {calls} calls, s |",
+        "|---|---|---|---|---|---|",
+    ]
+    registry = Registry.builtin()
+    for strategy in registry.names():
+        day = setting(strategy, calls, managers, length_s=hours * 3600)
         began = time.process_time()
-        (result,) = run(day, ["plan"], registry=Registry.builtin(), runs=1, seed=1)
+        (result,) = run(day, ["plan"], registry=registry, runs=1, seed=1)
         took = time.process_time() - began
-        came = int(result.runs[0]["offered"])
-        lines.append(f"| {strategy} | {came} | {who} | {took:.1f} | {came / took:.0f} |")
+        figures = result.runs[0]
+        came, rings = int(figures["offered"]), figures["rung_per_answer"]
+        lines.append(
+            f"| {strategy} | {came} | {rings:.1f} | {took:.1f} | {came / took:.0f} "
+            f"| {calls * took / came:.0f} |"
+        )
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    given = [int(one) for one in sys.argv[1:3]]
-    print(table(*(given if len(given) == 2 else (100_000, 300))))
+    given = [float(one) for one in sys.argv[1:4]]
+    print(table(int(given[0]), int(given[1]), given[2]) if len(given) == 3 else table())

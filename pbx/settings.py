@@ -89,7 +89,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
 @dataclass(frozen=True, slots=True)
 class WebSettings:
     """Everything ``pbx web`` needs.  ``url``: what browsers call it by, "" where nothing says it;
-    ``recordings``: where talks are kept."""
+    ``recordings``: where talks are kept; ``crm_secret``: signs what the CRM tells by itself."""
 
     plan: Path
     database: str
@@ -100,9 +100,10 @@ class WebSettings:
     url: str
     log_format: str
     log_level: str
+    crm_secret: bytes | None = None
 
     def __repr__(self) -> str:
-        """Without the database's password."""
+        """Without secrets."""
         return f"WebSettings(plan={self.plan}, host={self.host}, port={self.port})"
 
     @property
@@ -123,6 +124,7 @@ def read_web_settings(env: Mapping[str, str] = os.environ) -> WebSettings:
         url=_web_url(env),
         log_format=_log_format(env),
         log_level=_log_level(env),
+        crm_secret=_crm_secret(env),
     )
 
 
@@ -168,6 +170,16 @@ def _log_format(env: Mapping[str, str]) -> str:
 
 def _log_level(env: Mapping[str, str]) -> str:
     return _one_of(env, "VORONKA_LOG_LEVEL", ("debug", "info", "warning", "error"), "info")
+
+
+def _crm_secret(env: Mapping[str, str]) -> bytes | None:
+    secret = read_secret(env, "VORONKA_CRM_SECRET")
+    if not secret:
+        return None
+    try:
+        return signing_key(secret)
+    except ValueError as error:
+        raise SettingsError(f"VORONKA_CRM_SECRET: {error}") from None
 
 
 def _web_url(env: Mapping[str, str]) -> str:

@@ -8,7 +8,10 @@ says which moves there are; any other is an error of ours.
 
 from __future__ import annotations
 
-from routing.values import AgentState
+from typing import Protocol
+
+from routing.timers import Timer
+from routing.values import AgentState, OfferId
 
 _S = AgentState
 
@@ -65,20 +68,32 @@ MOVES: dict[AgentState, dict[AgentState, str]] = {
 }
 
 
-def rest_state(
-    *, talks: bool, rings: bool, reserved: bool, logged_in: bool, paused: bool, wrapping_up: bool
-) -> AgentState:
+class Holds(Protocol):
+    """What holds of an agent."""
+
+    own_calls: set[str]
+    parts: dict[OfferId, bool]
+    talks: dict[OfferId, bool]
+    logged_in: bool
+    removed: bool
+    pause_reason: str | None
+    wrap_up: Timer | None
+
+
+# Looked up once: this is asked at each ring of each phone.
+_RESERVED, _FREE = _S.RESERVED, _S.FREE
+
+
+def rest_state(agent: Holds) -> AgentState:
     """What someone is doing, by what holds of them; the first that applies."""
-    if talks:
+    if agent.own_calls or agent.talks:
         return _S.TALKING
-    if rings:
-        return _S.RINGING
-    if reserved:
-        return _S.RESERVED
-    if not logged_in:
+    if agent.parts:
+        return _S.RINGING if True in agent.parts.values() else _RESERVED
+    if not agent.logged_in or agent.removed:
         return _S.OFFLINE
-    if paused:
+    if agent.pause_reason is not None:
         return _S.PAUSED
-    if wrapping_up:
+    if agent.wrap_up is not None:
         return _S.WRAP_UP
-    return _S.FREE
+    return _FREE

@@ -36,6 +36,8 @@ class WorkingAgent:
     last_ended_at: Seconds = 0.0
     queues: list[QueueId] = field(default_factory=list)
     removed: bool = False
+    known_free: bool = False
+    """The indexes of their queues have them among the free."""
     agent_id: AgentId = field(init=False)
     """The plan's key: kept here, as nothing else is asked for as often."""
 
@@ -50,7 +52,10 @@ class WorkingAgent:
     @property
     def reachable(self) -> bool:
         """At least one device can be rung."""
-        return any(one.device_id not in self.unreachable for one in self.plan.devices)
+        devices = self.plan.devices
+        if not self.unreachable:
+            return bool(devices)
+        return any(one.device_id not in self.unreachable for one in devices)
 
     @property
     def calls_now(self) -> int:
@@ -60,14 +65,7 @@ class WorkingAgent:
 
     def now_is(self) -> AgentState:
         """The state that follows from what holds."""
-        return rest_state(
-            talks=bool(self.own_calls or self.talks),
-            rings=any(self.parts.values()),
-            reserved=bool(self.parts),
-            logged_in=self.logged_in and not self.removed,
-            paused=self.pause_reason is not None,
-            wrapping_up=self.wrap_up is not None,
-        )
+        return rest_state(self)
 
     def remember(self, record: AgentRecord) -> None:
         """Take over the day so far."""

@@ -137,7 +137,7 @@ class Callers:
                 offer.offer_id, call.call_id, None, how, (agent.agent_id,), (), "asked for"
             )
         )
-        self._ringing.add_part(offer, agent, event.ring_time_s)
+        self._ringing.add_parts(offer, [agent], event.ring_time_s)
 
     def talk_found(self, event: events.TalkFound) -> None:
         """Somebody of us talks with a caller since before our time."""

@@ -117,11 +117,7 @@ class Choosing:
             free = FreeFor(members, self._floor.agents, call.needs_now, barred, call.refusals)
             if free.first() is not None:
                 choice = members.strategy.choose(call, free, self._floor.now)
-        chosen = [
-            agent
-            for agent_id in choice.chosen
-            if (agent := self._floor.agents.get(agent_id)) is not None and members.is_free(agent_id)
-        ]
+        chosen = members.free_of(choice.chosen)
         if not chosen:
             self._wait_on(call, members, choice)
             return
@@ -131,20 +127,20 @@ class Choosing:
                 self._waiting.step_out(call)
         offer = call.offer
         ids = tuple(agent.agent_id for agent in chosen)
-        self._floor.tell(
-            facts.OfferMade(
-                offer.offer_id,
-                call.call_id,
-                call.queue_id,
-                members.strategy.name,
-                ids,
-                self._left_out(members, call, ids, barred),
-                choice.why,
+        if self._floor.tells:
+            self._floor.tell(
+                facts.OfferMade(
+                    offer.offer_id,
+                    call.call_id,
+                    call.queue_id,
+                    members.strategy.name,
+                    ids,
+                    self._left_out(members, call, ids, barred),
+                    choice.why,
+                )
             )
-        )
         members.last_chosen = ids[-1]
-        for agent in chosen:
-            self.ringing.add_part(offer, agent, members.queue.ring_time_s)
+        self.ringing.add_parts(offer, chosen, members.queue.ring_time_s)
 
     def _waits_in_vain(self, call: Call, members: Members) -> ReturnReason | None:
         """Why the caller is not to wait any longer: who would have served them has left meanwhile,

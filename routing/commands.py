@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from routing.record import record
 from routing.values import (
     AgentId,
     CallId,
@@ -16,7 +15,7 @@ from routing.values import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RingDevice:
     """Ring this device for this caller; whoever picks up first is joined with the caller."""
 
@@ -29,7 +28,7 @@ class RingDevice:
     ring_time_s: Seconds
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StopRinging:
     """Stop this leg; ``disposition`` (cancelled, answered_elsewhere, no_answer) says why.
 
@@ -41,7 +40,7 @@ class StopRinging:
     disposition: Disposition
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReturnCaller:
     """The caller's wait ends without an agent: the walk goes on from here."""
 
@@ -49,7 +48,7 @@ class ReturnCaller:
     reason: ReturnReason
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WakeAt:
     """Send ``Woke`` at this time.  Replaces the wish before it: the dispatcher has one timer."""
 

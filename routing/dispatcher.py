@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from routing import commands, events, facts
 from routing.agents import WorkingAgent
@@ -25,6 +24,7 @@ from routing.floor import Floor
 from routing.memory import Memory
 from routing.offer import Call, Leg
 from routing.plan import RoutingPlan
+from routing.record import record
 from routing.replacement import Replacement
 from routing.strategy import Registry
 from routing.timers import Timers
@@ -32,7 +32,7 @@ from routing.values import AgentId, AgentState, CallId, LegId, QueueId, ReturnRe
 from routing.waiting import Waiting
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step:
     """What one event brought about, in order."""
 
@@ -57,6 +57,8 @@ class Dispatcher:
     """All queues and agents of one company.
 
     ``rng`` is for strategies that choose by chance; ``id_prefix`` makes ids unique over restarts.
+    ``tells``: False where nobody reads the facts (a simulation): those that come with each ring
+    are not made then.  What is decided is the same.
     """
 
     def __init__(
@@ -67,10 +69,11 @@ class Dispatcher:
         rng: random.Random,
         memory: Memory | None = None,
         id_prefix: str = "",
+        tells: bool = True,
     ) -> None:
         memory = memory or Memory()
         self._announced: Seconds | None = None
-        self._floor = floor = Floor(memory, id_prefix)
+        self._floor = floor = Floor(memory, id_prefix, tells=tells)
         self._waiting = waiting = Waiting(floor)
         self._choosing = choosing = Choosing(floor, waiting)
         self._ringing = choosing.ringing
@@ -80,9 +83,9 @@ class Dispatcher:
             floor, waiting, choosing, self._callers, self._attendance, strategies, rng
         )
         self._plans.take(plan)
-        for agent_id, record in memory.records.items():
+        for agent_id, day in memory.records.items():
             if agent := floor.agents.get(agent_id):
-                agent.remember(record)
+                agent.remember(day)
         for queue_id, agent_id in memory.last_chosen.items():
             if queue_id in floor.members:
                 floor.members[queue_id].last_chosen = agent_id
@@ -185,6 +188,9 @@ class Dispatcher:
                 self._ringing.joined(leg_id)
             case events.LegEnded(leg_id, disposition, cause):
                 self._ringing.leg_ended(leg_id, disposition, cause)
+            case events.LegsEnded(ends):
+                for end in ends:
+                    self._ringing.leg_ended(end.leg_id, end.disposition, end.cause)
             case events.PlanReplaced():
                 self._plans.replace(event)
             case events.DeviceReachable(device_id) | events.DeviceUnreachable(device_id):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from routing.plan import RoutingPlan
+from routing.record import record
 from routing.values import (
     AgentId,
     CallId,
@@ -17,7 +16,7 @@ from routing.values import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CallerQueued:
     """A caller began to wait.
 
@@ -34,7 +33,7 @@ class CallerQueued:
     waiting_since: Seconds | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CallbackQueued:
     """A callback stands in a line in the place of who asked for it: nobody is on the line.
 
@@ -51,7 +50,7 @@ class CallbackQueued:
     join_within_s: Seconds
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CallbackWithdrawn:
     """Nobody shall be rung for this callback (now).  ``reason``: for the log."""
 
@@ -59,7 +58,7 @@ class CallbackWithdrawn:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CallerForAgent:
     """A caller asked for one agent (dialled the extension, or was transferred).
 
@@ -74,7 +73,7 @@ class CallerForAgent:
     join_within_s: Seconds | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TalkFound:
     """An agent talks with a caller on a device that was rung before our time.
 
@@ -92,7 +91,7 @@ class TalkFound:
     joined_at: Seconds | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CallerLeft:
     """The caller hung up, or left the line for another way; nothing may ring for them any more.
 
@@ -103,28 +102,28 @@ class CallerLeft:
     by_key: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceRinging:
     """The device reported ringing (SIP 180/183)."""
 
     leg_id: LegId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceAnswered:
     """The device was picked up; whether it has the caller is told by ``Joined``."""
 
     leg_id: LegId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Joined:
     """The device and the caller hear each other."""
 
     leg_id: LegId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LegEnded:
     """The device's channel is gone.  ``cause``: the switch's own words, for the log."""
 
@@ -133,21 +132,28 @@ class LegEnded:
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
+class LegsEnded:
+    """Legs that ended together: who is free then is chosen from when the last of them is."""
+
+    ends: tuple[LegEnded, ...]
+
+
+@record
 class AgentLoggedIn:
     """The agent came to work."""
 
     agent_id: AgentId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AgentLoggedOut:
     """The agent left; a talk in progress goes on."""
 
     agent_id: AgentId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AgentPaused:
     """The agent asked for no calls, or was paused by us."""
 
@@ -155,14 +161,14 @@ class AgentPaused:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AgentResumed:
     """The agent takes calls again.  Also ends a wrap-up early."""
 
     agent_id: AgentId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OwnCallStarted:
     """The agent made or got a call past the queues.  ``key``: unique per such call."""
 
@@ -170,7 +176,7 @@ class OwnCallStarted:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OwnCallEnded:
     """The end of ``OwnCallStarted`` with the same key."""
 
@@ -178,21 +184,21 @@ class OwnCallEnded:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceReachable:
     """The switch can reach the device again."""
 
     device_id: DeviceId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceUnreachable:
     """The switch can't reach the device (not registered, does not reply)."""
 
     device_id: DeviceId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlanReplaced:
     """A new plan is in force; what that means for calls in progress: replacement.py.
 
@@ -204,7 +210,7 @@ class PlanReplaced:
     unreachable: frozenset[DeviceId] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Woke:
     """The time asked for by ``WakeAt`` has come.  Harmless at any other time."""
 
@@ -220,6 +226,7 @@ Event = (
     | DeviceAnswered
     | Joined
     | LegEnded
+    | LegsEnded
     | AgentLoggedIn
     | AgentLoggedOut
     | AgentPaused

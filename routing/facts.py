@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from routing.record import record
 from routing.values import (
     AgentId,
     AgentState,
@@ -17,7 +16,7 @@ from routing.values import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WaitStarted:
     """The caller is in the line, ``position`` 1 is next."""
 
@@ -28,7 +27,7 @@ class WaitStarted:
     waiting_since: Seconds
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WaitEnded:
     """The caller left the line.  ``reason``: joined, left (hung up), or a ReturnReason's value."""
 
@@ -38,7 +37,7 @@ class WaitEnded:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LeftOut:
     """An agent who was not asked, and why.
 
@@ -50,7 +49,7 @@ class LeftOut:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OfferMade:
     """Whom we ring for this call, and why them.  ``queue_id`` is None for a call by extension."""
 
@@ -63,7 +62,7 @@ class OfferMade:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OfferEnded:
     """``result``: joined, no_answer, refused, caller_left, withdrawn, failed."""
 
@@ -72,7 +71,7 @@ class OfferEnded:
     result: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LegStarted:
     """A device is asked to ring."""
 
@@ -84,7 +83,7 @@ class LegStarted:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LegRang:
     """The device reported ringing."""
 
@@ -92,7 +91,7 @@ class LegRang:
     call_id: CallId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LegJoined:
     """The device talks with the caller.  ``handoff_s``: from pick-up to joined, if known."""
 
@@ -101,7 +100,7 @@ class LegJoined:
     agent_id: AgentId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LegFinished:
     """The leg is over.  ``ring_s`` and ``talk_s`` are 0 when it did not get that far."""
 
@@ -114,7 +113,7 @@ class LegFinished:
     talk_s: Seconds
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AgentChanged:
     """An agent moved from one state to another; the old one lasted ``lasted_s``."""
 
@@ -126,7 +125,7 @@ class AgentChanged:
     lasted_s: Seconds = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Irregular:
     """An event that does not fit the state: it changed nothing and is counted."""
 

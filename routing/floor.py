@@ -8,6 +8,7 @@ that the state follows and the indexes of who is free stay right.
 from __future__ import annotations
 
 from routing import commands, facts
+from routing.agent_state import rest_state
 from routing.agents import WorkingAgent
 from routing.members import Members
 from routing.memory import LastTalk, Memory
@@ -16,15 +17,19 @@ from routing.plan import Queue
 from routing.timers import Timers
 from routing.values import AgentId, AgentState, CallId, LegId, QueueId, Seconds
 
+_FREE = AgentState.FREE  # looked up once
+
 
 class Floor:
     """Agents, queues' members, calls and legs of one company; what the event in hand brought.
 
-    ``id_prefix`` makes ids of offers and legs unique over restarts.
+    ``id_prefix`` makes ids of offers and legs unique over restarts.  ``tells``: somebody reads the
+    facts; else those that come with each ring are not made.
     """
 
-    def __init__(self, memory: Memory, id_prefix: str) -> None:
+    def __init__(self, memory: Memory, id_prefix: str, *, tells: bool) -> None:
         self.id_prefix = id_prefix
+        self.tells = tells
         self.now: Seconds = 0.0
         self.timers = Timers()
         self.agents: dict[AgentId, WorkingAgent] = {}
@@ -55,21 +60,26 @@ class Floor:
 
         ``reason``: what changed; a pause is told by its own, whenever it begins to show.
         """
-        old, new = agent.state, agent.now_is()
+        old, new = agent.state, rest_state(agent)
+        agent_id = agent.agent_id
         if new is not old:
             agent.state = new
-            lasted_s = 0.0 if agent.since is None else self.now - agent.since
+            if self.tells:
+                lasted_s = 0.0 if agent.since is None else self.now - agent.since
+                call_id = call.call_id if call else None
+                why = (agent.pause_reason if new is AgentState.PAUSED else None) or reason
+                self.tell(facts.AgentChanged(agent_id, old, new, why, call_id, lasted_s))
             agent.since = self.now
-            call_id = call.call_id if call else None
-            why = (agent.pause_reason if new is AgentState.PAUSED else None) or reason
-            self.tell(facts.AgentChanged(agent.agent_id, old, new, why, call_id, lasted_s))
-        if new is AgentState.FREE and agent.reachable:
-            for queue_id in agent.queues:
-                self.members[queue_id].enter(agent)
+        if new is _FREE and agent.reachable:
+            if not agent.known_free:
+                agent.known_free = True
+                for queue_id in agent.queues:
+                    self.members[queue_id].enter(agent)
             if new is not old or reason == "reachable":
-                self.freed[agent.agent_id] = None
-        else:
-            self.freed.pop(agent.agent_id, None)
+                self.freed[agent_id] = None
+        elif agent.known_free:
+            agent.known_free = False
+            self.freed.pop(agent_id, None)
             for queue_id in agent.queues:
                 self.members[queue_id].leave(agent)
 

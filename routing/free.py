@@ -16,6 +16,8 @@ from routing.values import AgentId
 from routing.waiting_line import Needs, meets
 
 Key = tuple[float, ...]
+KeyOf = Callable[[WorkingAgent, int], Key]
+"""Of an agent and their place in the queue's list."""
 Entry = tuple[Key, int, WorkingAgent]
 """Key, place in the queue's list, agent.  A place is one agent's: the agents are never compared."""
 
@@ -23,7 +25,7 @@ Entry = tuple[Key, int, WorkingAgent]
 class Order:
     """Free agents sorted by a key that does not change while they are free."""
 
-    def __init__(self, key: Callable[[WorkingAgent], Key], places: Mapping[AgentId, int]) -> None:
+    def __init__(self, key: KeyOf, places: Mapping[AgentId, int]) -> None:
         self._key = key
         self._places = places
         self._sorted: list[Entry] = []
@@ -47,7 +49,8 @@ class Order:
         """The agent is free now; O(log n).  Harmless if already there."""
         agent_id = agent.agent_id
         if agent_id not in self._entries:
-            entry = (self._key(agent), self._places[agent_id], agent)
+            place = self._places[agent_id]
+            entry = (self._key(agent, place), place, agent)
             self._entries[agent_id] = entry
             insort(self._sorted, entry)
 
@@ -76,7 +79,7 @@ class Pool:
     def __init__(
         self,
         needs: Needs,
-        key: Callable[[WorkingAgent], Key],
+        key: KeyOf,
         places: Mapping[AgentId, int],
         weights: Mapping[AgentId, int],
     ) -> None:
@@ -89,7 +92,7 @@ class Pool:
 
     def enter(self, agent: WorkingAgent) -> None:
         """The agent is free now: among these, if they meet the needs."""
-        if not meets(agent.skills, self._needs):
+        if self._needs and not meets(agent.skills, self._needs):
             return
         self.order.enter(agent)
         if self._by_level is not None:
@@ -113,7 +116,7 @@ class Pool:
                 self._by_level.enter(agent)
         return iter(self._by_level)
 
-    def _level_key(self, agent: WorkingAgent) -> Key:
+    def _level_key(self, agent: WorkingAgent, place: int) -> Key:
         level = min((agent.skills.get(need.skill, 0) for need in self._needs), default=0)
         return (-level, agent.last_ended_at)
 

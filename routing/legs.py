@@ -6,12 +6,13 @@ after it was told to stop, by a deadline of ours; both come in by ``ended``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from routing import commands, facts
 from routing.floor import Floor
 from routing.offer import Leg, Part
 from routing.plan import Device
+from routing.timers import Timer
 from routing.values import Disposition, LegId, Seconds
 
 STOP_GRACE_S = 10.0
@@ -31,31 +32,35 @@ class Legs:
 
     def ring(self, part: Part, device: Device, ends_at: Seconds) -> None:
         """Ring a device for its own ring time, until ``ends_at`` (core time) at most."""
+        floor = self._floor
         self._legs_made += 1
-        leg_id = LegId(f"{self._floor.id_prefix}l{self._legs_made}")
-        leg = Leg(leg_id, part, device.device_id, self._floor.now)
+        leg_id = LegId(f"{floor.id_prefix}l{self._legs_made}")
+        now = floor.now
+        leg = Leg(leg_id, part, device.device_id, now)
         part.legs[leg_id] = leg
-        self._floor.legs[leg_id] = leg
-        call = part.offer.call
-        self._floor.tell(
-            facts.LegStarted(
-                leg_id,
-                call.call_id,
-                part.offer.offer_id,
-                part.agent_id,
-                device.device_id,
-                device.address,
+        floor.legs[leg_id] = leg
+        offer = part.offer
+        call_id = offer.call.call_id
+        if floor.tells:
+            floor.tell(
+                facts.LegStarted(
+                    leg_id,
+                    call_id,
+                    offer.offer_id,
+                    part.agent_id,
+                    device.device_id,
+                    device.address,
+                )
             )
-        )
-        self._floor.command(
+        floor.command(
             commands.RingDevice(
                 leg_id,
-                part.offer.offer_id,
-                call.call_id,
+                offer.offer_id,
+                call_id,
                 part.agent_id,
                 device.device_id,
                 device.address,
-                min(device.ring_time_s, ends_at - self._floor.now),
+                min(device.ring_time_s, ends_at - now),
             )
         )
 
@@ -88,19 +93,24 @@ class Legs:
     def _never_joined(self, leg: Leg) -> None:
         leg.grace = None
         self._floor.irregular("a leg picked up and never joined")
-        self.stop(leg, Disposition.FAILED)
+        self.stop([leg], Disposition.FAILED)
 
-    def stop(self, leg: Leg, disposition: Disposition) -> None:
-        """Tell the switch to end a leg; its end is awaited, but not for ever."""
-        if leg.stopped:
+    def stop(self, legs: Sequence[Leg], disposition: Disposition) -> None:
+        """Tell the switch to end these legs; their ends are awaited, but not for ever."""
+        legs = [leg for leg in legs if not leg.stopped]
+        if not legs:
             return
-        leg.stopped = True
-        self._floor.command(commands.StopRinging(leg.leg_id, disposition))
-        if leg.grace is not None:
-            leg.grace.cancel()
-        leg.grace = self._floor.timers.at(
-            self._floor.now + STOP_GRACE_S, lambda now: self._end_not_heard(leg, disposition)
+        grace = self._floor.timers.at(
+            self._floor.now + STOP_GRACE_S,
+            lambda now: self._ends_not_heard(legs, grace, disposition),
+            owners=len(legs),
         )
+        for leg in legs:
+            leg.stopped = True
+            self._floor.command(commands.StopRinging(leg.leg_id, disposition))
+            if leg.grace is not None:
+                leg.grace.cancel()
+            leg.grace = grace
 
     def caller_gone(self, leg: Leg) -> None:
         """The caller whom the leg talks with is with it no more: it ends by itself, at once."""
@@ -112,9 +122,11 @@ class Legs:
     def _left_behind(self, leg: Leg) -> None:
         leg.grace = None
         self._floor.irregular("the end of a talk was not heard")
-        self.stop(leg, Disposition.CANCELLED)
+        self.stop([leg], Disposition.CANCELLED)
 
-    def _end_not_heard(self, leg: Leg, disposition: Disposition) -> None:
-        leg.grace = None
-        self._floor.irregular("the end of a stopped leg was not heard")
-        self._ended(leg.leg_id, disposition, "not heard of")
+    def _ends_not_heard(self, legs: Sequence[Leg], grace: Timer, disposition: Disposition) -> None:
+        for leg in legs:
+            if leg.grace is grace:
+                leg.grace = None
+                self._floor.irregular("the end of a stopped leg was not heard")
+                self._ended(leg.leg_id, disposition, "not heard of")

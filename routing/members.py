@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 
 from routing.agents import WorkingAgent
-from routing.free import Key, Pool
+from routing.free import Pool
 from routing.plan import Queue
 from routing.strategy import AgentView, Strategy
 from routing.values import AgentId, AgentState
@@ -34,10 +34,7 @@ class Members:
         del self._all, self._pools
 
     def _pool(self, needs: Needs) -> Pool:
-        return Pool(needs, self._key, self.places, self.queue.weights)
-
-    def _key(self, agent: WorkingAgent) -> Key:
-        return self.strategy.key(agent, self.places[agent.agent_id])
+        return Pool(needs, self.strategy.key, self.places, self.queue.weights)
 
     @property
     def free_count(self) -> int:
@@ -52,14 +49,18 @@ class Members:
 
     def leave(self, agent: WorkingAgent) -> None:
         """The agent is not free any more; O(log n)."""
-        if self.is_free(agent.agent_id):
-            self._all.leave(agent.agent_id)
-            for pool in self._pools.values():
-                pool.leave(agent.agent_id)
+        self._all.leave(agent.agent_id)
+        for pool in self._pools.values():
+            pool.leave(agent.agent_id)
 
     def is_free(self, agent_id: AgentId) -> bool:
         """Whether this member is free."""
         return self._all.order.get(agent_id) is not None
+
+    def free_of(self, agent_ids: Iterable[AgentId]) -> list[WorkingAgent]:
+        """Those of these who are free, in the same order."""
+        get = self._all.order.get
+        return [agent for agent_id in agent_ids if (agent := get(agent_id)) is not None]
 
     def free_for(self, needs: Needs) -> Pool:
         """The free members who meet these needs; O(1), O(n log n) when asked for newly."""

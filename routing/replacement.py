@@ -70,6 +70,7 @@ class Replacement:
                 agent.removed = False
         for agent in self._floor.agents.values():
             agent.queues = []
+            agent.known_free = False
         last = {queue_id: one.last_chosen for queue_id, one in self._floor.members.items()}
         for before in self._floor.members.values():
             before.retire()

@@ -7,7 +7,7 @@ the last part of an offer is over without a talk, the caller goes on: to the nex
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from routing import commands, facts
 from routing.agents import WorkingAgent
@@ -19,6 +19,9 @@ from routing.offer import Call, Leg, Offer, Part, Refusal, Result
 from routing.plan import Device
 from routing.values import Disposition, LegId, OfferId, ReturnReason, Seconds
 from routing.waiting import Waiting
+
+# Looked up once: hundreds of phones ring for a call, and most are told to stop.
+_ANSWERED, _WITHDRAWN = Disposition.ANSWERED, Result.WITHDRAWN
 
 
 class Ringing:
@@ -38,16 +41,30 @@ class Ringing:
         call.offer = Offer(offer_id, call, direct, all_free)
         return call.offer
 
-    def add_part(self, offer: Offer, agent: WorkingAgent, ring_time_s: Seconds) -> None:
-        """Ring an agent's devices, each after its delay, for so long in all."""
-        part = Part(offer, agent.agent_id)
-        offer.parts[agent.agent_id] = part
-        agent.parts[offer.offer_id] = False
-        if not offer.direct:
-            agent.queue_part = part
-        self._floor.settle(agent, "offered", offer.call)
+    def add_parts(self, offer: Offer, agents: Sequence[WorkingAgent], ring_time_s: Seconds) -> None:
+        """Ring the devices of these agents, each after its delay, for so long in all."""
+        parts: list[Part] = []
         ends_at = self._floor.now + ring_time_s
-        part.deadline = self._floor.timers.at(ends_at, lambda now: self._rang_out(part))
+        deadline = self._floor.timers.at(
+            ends_at, lambda now: self._rang_out(parts), owners=len(agents)
+        )
+        for agent in agents:
+            part = Part(offer, agent.agent_id, deadline)
+            parts.append(part)
+            offer.parts[agent.agent_id] = part
+            agent.parts[offer.offer_id] = False
+            if not offer.direct:
+                agent.queue_part = part
+            self._floor.settle(agent, "offered", offer.call)
+            self._ring(part, agent, ring_time_s, ends_at)
+        # Only when all are rung: the last part that is over ends the offer.
+        for part in parts:
+            if not part.legs and not part.to_start:
+                self._part_over(part, Result.FAILED)
+
+    def _ring(
+        self, part: Part, agent: WorkingAgent, ring_time_s: Seconds, ends_at: Seconds
+    ) -> None:
         for device in agent.plan.devices:
             if device.device_id in agent.unreachable or device.delay_s >= ring_time_s:
                 continue
@@ -57,8 +74,6 @@ class Ringing:
                 part.to_start[device.device_id] = self._floor.timers.at(
                     self._floor.now + device.delay_s, self._starter(part, device, ends_at)
                 )
-        if not part.legs and not part.to_start:
-            self._part_over(part, Result.FAILED)
 
     def _starter(self, part: Part, device: Device, ends_at: Seconds) -> Callable[[Seconds], None]:
         def start(now: Seconds) -> None:
@@ -67,45 +82,53 @@ class Ringing:
 
         return start
 
-    def _rang_out(self, part: Part) -> None:
-        """The part's time is over; who has picked up already may still be joined."""
-        part.deadline = None
-        if any(leg.answered_at is not None for leg in part.legs.values()):
-            for leg in list(part.legs.values()):
-                if leg.answered_at is None:
-                    self.devices.stop(leg, Disposition.NO_ANSWER)
-            return
-        part.rang_out = True
-        self._close_part(part, Result.NO_ANSWER, Disposition.NO_ANSWER)
+    def _rang_out(self, parts: Sequence[Part]) -> None:
+        """The parts' time is over; who has picked up already may still be joined."""
+        for part in parts:
+            if part.deadline is None:
+                continue  # was over before
+            part.deadline = None
+            if any(leg.answered_at is not None for leg in part.legs.values()):
+                others = [leg for leg in part.legs.values() if leg.answered_at is None]
+                self.devices.stop(others, Disposition.NO_ANSWER)
+                continue
+            part.rang_out = True
+            self._close([part], Result.NO_ANSWER, Disposition.NO_ANSWER)
 
     def withdraw_queue_part(self, agent: WorkingAgent) -> None:
         """The agent can't take the queue's call they are rung for; others may."""
         part = agent.queue_part
         if part is None or any(leg.answered_at is not None for leg in part.legs.values()):
             return
-        self._close_part(part, Result.WITHDRAWN, Disposition.CANCELLED)
+        self._close([part], Result.WITHDRAWN, Disposition.CANCELLED)
 
     def close_offer(self, offer: Offer, result: str, disposition: Disposition) -> None:
         """The offer is over for the caller; agents are free when their legs have ended."""
         offer.call.offer = None
         self._floor.tell(facts.OfferEnded(offer.offer_id, offer.call.call_id, result))
-        for part in list(offer.parts.values()):
-            self._close_part(part, Result.WITHDRAWN, disposition)
+        self._close(list(offer.parts.values()), Result.WITHDRAWN, disposition)
 
-    def _close_part(self, part: Part, result: Result, disposition: Disposition) -> None:
-        """No device of this part may win any more."""
-        part.closing = part.closing or result
-        if part.deadline is not None:
-            part.deadline.cancel()
-            part.deadline = None
-        for timer in part.to_start.values():
-            timer.cancel()
-        part.to_start.clear()
-        for leg in part.legs.values():
-            if leg.joined_at is None:
-                self.devices.stop(leg, disposition)
-        if not part.legs:
-            self._part_over(part, part.closing)
+    def _close(self, parts: Sequence[Part], result: Result, disposition: Disposition) -> None:
+        """No device of these parts may win any more."""
+        silenced: list[Leg] = []
+        without_legs: list[Part] = []
+        for part in parts:
+            part.closing = part.closing or result
+            if part.deadline is not None:
+                part.deadline.cancel()
+                part.deadline = None
+            if part.to_start:
+                for timer in part.to_start.values():
+                    timer.cancel()
+                part.to_start.clear()
+            if not part.legs:
+                without_legs.append(part)
+            for leg in part.legs.values():
+                if leg.joined_at is None:
+                    silenced.append(leg)
+        self.devices.stop(silenced, disposition)
+        for part in without_legs:
+            self._part_over(part, part.closing or result)
 
     def _part_over(self, part: Part, result: Result) -> None:
         """All devices of an agent's part have ended: the agent is free of it."""
@@ -120,12 +143,12 @@ class Ringing:
         agent.parts.pop(offer.offer_id, None)
         if agent.queue_part is part:
             agent.queue_part = None
-        if result is Result.NO_ANSWER and not offer.direct:
-            agent.unanswered += 1
-            limit = agent.plan.pause_after_no_answers
-            if limit and agent.unanswered >= limit:
-                agent.pause_reason = f"no_answer_{agent.unanswered}_times"
-        if result is not Result.WITHDRAWN:
+        if result is not _WITHDRAWN:
+            if result is Result.NO_ANSWER and not offer.direct:
+                agent.unanswered += 1
+                limit = agent.plan.pause_after_no_answers
+                if limit and agent.unanswered >= limit:
+                    agent.pause_reason = f"no_answer_{agent.unanswered}_times"
             before = call.refusals.get(agent.agent_id)
             count = before.count + 1 if before else 1
             call.refusals[agent.agent_id] = Refusal(count, self._floor.now)
@@ -150,18 +173,16 @@ class Ringing:
         if leg is None or not (call := leg.part.offer.call).calls_back:
             return
         if call.taken_by is not None or leg.stopped:
-            self.devices.stop(leg, Disposition.ANSWERED_ELSEWHERE)
+            self.devices.stop([leg], Disposition.ANSWERED_ELSEWHERE)
             return
         call.taken_by = leg_id
-        for part in list(leg.part.offer.parts.values()):
-            if part is not leg.part:
-                self._close_part(part, Result.WITHDRAWN, Disposition.ANSWERED_ELSEWHERE)
+        others = [part for part in leg.part.offer.parts.values() if part is not leg.part]
+        self._close(others, Result.WITHDRAWN, Disposition.ANSWERED_ELSEWHERE)
         for timer in leg.part.to_start.values():
             timer.cancel()
         leg.part.to_start.clear()
-        for other in leg.part.legs.values():
-            if other is not leg:
-                self.devices.stop(other, Disposition.ANSWERED_ELSEWHERE)
+        rest = [other for other in leg.part.legs.values() if other is not leg]
+        self.devices.stop(rest, Disposition.ANSWERED_ELSEWHERE)
 
     def joined(self, leg_id: LegId) -> None:
         """The device talks with the caller: all others stop, the wait is over."""
@@ -174,7 +195,7 @@ class Ringing:
         call = offer.call
         if call.joined is not None or (call.gone and call.call_id in self._floor.calls):
             self._floor.irregular("a second device joined the same caller")
-            self.devices.stop(leg, Disposition.ANSWERED_ELSEWHERE)
+            self.devices.stop([leg], Disposition.ANSWERED_ELSEWHERE)
             return
         if leg.answered_at is None:
             leg.answered_at = self._floor.now
@@ -213,9 +234,10 @@ class Ringing:
 
     def leg_ended(self, leg_id: LegId, disposition: Disposition, cause: str) -> None:
         """A leg is over: a talk, or one device less of a part."""
-        leg = self._floor.legs.pop(leg_id, None)
+        floor = self._floor
+        leg = floor.legs.pop(leg_id, None)
         if leg is None:
-            self._floor.irregular("the end of an unknown leg")
+            floor.irregular("the end of an unknown leg")
             return
         if leg.grace is not None:
             leg.grace.cancel()
@@ -225,23 +247,24 @@ class Ringing:
         part.legs.pop(leg_id, None)
         joined = leg.joined_at is not None
         if joined:
-            disposition = Disposition.ANSWERED
-        elif disposition is Disposition.ANSWERED:
+            disposition = _ANSWERED
+        elif disposition is _ANSWERED:
             # Picked up and gone before the join: nobody talked.
             disposition = Disposition.FAILED
-        picked_up_at = leg.answered_at if leg.answered_at is not None else self._floor.now
-        talk_s = self._floor.now - leg.joined_at if leg.joined_at is not None else 0.0
-        self._floor.tell(
-            facts.LegFinished(
-                leg_id,
-                call.call_id,
-                part.agent_id,
-                disposition,
-                cause,
-                ring_s=picked_up_at - leg.started_at,
-                talk_s=talk_s,
+        talk_s = floor.now - leg.joined_at if leg.joined_at is not None else 0.0
+        if floor.tells:
+            picked_up_at = leg.answered_at if leg.answered_at is not None else floor.now
+            floor.tell(
+                facts.LegFinished(
+                    leg_id,
+                    call.call_id,
+                    part.agent_id,
+                    disposition,
+                    cause,
+                    ring_s=picked_up_at - leg.started_at,
+                    talk_s=talk_s,
+                )
             )
-        )
         if joined:
             if not part.legs:
                 self._part_over(part, Result.WITHDRAWN)
@@ -253,7 +276,7 @@ class Ringing:
             return
         part.dispositions.append(disposition)
         if part.closing is None and disposition is Disposition.REJECTED:
-            self._close_part(part, Result.REFUSED, Disposition.CANCELLED)
+            self._close([part], Result.REFUSED, Disposition.CANCELLED)
         elif not part.legs and not part.to_start:
             self._part_over(part, part.closing or _result_of(part))
 

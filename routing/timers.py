@@ -13,21 +13,34 @@ Nearly every deadline is cancelled long before its time, and each makes the othe
 
 
 class Timer:
-    """One deadline; ``cancel`` it when its reason is gone."""
+    """One deadline; ``cancel`` it when its reason is gone.
 
-    __slots__ = ("_timers", "action", "alive", "at")
+    ``owners``: so many share it, and each cancels it once: it goes off unless all have.
+    """
 
-    def __init__(self, at: Seconds, action: Callable[[Seconds], None], timers: Timers) -> None:
+    __slots__ = ("_owners", "_timers", "action", "alive", "at")
+
+    def __init__(
+        self, at: Seconds, action: Callable[[Seconds], None], timers: Timers, owners: int
+    ) -> None:
         self.at = at
         self.action = action
         self.alive = True
         self._timers = timers
+        self._owners = owners
 
     def cancel(self) -> None:
-        """It will not go off."""
-        if self.alive:
+        """Its owner, or one of them, has no use for it any more."""
+        self._owners -= 1
+        if self.alive and self._owners <= 0:
             self.alive = False
+            # Else what it is about would live on until its entry in the heap is taken out.
+            self.action = _nothing
             self._timers.one_is_dead()
+
+
+def _nothing(now: Seconds) -> None:
+    """What a cancelled deadline does."""
 
 
 class Timers:
@@ -38,10 +51,10 @@ class Timers:
         self._order = 0
         self._dead = 0
 
-    def at(self, when: Seconds, action: Callable[[Seconds], None]) -> Timer:
+    def at(self, when: Seconds, action: Callable[[Seconds], None], owners: int = 1) -> Timer:
         """Call ``action(now)`` at ``when`` or at the first chance after."""
         self._order += 1
-        timer = Timer(when, action, self)
+        timer = Timer(when, action, self, owners)
         # The order is one timer's: the timers are never compared.
         heapq.heappush(self._heap, (when, self._order, timer))
         return timer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from routing.dispatcher import Dispatcher
 from routing.offer import Call
+from routing.timers import Timer
 from routing.values import AgentState
 
 
@@ -102,22 +103,26 @@ def nobody_waits_where_nobody_is_at_work(dispatcher: Dispatcher) -> None:
 
 def every_timer_has_an_owner(dispatcher: Dispatcher) -> None:
     """Deadlines that count belong to a call, a leg, a part or an agent that exists."""
-    owned = 0
+    owned: set[int] = set()  # one may have several owners
     parts = {}
     for call in dispatcher.calls.values():
-        owned += sum(timer.alive for timer in call.timers())
+        owned |= {id(timer) for timer in call.timers() if timer.alive}
     for leg in dispatcher.legs.values():
-        owned += leg.grace is not None and leg.grace.alive
+        owned |= _alive(leg.grace)
         parts[id(leg.part)] = leg.part
     for call in dispatcher.calls.values():
         if call.offer is not None:
             parts.update({id(part): part for part in call.offer.parts.values()})
     for part in parts.values():
-        owned += part.deadline is not None and part.deadline.alive
-        owned += sum(timer.alive for timer in part.to_start.values())
+        owned |= _alive(part.deadline)
+        owned |= {id(timer) for timer in part.to_start.values() if timer.alive}
     for agent in dispatcher.agents.values():
-        owned += agent.wrap_up is not None and agent.wrap_up.alive
-    assert dispatcher.timers.alive() == owned
+        owned |= _alive(agent.wrap_up)
+    assert dispatcher.timers.alive() == len(owned)
+
+
+def _alive(timer: Timer | None) -> set[int]:
+    return {id(timer)} if timer is not None and timer.alive else set()
 
 
 ALL = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, select
@@ -38,9 +38,18 @@ class Noted:
     known: int
 
 
+class KeyTaken(FunnelError):
+    """The key is another event's.  ``why``: without the key."""
+
+    def __init__(self, key: str, why: str) -> None:
+        self.key = key
+        self.why = why
+        super().__init__(f"key {key!r} {why}")
+
+
 def note(engine: Engine, events: Sequence[StageEvent], now: datetime) -> Noted:
-    """Write events, all or none.  Raises FunnelError where a key is known with another content,
-    JournalError."""
+    """Write events, all or none.  Raises KeyTaken where a key is known with another content,
+    FunnelError, JournalError."""
     with told_as_ours(engine), engine.begin() as connection:
         return note_in(connection, events, now)
 
@@ -50,11 +59,12 @@ def note_in(connection: Connection, events: Sequence[StageEvent], now: datetime)
     wanted: dict[str, StageEvent] = {}
     for event in map(_fit, events):
         if wanted.setdefault(event.key, event) != event:
-            raise FunnelError(f"key {event.key!r} comes twice, with different content")
-    known = _with_keys(connection, sorted(wanted))
+            raise KeyTaken(event.key, "comes twice, with different content")
+    known = written(connection, sorted(wanted))
     for key, event in known.items():
-        if wanted[key] != event:
-            raise FunnelError(f"key {key!r} is known with other content; events never change")
+        # Who told it is not what happened.
+        if replace(wanted[key], via=event.via) != event:
+            raise KeyTaken(key, "is known with other content; events never change")
     new = [event for key, event in wanted.items() if key not in known]
     rows = [_values(event) | {"event_id": _id(event.key), "noted_at": now} for event in new]
     if rows:
@@ -160,7 +170,8 @@ def _event(row: object) -> StageEvent:
     return StageEvent(**found)
 
 
-def _with_keys(connection: Connection, keys: Sequence[str]) -> dict[str, StageEvent]:
+def written(connection: Connection, keys: Sequence[str]) -> dict[str, StageEvent]:
+    """Of these keys those that are written, and their events."""
     found: dict[str, StageEvent] = {}
     for begin in range(0, len(keys), _AT_ONCE):
         some = keys[begin : begin + _AT_ONCE]

@@ -39,6 +39,7 @@ from routing.values import (
 )
 
 AT_ONCE = Fixed(0.0)
+_ANSWERED, _NO_ANSWER = Disposition.ANSWERED, Disposition.NO_ANSWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,19 +132,19 @@ class _Call:
     skill: str = ""
     talks_with: AgentId | None = None
     over: bool = False
-    hears: dict[tuple[OfferId, AgentId], tuple[Seconds, Disposition]] = field(default_factory=dict)
+    hears: dict[tuple[OfferId, AgentId], _Reaction] = field(default_factory=dict)
     rung: dict[AgentId, int] = field(default_factory=dict)
+    phones: list[_Phone] = field(default_factory=list)
+    """A heap: what the phones that ring for them will bring.  Of hundreds that ring only the
+    first to be answered counts, so that only the earliest has an entry in the world's."""
+    next_s: Seconds = math.inf
+    """When that entry is due (core time)."""
 
 
-@dataclass(slots=True)
-class _Leg:
-    leg_id: LegId
-    agent_id: AgentId
-    call: _Call
-    joined: bool = False
-    over: bool = False
-
-
+_Reaction = tuple[Seconds, Disposition]
+"""When they answer or refuse (core time; infinite for neither), and which of both."""
+_Phone = tuple[Seconds, int, LegId, AgentId, Disposition]
+"""When (core time) this leg is answered, refused or rings no more, which of them; an order."""
 Action = Callable[[], object]
 _HUNG_UP = Ends(Outcome.ABANDONED_IN_MENU)
 _TURNED_AWAY = Ends(Outcome.OVERFLOW)
@@ -170,7 +171,11 @@ class World:
         self._agents = routing.agents
         self._callers = callers
         self._dispatcher = Dispatcher(
-            routing, strategies=registry, rng=random.Random(seed), memory=setting.memory
+            routing,
+            strategies=registry,
+            rng=random.Random(seed),
+            memory=setting.memory,
+            tells=told is not None,
         )
         self._ways = Ways(setting.plan, setting.presses, start=setting.start)
         self._answers_from = {
@@ -178,7 +183,9 @@ class World:
             for place, agent_id in enumerate(self._agents)
         }
         self._calls: dict[CallId, _Call] = {}
-        self._legs: dict[LegId, _Leg] = {}
+        self._legs: dict[LegId, AgentId] = {}
+        """Those that ring or talk."""
+        self._several = {one for one, agent in self._agents.items() if len(agent.devices) > 1}
         self._on_number: dict[str, int] = {}
         self._last = {number: talk.agent_id for number, talk in setting.memory.last_talks.items()}
         self._heap: list[tuple[Seconds, int, Action]] = []
@@ -354,58 +361,84 @@ class World:
 
     def _rings(self, command: commands.RingDevice) -> None:
         """A phone rings: they hear it, and answer in their time or not at all."""
+        now = self._now
         call = self._calls[command.call_id]
-        agent_id = command.agent_id
-        leg = _Leg(command.leg_id, agent_id, call)
-        self._legs[leg.leg_id] = leg
-        key = (command.offer_id, agent_id)
-        reaction = call.hears.get(key)
+        leg_id, agent_id = command.leg_id, command.agent_id
+        self._legs[leg_id] = agent_id
+        reaction = None
+        if agent_id in self._several:
+            reaction = call.hears.get((command.offer_id, agent_id))
         if reaction is None:
             if call.counted:
                 self.tally.rung += 1
             delay_s, how = self._reaction(call, agent_id)
-            reaction = call.hears[key] = self._now + delay_s, how
-        at, how = max(reaction[0], self._now), reaction[1]
-        ends_at = self._now + command.ring_time_s
-        if at < ends_at and how is Disposition.REJECTED:
-            self._at(at, lambda: self._ended(leg, Disposition.REJECTED))
-        elif at < ends_at:
-            self._at(at, lambda: self._answers(leg))
-        else:
-            self._at(ends_at, lambda: self._ended(leg, Disposition.NO_ANSWER))
+            reaction = now + delay_s, how
+            if agent_id in self._several:
+                call.hears[command.offer_id, agent_id] = reaction
+        at, how = reaction
+        ends_at = now + command.ring_time_s
+        if at >= ends_at:
+            at, how = ends_at, _NO_ANSWER
+        elif at < now:
+            at = now
+        self._order += 1
+        heapq.heappush(call.phones, (at, self._order, leg_id, agent_id, how))
+        if at < call.next_s:
+            self._look_at_phones(call)
 
-    def _reaction(self, call: _Call, agent_id: AgentId) -> tuple[Seconds, Disposition]:
+    def _look_at_phones(self, call: _Call) -> None:
+        """See to it that the earliest of what their phones bring is brought."""
+        call.next_s = call.phones[0][0]
+        self._at(call.next_s, lambda: self._phones_bring(call))
+
+    def _phones_bring(self, call: _Call) -> None:
+        phones = call.phones
+        while phones and phones[0][0] <= self._now:
+            _, _, leg_id, agent_id, how = heapq.heappop(phones)
+            if leg_id not in self._legs:
+                continue
+            if how is Disposition.ANSWERED:
+                self._answers(call, leg_id, agent_id)
+            else:
+                self._ended(leg_id, how)
+        call.next_s = math.inf
+        if phones:
+            self._look_at_phones(call)
+
+    def _reaction(self, call: _Call, agent_id: AgentId) -> _Reaction:
         """How long after the first ring they answer or refuse; infinite for neither.  The same for
         this caller, this manager and the how-manyth time, whatever the strategy."""
         times = call.rung.get(agent_id, 0)
         call.rung[agent_id] = times + 1
         caller = call.caller
-        seen = caller.heard.get(agent_id, ())
-        heard: Heard | None = seen[times] if times < len(seen) else None
-        if heard is not None and heard.how in (Disposition.ANSWERED, Disposition.REJECTED):
-            return heard.after_s, heard.how
-        mine = stream(self._answers_from[agent_id], caller.stream, times)
+        # Both are mixed already: their difference is a sub-stream of its own.
+        mine = share(self._answers_from[agent_id] ^ caller.stream, times)
         manners = self._setting.manners
         draw = manners.each.get(agent_id, manners.answer)
-        if heard is not None and isinstance(draw, Empirical):
-            return draw.beyond(heard.after_s, share(mine, For.HEARS)), Disposition.ANSWERED
-        if manners.no_answer and share(mine, For.ANSWERS) < manners.no_answer:
-            return math.inf, Disposition.ANSWERED
-        return draw.at(share(mine, For.HEARS)), Disposition.ANSWERED
+        if caller.heard:
+            seen = caller.heard.get(agent_id, ())
+            heard: Heard | None = seen[times] if times < len(seen) else None
+            if heard is not None and heard.how in (Disposition.ANSWERED, Disposition.REJECTED):
+                return heard.after_s, heard.how
+            if heard is not None and isinstance(draw, Empirical):
+                return draw.beyond(heard.after_s, mine), Disposition.ANSWERED
+        # One share for both: who is under the first part does not answer, the rest says when.
+        if mine < manners.no_answer:
+            return math.inf, _ANSWERED
+        answers = (mine - manners.no_answer) / (1.0 - manners.no_answer)
+        return draw.at(answers), _ANSWERED
 
-    def _answers(self, leg: _Leg) -> None:
-        call = leg.call
-        if leg.over or call.over or call.talks_with is not None:
+    def _answers(self, call: _Call, leg_id: LegId, agent_id: AgentId) -> None:
+        if call.over or call.talks_with is not None:
             return
-        step = self._tell(events.Joined(leg.leg_id), joined=leg)
-        assert step, "a phone that rings for a waiting caller has them"
+        self._tell(events.Joined(leg_id), joined=lambda: self._joined(call, leg_id, agent_id))
+        assert call.talks_with == agent_id, "a phone that rings for a waiting caller has them"
 
-    def _joined(self, leg: _Leg) -> None:
-        call, agent_id = leg.call, leg.agent_id
-        leg.joined = True
+    def _joined(self, call: _Call, leg_id: LegId, agent_id: AgentId) -> None:
         call.talks_with = agent_id
+        call.phones.clear()
         caller = call.caller
-        self._at(self._now + caller.talk_s, lambda: self._talked(leg))
+        self._at(self._now + caller.talk_s, lambda: self._talked(call, leg_id))
         self._busy_for(agent_id, caller.talk_s)
         known = self._last.get(caller.number)
         same = known == agent_id
@@ -441,18 +474,28 @@ class World:
         if ends > begins and agent_id in self.tally.busy_s:
             self.tally.busy_s[agent_id] += ends - begins
 
-    def _talked(self, leg: _Leg) -> None:
-        self._over(leg.call)
-        self._ended(leg, Disposition.ANSWERED)
+    def _talked(self, call: _Call, leg_id: LegId) -> None:
+        self._over(call)
+        self._ended(leg_id, Disposition.ANSWERED)
 
-    def _ended(self, leg: _Leg, disposition: Disposition) -> None:
-        if leg.over:
-            return
-        leg.over = True
-        del self._legs[leg.leg_id]
-        self._tell(events.LegEnded(leg.leg_id, disposition))
+    def _ended(self, leg_id: LegId, disposition: Disposition) -> None:
+        agent_id = self._legs.pop(leg_id)
+        self._tell(events.LegEnded(leg_id, disposition))
         if disposition is Disposition.NO_ANSWER:
-            self._maybe_back(leg.agent_id)
+            self._maybe_back(agent_id)
+
+    def _silent(self, stopped: Sequence[commands.StopRinging]) -> None:
+        """Phones that were told to stop are silent at once."""
+        ends: list[events.LegEnded] = []
+        for one in stopped:
+            agent_id = self._legs.pop(one.leg_id, None)
+            if agent_id is None:
+                continue
+            ends.append(events.LegEnded(one.leg_id, one.disposition))
+            if one.disposition is _NO_ANSWER:
+                self._at(self._now, partial(self._maybe_back, agent_id))
+        if ends:
+            self._pending.append(events.LegsEnded(tuple(ends)))
 
     def _maybe_back(self, agent_id: AgentId) -> None:
         """Who was paused for not answering comes back by themselves."""
@@ -465,40 +508,40 @@ class World:
 
     # The dispatcher ----------------------------------------------------------------------
 
-    def _tell(self, event: events.Event, *, joined: _Leg | None = None) -> bool:
+    def _tell(self, event: events.Event, *, joined: Action | None = None) -> None:
         """Give the distribution an event, and do what it commands; what that brings about waits
-        until it is done.  Returns whether ``joined`` has the caller."""
+        until it is done.  ``joined``: to be done when it has taken the event."""
         self._pending.append(event)
         if self._busy:
-            return False
+            return
         self._busy = True
-        has = False
         try:
             while self._pending:
                 step = self._dispatcher.handle(self._pending.popleft(), self._now)
                 if self._told is not None:
                     for fact in step.facts:
                         self._told(self._now, fact)
-                if joined is not None and not has and _tells_join(step.facts, joined.leg_id):
-                    has = True
-                    self._joined(joined)
-                for command in step.commands:
-                    self._carry_out(command)
+                if joined is not None:
+                    joined()
+                    joined = None
+                self._carry_out(step.commands)
         finally:
             self._busy = False
-        return has
 
-    def _carry_out(self, command: commands.Command) -> None:
-        match command:
-            case commands.WakeAt(at):
-                self._wakes_at = at
-            case commands.RingDevice():
-                self._rings(command)
-            case commands.StopRinging(leg_id, disposition):
-                if (leg := self._legs.get(leg_id)) is not None:
-                    self._ended(leg, disposition)
-            case commands.ReturnCaller(call_id, reason):
-                self._returned(call_id, reason)
+    def _carry_out(self, told: Sequence[commands.Command]) -> None:
+        stopped: list[commands.StopRinging] = []
+        for command in told:
+            match command:
+                case commands.RingDevice():
+                    self._rings(command)
+                case commands.StopRinging():
+                    stopped.append(command)
+                case commands.WakeAt(at):
+                    self._wakes_at = at
+                case commands.ReturnCaller(call_id, reason):
+                    self._returned(call_id, reason)
+        if stopped:
+            self._silent(stopped)
 
 
 def _present(setting: Setting, agents: Mapping[AgentId, Agent]) -> Mapping[AgentId, Seconds]:
@@ -506,7 +549,3 @@ def _present(setting: Setting, agents: Mapping[AgentId, Agent]) -> Mapping[Agent
         return setting.attendance.present_s
     there_s = setting.length_s - setting.warm_up_s
     return {one: there_s for one in agents if one in setting.plan.on_duty}
-
-
-def _tells_join(told: Sequence[facts.Fact], leg_id: LegId) -> bool:
-    return any(isinstance(one, facts.LegJoined) and one.leg_id == leg_id for one in told)

@@ -11,7 +11,9 @@ from starlette.middleware import Middleware
 
 from pbx.version import version
 from pbx.web import api, faults, pages
+from pbx.web.api.problems import EVERYWHERE, problems
 from pbx.web.assets import Forever
+from pbx.web.openapi import described, name_of
 from pbx.web.security import BoundedBody, SecurityHeaders
 from pbx.web.state import WebState
 
@@ -45,11 +47,22 @@ def build_app(state: WebState) -> FastAPI:
     app.mount(state.assets.root, Forever(directory=state.assets.folder), name="static")
     for router in pages.ROUTERS:
         app.include_router(router, include_in_schema=False)
-    for router in api.ROUTERS:
-        app.include_router(router, prefix=API_ROOT)
+    add_api(app)
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> PlainTextResponse:
         return PlainTextResponse("ok\n")  # that the loop answers is all it says
 
     return app
+
+
+def add_api(app: FastAPI) -> None:
+    """The resources and their description."""
+    for router in api.ROUTERS:
+        app.include_router(
+            router,
+            prefix=API_ROOT,
+            responses=problems(*EVERYWHERE),
+            generate_unique_id_function=name_of,
+        )
+    app.openapi = lambda: described(app)  # type: ignore[method-assign]

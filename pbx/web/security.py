@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pbx.web.faults import API, problem
 
 MAX_BODY = 2_000_000
 """Of a request, bytes: a file of funnel events is the largest."""
@@ -64,6 +66,12 @@ class SecurityHeaders:
         await self._app(scope, receive, add)
 
 
+def _too_long(path: str) -> Response:
+    if path.startswith(API):
+        return problem(413)
+    return PlainTextResponse("too large\n", status_code=413)
+
+
 class BoundedBody:
     """Refuses a body that is too long, by what it says and by what comes."""
 
@@ -78,7 +86,7 @@ class BoundedBody:
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > self._limit:
-            await PlainTextResponse("too large\n", status_code=413)(scope, receive, send)
+            await _too_long(scope["path"])(scope, receive, send)
             return
         came = 0
 

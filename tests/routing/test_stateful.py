@@ -90,6 +90,9 @@ class Distribution(RuleBasedStateMachine):
     def start(self, strategy: str, other: str, size: int, wrap_up_s: float, limit: int) -> None:
         self.plan = make_plan(strategy, other, size, wrap_up_s, limit)
         self.dispatcher = Dispatcher(self.plan, strategies=Registry.builtin(), rng=random.Random(7))
+        self.unread = Dispatcher(
+            self.plan, strategies=Registry.builtin(), rng=random.Random(7), tells=False
+        )
         self.now = 1000.0
         self.wake_at: float | None = None
         self.callers: list[CallId] = []
@@ -106,6 +109,7 @@ class Distribution(RuleBasedStateMachine):
 
     def tell(self, event: events.Event) -> None:
         step = self.dispatcher.handle(event, self.now)
+        assert self.unread.handle(event, self.now).commands == step.commands
         for fact in step.facts:
             if isinstance(fact, facts.Irregular):
                 assert fact.what == "a leg picked up and never joined"
@@ -283,6 +287,21 @@ class Distribution(RuleBasedStateMachine):
     @rule(which=st.integers(0, 9))
     def the_switch_stops_a_leg(self, which: int) -> None:
         self.stop_one(which)
+
+    @precondition(lambda self: self.to_stop)
+    @rule()
+    def the_switch_stops_all_legs_at_once(self) -> None:
+        stops, self.to_stop = self.to_stop, []
+        ends = [
+            events.LegEnded(leg_id, disposition)
+            for leg_id, disposition in stops
+            if leg_id in self.legs and self.talking.get(self.legs[leg_id]) != leg_id
+        ]
+        for end in ends:
+            del self.legs[end.leg_id]
+            self.answered.discard(end.leg_id)
+        if ends:
+            self.tell(events.LegsEnded(tuple(ends)))
 
     def stop_one(self, which: int) -> None:
         leg_id, disposition = self.to_stop.pop(which % len(self.to_stop))

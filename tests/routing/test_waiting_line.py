@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hypothesis.strategies as st
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 
 from routing import commands, events, facts
 from routing.values import CallId, QueueId, ReturnReason
@@ -27,6 +27,7 @@ def turn(priority: int, since: float, step_s: float, order: int = 0) -> Turn:
     )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # two floats, on a busy machine
 @given(PRIORITIES, TIMES, PRIORITIES, TIMES, STEPS, TIMES)
 def test_the_order_is_that_of_priority_and_waiting_at_every_moment(
     one: int, since: float, other: int, other_since: float, step_s: float, later: float

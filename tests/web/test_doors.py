@@ -66,6 +66,8 @@ async def test_a_body_that_is_too_long_is_refused(browser: httpx.AsyncClient) ->
     for length in (MAX_BODY + 1, "-1", "x"):
         answer = await browser.post("/preferences", headers={"Content-Length": str(length)})
         assert answer.status_code == 413
+    program = await browser.post("/api/v1/x", headers={"Content-Length": "x"})
+    assert (program.status_code, program.json()["status"]) == (413, 413)
 
 
 async def test_files_are_kept_for_ever_under_a_name_of_their_content(

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pbx.web.api import live
+from pbx.web.api import funnel_events, hooks, live
 
-ROUTERS: tuple[APIRouter, ...] = (live.router,)
+ROUTERS: tuple[APIRouter, ...] = (funnel_events.router, hooks.router, live.router)

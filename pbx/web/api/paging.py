@@ -1,0 +1,48 @@
+"""Lists in pages: each page says where the next begins, whatever comes or goes meanwhile."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Annotated
+
+import orjson
+from fastapi import Query
+from fastapi.exceptions import RequestValidationError
+from pydantic import AfterValidator
+
+from pbx.journal.change import text
+
+USUAL = 100
+MOST = 500
+"""Rows of a page."""
+
+Limit = Annotated[int, Query(ge=1, le=MOST, description="Rows of a page, at most.")]
+Cursor = Annotated[
+    str, Query(max_length=400, description="`next` of the page before; none: the first page.")
+]
+Word = Annotated[str, Query(max_length=200), AfterValidator(text)]
+"""What is looked for, fit for any database."""
+Place = tuple[datetime, str]
+"""Of a row: its time and its id."""
+
+
+def place_of(cursor: str) -> Place | None:
+    """Where the page begins; None at the beginning.  Raises RequestValidationError."""
+    if not cursor:
+        return None
+    try:
+        at, row_id = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
+        if not isinstance(row_id, str):
+            raise ValueError("an id is a text")
+        return datetime.fromtimestamp(int(at) / 1_000_000, UTC), row_id
+    except (ValueError, TypeError, OverflowError, OSError, binascii.Error) as error:
+        wrong = {"loc": ("query", "after"), "msg": "is no cursor of ours", "type": "cursor"}
+        raise RequestValidationError([wrong]) from error
+
+
+def cursor_of(at: datetime, row_id: str) -> str:
+    """That place, for a client to send back."""
+    microseconds = round(at.timestamp() * 1_000_000)
+    return base64.urlsafe_b64encode(orjson.dumps([microseconds, row_id])).decode()

@@ -18,6 +18,7 @@ export class Live {
   #told = false;
   #source = null;
   #silence = 0;
+  #broken = false;
 
   // `changed` is called once for all that came together, before the next picture is painted.
   constructor(url, changed) {
@@ -67,14 +68,20 @@ export class Live {
     // Only when it stays away is it lost: streams end now and then and are opened again.
     source.onerror = () => {
       if (source.readyState === EventSource.CLOSED) this.#again(url, AGAIN_MS);
-      else this.#hear(url, BROKEN_MS);
+      else if (!this.#broken) this.#wait(url, BROKEN_MS);
+      this.#broken = true; // each of its own attempts fails anew
     };
     this.#hear(url);
   }
 
-  #hear(url, within = SILENT_MS) {
+  #hear(url) {
+    this.#broken = false;
+    this.#wait(url, SILENT_MS);
+  }
+
+  #wait(url, ms) {
     clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#again(url, 0), within);
+    this.#silence = setTimeout(() => this.#again(url, 0), ms);
   }
 
   #again(url, wait) {

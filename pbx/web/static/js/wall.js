@@ -210,7 +210,7 @@ function paintQueues() {
 }
 
 function makeQueue() {
-  const row = h("tr", {}, h("td"), h("td.n", {}, h("b"), h("span")), h("td.n"), h("td.n"));
+  const row = h("tr", {}, h("td"), h("td.n", {}, h("b"), " ", h("span")), h("td.n"), h("td.n"));
   const [name, waits, free, level] = row.children;
   const [number, longest] = waits.children;
   return Object.assign(row, { name, waits: number, longest, free, level });

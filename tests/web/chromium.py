@@ -1,61 +1,77 @@
-"""The application behind a real socket, looked at by a real Chromium."""
+"""A real Chromium before a real server: the application in a thread, on a port of its own."""
 
 from __future__ import annotations
 
-import asyncio
-import shutil
+import contextlib
+import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+import time
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from fastapi import FastAPI
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-SIZES = {"phone": (390, 844), "desk": (1280, 800), "wall": (1920, 1080)}
-
-
-@asynccontextmanager
-async def served(app: FastAPI, *, port: int = 0) -> AsyncIterator[str]:
-    """Its address; the application's own start and end are the caller's (``lifespan`` is off)."""
-    with socket.socket() as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(("127.0.0.1", port))
-        listening.listen()
-        config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="none")
-        server = uvicorn.Server(config)
-        task = asyncio.create_task(server.serve(sockets=[listening]))
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        app.state.web.end_streams()
-        server.should_exit = True
-        await task
+CHROMIUM = os.environ.get("VORONKA_CHROMIUM", "/usr/bin/chromium")
+SIZES = ((390, 844), (1280, 800), (1920, 1080))
+_START_S = 20.0
 
 
-@asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    path = shutil.which("chromium")
-    assert path, "needs Chromium"
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        await browser.close()
+@contextlib.contextmanager
+def served(build: Callable[[], FastAPI]) -> Iterator[str]:
+    """The address of an application, made and run in a thread with a loop of its own."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        server: list[uvicorn.Server] = []
+
+        def run() -> None:
+            config = uvicorn.Config(build(), log_level="critical", lifespan="on", ws="none")
+            server.append(uvicorn.Server(config))
+            listener.listen(64)
+            server[0].run(sockets=[listener])
+
+        thread = threading.Thread(target=run, name="server")
+        thread.start()
+        deadline = time.monotonic() + _START_S
+        while not (server and server[0].started):
+            assert thread.is_alive()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server[0].should_exit = True
+            thread.join()
 
 
-@asynccontextmanager
-async def looking(
-    browser: Browser, url: str, *, size: str = "desk", locale: str = "ru-RU"
-) -> AsyncIterator[Page]:
-    """A page that has been opened; an error in one of its scripts fails the test."""
-    width, height = SIZES[size]
-    context = await browser.new_context(viewport={"width": width, "height": height}, locale=locale)
-    page = await context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "console",
-        lambda told: errors.append(told.text) if "Content Security" in told.text else None,
-    )
-    await page.goto(url)
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextlib.contextmanager
+def quiet_page(browser: Browser, *, width: int = 1280, height: int = 800) -> Iterator[Page]:
+    """A page in Russian; whatever a script or the policy complains of fails the test."""
+    context = browser.new_context(viewport={"width": width, "height": height}, locale="ru-RU")
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.set_default_timeout(15_000)
     yield page
-    await context.close()
-    assert errors == []
+    assert complaints == []
+    context.close()
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than what shows it."""
+    found = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert isinstance(found, int)
+    return found

@@ -28,7 +28,9 @@ from pbx.web.accounts.passwords import Passwords
 from pbx.web.assets import Assets
 from pbx.web.live import LiveHub
 from pbx.web.plan_in_force import PlanInForce
+from pbx.web.plays import Plays
 from pbx.web.principal import Principal, Staff
+from pbx.web.waveforms import Waveforms
 
 THREADS = 6
 """Questions to the log at once: more only wait for each other."""
@@ -87,6 +89,8 @@ class WebState:
         self._clock = clock or SystemClock()
         self.live = LiveHub(settings.state_dir, self.now)
         self._in_force = PlanInForce(settings.plan, settings.state_dir / "plans")
+        self.waveforms = Waveforms()
+        self.plays = Plays()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="log")
         self._slow = asyncio.Semaphore(SLOW_AT_ONCE)
         self.door = Doorkeeper(

@@ -17,7 +17,7 @@ from lab.sipp import Answer, Caller, Dialling, Phone
 from pbx.journal.database import open_for_writing
 from pbx.web.principal import Role
 from tests.asterisk.running import DID
-from tests.web.watching import chromium, looking
+from tests.web.looking import chromium, looking
 from tests.web.people import PASSWORD, make_user
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.browser, pytest.mark.timeout(120)]

@@ -18,7 +18,7 @@ from pbx.live.rows import stamp
 from pbx.web import live
 from pbx.web.access import SCOPES, Kind, Principal, Role, signed_in
 from pbx.web.state import WebState
-from tests.web.watching import SIZES, chromium, looking, served
+from tests.web.looking import SIZES, chromium, looking, served
 
 pytestmark = pytest.mark.timeout(90)
 browsing = pytest.mark.browser

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from bench import against_queue, ami, core, memory, plan, reload, simulate
+from bench import against_queue, ami, core, memory, plan, reload, simulate, wall
 
 
 def main() -> None:
@@ -27,6 +27,8 @@ def main() -> None:
     print(plan.table())
     print("\n## Simulated calls\n")
     print(simulate.table())
+    print("\n## The wall\n")
+    print(wall.table())
     print("\n## Memory\n")
     print(memory.table())
     print("\n## Reload\n")

@@ -240,7 +240,7 @@ async def test_a_supervisor_works_one_off(
         await page.locator("#choose").get_by_role("button", name="Позвонить").click()
         await expect(page.locator("#toasts")).to_contain_text("Звонит телефон менеджера")
 
-        click = {"number": NUMBERS["anna"], "origin": "click"}
+        click: dict[str, Any] = {"number": NUMBERS["anna"], "origin": "click"}
         state.live.take(change(calls=[call("c9", "ringing", agents_rung=["ivanov"], **click)]))
         doing = row.locator(".doing")
         await expect(doing).to_have_text("звонит у: Иван Иванов")

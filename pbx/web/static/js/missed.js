@@ -134,7 +134,7 @@ const acts = {
   },
   async close(row) {
     find("reason").value = "";
-    find("spam").checked = false;
+    find("spam").checked = find("reason").disabled = false;
     if ((await choice(find("close"))) !== "close") return;
     const reason = find("spam").checked ? "spam" : find("reason").value.trim();
     await asked(row, "/missed/close", { reason }, "missed.closed_now");
@@ -146,6 +146,10 @@ find("list").addEventListener("click", (event) => {
   const button = event.target.closest("[data-do]");
   if (button) acts[button.dataset.do](button.closest("[data-task]"));
 });
+// Not a submit button: the first of these is what Enter presses.
+for (const button of document.querySelectorAll("[data-cancel]")) {
+  button.addEventListener("click", () => button.closest("dialog").close(""));
+}
 find("spam").addEventListener("change", () => {
   find("reason").disabled = find("spam").checked;
 });

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pbx.web.api import click, company, funnel_events, hooks, live, managers, missed
+from pbx.web.api import (
+    click,
+    company,
+    funnel,
+    funnel_events,
+    hooks,
+    live,
+    managers,
+    missed,
+    reports,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     live.router,
     managers.router,
     missed.router,
     click.router,
+    reports.router,
+    funnel.router,
     funnel_events.router,
     hooks.router,
     company.router,

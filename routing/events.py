@@ -211,6 +211,11 @@ class PlanReplaced:
 
 
 @record
+class DayBegan:
+    """It is midnight where the company is: what strategies count by the day begins anew."""
+
+
+@record
 class Woke:
     """The time asked for by ``WakeAt`` has come.  Harmless at any other time."""
 
@@ -236,5 +241,6 @@ Event = (
     | DeviceReachable
     | DeviceUnreachable
     | PlanReplaced
+    | DayBegan
     | Woke
 )

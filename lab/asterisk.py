@@ -79,6 +79,19 @@ def find_root() -> Path:
     raise LabError("no Asterisk 22 here: `./run setup` gets one")
 
 
+def find_libfaketime() -> Path:
+    """The library that puts a program's clock forward and back.
+
+    Raises ``LabError`` where there is none (``./run setup`` gets one).
+    """
+    cache = Path(os.environ.get("VORONKA_CACHE", "/var/cache/voronka")) / "libfaketime"
+    for root in (cache, Path("/")):
+        # That for programs of many threads.
+        for found in root.glob("usr/lib/*/faketime/libfaketimeMT.so.1"):
+            return found
+    raise LabError("no libfaketime here: `./run setup` gets one")
+
+
 class AsteriskLab:
     """One Asterisk instance; use as ``async with``.
 
@@ -87,6 +100,7 @@ class AsteriskLab:
     ``dialplan``: lab-only dialplan text, read after the shipped one (extensions_lab.conf).
     ``extra``: further files for the configuration folder by name (``queues.conf`` for the bench).
     ``bind``: the address for SIP; the demo's ``--keep`` may open it for a softphone.
+    ``watch``: its clock can be put forward and back (``clock_jumps``).
     """
 
     def __init__(
@@ -101,7 +115,9 @@ class AsteriskLab:
         sip_port: int = 0,
         ami_port: int = 0,
         root: Path | None = None,
+        watch: bool = False,
     ) -> None:
+        self._watch = watch
         self._wanted_phones = list(phones)
         self._trunks = list(trunks)
         self._dialplan = dialplan
@@ -180,6 +196,8 @@ class AsteriskLab:
 
     async def _launch(self, deadline_s: float) -> None:
         command = self._command("-f")
+        if self._watch:
+            command = self._watched(command)
         with (self.folder.host / "log/output.log").open("ab") as output:
             # A session of its own: Ctrl-C reaches the program that uses the lab, which stops us.
             self._process = await asyncio.create_subprocess_exec(
@@ -240,6 +258,28 @@ class AsteriskLab:
         if self.root != Path("/"):
             command = ["chroot", str(self.root), "/usr/sbin/asterisk", *command[1:]]
         return command
+
+    def _watched(self, command: list[str]) -> list[str]:
+        """The same, with a clock that ``clock_jumps`` sets."""
+        self.clock_jumps(0.0)
+        library = shutil.copy(find_libfaketime(), self.folder.host)
+        setting = [
+            "/usr/bin/env",
+            f"LD_PRELOAD={self.folder.asterisk}/{Path(library).name}",
+            f"FAKETIME_TIMESTAMP_FILE={self.folder.asterisk}/watch",
+            "FAKETIME_NO_CACHE=1",
+            "FAKETIME_DONT_FAKE_MONOTONIC=1",
+        ]
+        at = 2 if command[0] == "chroot" else 0
+        return [*command[:at], *setting, *command[at:]]
+
+    def clock_jumps(self, ahead_s: float) -> None:
+        """Asterisk's clock is so far ahead of this machine's from now on."""
+        watch = self.folder.host / "watch"
+        new = watch.with_suffix(".new")
+        new.write_text(f"{ahead_s:+.3f}\n")
+        new.chmod(0o644)
+        new.rename(watch)
 
     def _last_words(self) -> str:
         words = ""

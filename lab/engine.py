@@ -10,7 +10,7 @@ from ivr.nodes import Prompt
 from lab.asterisk import AsteriskLab
 from pbx.ami.switch import AmiSettings, AsteriskSwitch
 from pbx.ami.translate import MessageFolder
-from pbx.engine.clock import SystemClock
+from pbx.engine.clock import Clock, SystemClock
 from pbx.engine.loop import EngineLoop
 from pbx.journal.port import Journal, Stamped
 from pbx.plan.model import Plan
@@ -69,6 +69,7 @@ async def engine_on(
     resolve: PromptResolver = beep,
     id_prefix: str = "t",
     journal: Journal | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[tuple[EngineLoop, Story]]:
     """An engine at work on this plan, and its story, which ``journal`` is told too."""
     quiet = Quiet(journal)
@@ -89,7 +90,7 @@ async def engine_on(
         id_prefix=id_prefix,
     )
     loop = EngineLoop(
-        plan, dispatcher, switch, quiet, SystemClock(), watcher=quiet, id_prefix=id_prefix
+        plan, dispatcher, switch, quiet, clock or SystemClock(), watcher=quiet, id_prefix=id_prefix
     )
     await loop.start()
     try:

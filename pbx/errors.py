@@ -15,6 +15,7 @@
     ├── JournalError       the log's database
     ├── ReportError        a question that can't be answered: no such slice, no such measure
     ├── FunnelError        an event or a file of events that can't be taken
+    ├── TooLong            a page's question to the log took too long (pbx/web/state.py)
     ├── WebhookError       a message to another program that can't be sent again
     └── AccountError       a user or a token that can't be made or changed so
 """

@@ -61,7 +61,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
     """Settings from ``VORONKA_*``.  Raises SettingsError naming the variable."""
     state = state_dir(env)
     sounds = Path(env.get("VORONKA_SOUNDS_DIR", str(state / "sounds"))).absolute()
-    messages = Path(env.get("VORONKA_MESSAGES_DIR", str(state / "messages"))).absolute()
+    messages = messages_dir(env)
     recordings = recordings_dir(env)
     ami_tls_ca = Path(env["VORONKA_AMI_TLS_CA"]) if env.get("VORONKA_AMI_TLS_CA") else None
     return Settings(
@@ -89,12 +89,14 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
 @dataclass(frozen=True, slots=True)
 class WebSettings:
     """Everything ``pbx web`` needs.  ``url``: what browsers call it by, "" where nothing says it;
-    ``recordings``: where talks are kept; ``crm_secret``: signs what the CRM tells by itself."""
+    ``recordings`` and ``messages``: where talks and voicemail are kept; ``crm_secret``: signs what
+    the CRM tells by itself."""
 
     plan: Path
     database: str
     state_dir: Path
     recordings: Path
+    messages: Path
     host: str
     port: int
     url: str
@@ -119,6 +121,7 @@ def read_web_settings(env: Mapping[str, str] = os.environ) -> WebSettings:
         database=_database(env),
         state_dir=state_dir(env),
         recordings=recordings_dir(env),
+        messages=messages_dir(env),
         host=env.get("VORONKA_WEB_HOST", "127.0.0.1"),
         port=_port(env, "VORONKA_WEB_PORT", 8180),
         url=_web_url(env),
@@ -132,6 +135,12 @@ def recordings_dir(env: Mapping[str, str] = os.environ) -> Path:
     """Where recordings of talks are kept."""
     state = env.get("VORONKA_STATE_DIR", "var")
     return Path(env.get("VORONKA_RECORDINGS_DIR", f"{state}/recordings")).absolute()
+
+
+def messages_dir(env: Mapping[str, str] = os.environ) -> Path:
+    """Where voicemail is kept."""
+    state = env.get("VORONKA_STATE_DIR", "var")
+    return Path(env.get("VORONKA_MESSAGES_DIR", f"{state}/messages")).absolute()
 
 
 def state_dir(env: Mapping[str, str] = os.environ) -> Path:

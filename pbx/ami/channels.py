@@ -23,7 +23,7 @@ CALL_CONTEXT = "voronka-call"
 """Where callers are led (asterisk-conf/extensions.conf)."""
 ALONE_CONTEXT = "voronka-alone"
 """Where callers are whom no engine serves."""
-LIMIT_S = 10
+LIMIT_S = 8
 """The caller's time limit without a sign of the engine, seconds (asterisk-conf/extensions.conf)."""
 RINGING, UP = "5", "6"
 """ChannelState as in Asterisk's channelstate.h."""

@@ -29,7 +29,7 @@ CHECK_EVERY_S = 10.0
 """How often what we know is compared with the channels that there are, seconds: what is gone is
 cleaned within 30 s, also where it takes a second look."""
 RENEW_EVERY_S = 3.0
-"""How often a caller's time limit in the dialplan (10 s) is set anew, seconds."""
+"""How often a caller's time limit in the dialplan (LIMIT_S) is set anew, seconds."""
 
 
 @dataclass(frozen=True, slots=True)

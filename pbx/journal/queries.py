@@ -183,11 +183,22 @@ def call_story(engine: Engine, call_id: str) -> CallStory | None:
                 for one in _of_call(connection, tables.callbacks, call_id, "at", "callback_id")
             ),
             messages=tuple(
-                MessageRow(one.at, one.box, one.path, one.length_s)
+                MessageRow(one.at, one.box, one.path, one.length_s, one.message_id)
                 for one in _of_call(connection, tables.messages, call_id, "at", "message_id")
             ),
             recordings=_recordings(connection, [leg.leg_id for leg in all_legs]),
         )
+
+
+def message(engine: Engine, message_id: str) -> tuple[str, MessageRow] | None:
+    """A voicemail and its call's id; None when the log does not know it.  Raises JournalError."""
+    table = tables.messages
+    query = select(table).where(table.c.message_id == message_id)
+    with told_as_ours(engine), engine.connect() as connection:
+        one = connection.execute(query).first()
+    if one is None:
+        return None
+    return one.call_id, MessageRow(one.at, one.box, one.path, one.length_s, one.message_id)
 
 
 def conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:

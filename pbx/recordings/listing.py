@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, Select, func, select, update
 
 from pbx.journal.database import told_as_ours
 from pbx.journal.queries import CallFilter, conditions
@@ -53,28 +53,8 @@ def list_recordings(engine: Engine, wanted: CallFilter) -> list[Recorded]:
     where = conditions(replace(wanted, agent=None))
     if wanted.agent is not None:
         where.append(legs.c.agent == wanted.agent)
-    # What was found after a crash knows its call by its leg alone, and maybe not even that.
-    call_id = func.coalesce(recordings.c.call_id, legs.c.call_id)
     query = (
-        select(
-            recordings.c.leg_id,
-            call_id.label("call_id"),
-            recordings.c.started_at,
-            calls.c.number,
-            calls.c.did,
-            calls.c.queue,
-            legs.c.agent,
-            recordings.c.path,
-            recordings.c.length_s,
-            recordings.c.problem,
-            recordings.c.keep_until,
-            recordings.c.removed_at,
-        )
-        .select_from(
-            recordings.outerjoin(legs, legs.c.leg_id == recordings.c.leg_id).outerjoin(
-                calls, calls.c.call_id == call_id
-            )
-        )
+        _recorded()
         .where(*where)
         .order_by(recordings.c.started_at.desc(), recordings.c.leg_id.desc())
         .limit(wanted.limit)
@@ -83,6 +63,14 @@ def list_recordings(engine: Engine, wanted: CallFilter) -> list[Recorded]:
         rows = [Recorded(**row._mapping) for row in connection.execute(query)]
     rows.reverse()
     return rows
+
+
+def recorded(engine: Engine, leg_id: str) -> Recorded | None:
+    """The recording of a talk; None when the log does not know it.  Raises JournalError."""
+    query = _recorded().where(recordings.c.leg_id == leg_id)
+    with told_as_ours(engine), engine.connect() as connection:
+        row = connection.execute(query).first()
+    return None if row is None else Recorded(**row._mapping)
 
 
 def to_prune(engine: Engine, now: datetime) -> Pruned:
@@ -129,3 +117,27 @@ def _note(engine: Engine, leg_ids: Sequence[str], now: datetime) -> None:
         connection.execute(
             update(recordings).where(recordings.c.leg_id.in_(leg_ids)).values(removed_at=now)
         )
+
+
+def _recorded() -> Select[Any]:
+    """Recordings with their talk and call."""
+    # What was found after a crash knows its call by its leg alone, and maybe not even that.
+    call_id = func.coalesce(recordings.c.call_id, legs.c.call_id)
+    return select(
+        recordings.c.leg_id,
+        call_id.label("call_id"),
+        recordings.c.started_at,
+        calls.c.number,
+        calls.c.did,
+        calls.c.queue,
+        legs.c.agent,
+        recordings.c.path,
+        recordings.c.length_s,
+        recordings.c.problem,
+        recordings.c.keep_until,
+        recordings.c.removed_at,
+    ).select_from(
+        recordings.outerjoin(legs, legs.c.leg_id == recordings.c.leg_id).outerjoin(
+            calls, calls.c.call_id == call_id
+        )
+    )

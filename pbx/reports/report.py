@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Engine
 
 from pbx.errors import ReportError
@@ -27,12 +28,22 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Only:
+    """All that somebody may see: these managers' calls and time, and the calls that nobody took in
+    these queues."""
+
+    agents: frozenset[str]
+    queues: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """What is asked.
 
     ``by``: slices' names.  ``where``: slices' names and the labels of which one must fit.
     ``within_s``: the service level's target.  ``limit``: rows at most, those with the most calls.
-    ``departments``: by manager.
+    ``departments``: by manager.  ``against``: the period compared with; None: the one right before.
+    ``only``: None: everything.
     """
 
     period: Period
@@ -44,6 +55,8 @@ class Query:
     within_s: float = _TARGET_S
     limit: int = MOST_ROWS
     departments: Mapping[str, str] = field(default_factory=dict)
+    against: Period | None = None
+    only: Only | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +90,7 @@ def report(log: Engine, store: ColumnStore, query: Query, now: datetime) -> Repo
         if not query.compare:
             rows = tuple(ReportRow(key, found.values(key)) for key in found.shown)
             return Report(query, None, rows, ReportRow((), found.total), found.left_out)
-        earlier = query.period.before(query.zone)
+        earlier = query.against or query.period.before(query.zone)
         before = _Counted(source, query, earlier, now)
     # A row that is new or gone is a row, too.
     keys = sorted({*found.shown, *before.shown}, key=lambda key: _place(query.by, key))
@@ -154,6 +167,8 @@ class _Counted:
         asked = {column for one in measures for column in one.columns}
         for name in (*self._query.by, *self._query.where):
             asked |= set(SLICES[name].columns)
+        if self._query.only is not None:
+            asked |= {"agent", "queue"}
         match kind:
             case Of.CALLS:
                 frame = source.calls(asked, since_s, until_s)
@@ -163,7 +178,7 @@ class _Counted:
                 frame = source.states(since_s, until_s, self._now_s)
                 by_time = {"began_s"} & asked
                 frame = _in_quarters(frame) if by_time else frame
-        frame = self._fitting(frame)
+        frame = self._fitting(self._allowed(frame))
         keys, group = self._keys(frame)
         whole = self._groups(frame, np.zeros(frame.rows, np.int32), 1)
         nobody = frame.only(np.zeros(frame.rows, np.bool_))
@@ -180,6 +195,15 @@ class _Counted:
 
     def _groups(self, frame: Frame, group: Ints, number: int) -> Groups:
         return Groups(frame, group, number, now_s=self._now_s, within_s=self._query.within_s)
+
+    def _allowed(self, frame: Frame) -> Frame:
+        only = self._query.only
+        if only is None or not frame.rows:
+            return frame
+        keep = _among(frame, "agent", only.agents)
+        if "queue" in frame.numbers:
+            keep |= _among(frame, "agent", {""}) & _among(frame, "queue", only.queues)
+        return frame.only(keep)
 
     def _fitting(self, frame: Frame) -> Frame:
         for name, labels in self._query.where.items():
@@ -214,6 +238,13 @@ class _Counted:
             found, group = _largest(found, group, numbers, self._query.limit)
         labels = [cut.labels for cut in cuts]
         return [_key(int(code), sizes, labels) for code in found], group
+
+
+def _among(frame: Frame, column: str, texts: Container[str]) -> npt.NDArray[np.bool_]:
+    """The rows with one of these texts."""
+    wanted = np.array([one in texts for one in frame.texts[column]], np.bool_)
+    found: npt.NDArray[np.bool_] = wanted[frame.numbers[column]]
+    return found
 
 
 def _unique(codes: Ints, product: int) -> tuple[Ints, Ints, Ints]:

@@ -24,6 +24,7 @@ class Entry:
 ENTRIES = (
     Entry("/", "wall", "layout-dashboard", Scope.LIVE_READ),
     Entry("/calls", "calls", "phone", Scope.CALLS_READ),
+    Entry("/reports", "reports", "chart-column", Scope.REPORTS_READ),
 )
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from pbx.control import ask
 from pbx.engine.clock import Clock, SystemClock
-from pbx.errors import JournalError
+from pbx.errors import JournalError, PbxError
 from pbx.journal.database import open_for_reading, open_for_writing
 from pbx.plan.model import Plan
 from pbx.settings import WebSettings
@@ -28,10 +28,16 @@ from pbx.web.accounts.passwords import Passwords
 from pbx.web.assets import Assets
 from pbx.web.live import LiveHub
 from pbx.web.plan_in_force import PlanInForce
+from pbx.web.plays import Plays
 from pbx.web.principal import Principal, Staff
+from pbx.web.waveforms import Waveforms
 
 THREADS = 6
 """Questions to the log at once: more only wait for each other."""
+SLOW_AT_ONCE = 2
+"""Of these, reports and funnels over years."""
+SLOW_S = 20.0
+"""Longest wait for one of them, seconds; nobody looks at a page for longer."""
 CONTROL_AT_ONCE = 4
 """Of the engine's eight places for who asks it, those that pages may take."""
 CONTROL_S = 10.0
@@ -45,6 +51,10 @@ _log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class TooLong(PbxError):
+    """A question to the log was not answered in time."""
 
 
 class ControlClient:
@@ -79,7 +89,10 @@ class WebState:
         self._clock = clock or SystemClock()
         self.live = LiveHub(settings.state_dir, self.now)
         self._in_force = PlanInForce(settings.plan, settings.state_dir / "plans")
+        self.waveforms = Waveforms()
+        self.plays = Plays()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="log")
+        self._slow = asyncio.Semaphore(SLOW_AT_ONCE)
         self.door = Doorkeeper(
             self.read,
             self.write,
@@ -112,6 +125,26 @@ class WebState:
         """What asks a database, or takes long, beside the loop."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
+
+    async def slowly(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for what may look at millions of calls.  Raises TooLong.
+
+        A thread can't be stopped: what is given up keeps its place until it is over.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(SLOW_S):
+                await self._slow.acquire()
+                running = loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
+                running.add_done_callback(self._over)
+                return await asyncio.shield(running)
+        except TimeoutError:
+            raise TooLong(f"no answer within {SLOW_S:g} s") from None
+
+    def _over(self, running: asyncio.Future[T]) -> None:
+        self._slow.release()
+        if not running.cancelled():
+            running.exception()  # looked at, should nobody wait for it any more
 
     async def audit(
         self,

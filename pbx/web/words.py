@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 import phonenumbers
@@ -79,9 +79,20 @@ class Words:
         """``3 фев. 2026``."""
         if at is None:
             return NONE
-        local = at.astimezone(self._zone)
-        month = _MONTHS[self._language][local.month - 1]
-        return _NO_BREAK.join((str(local.day), month, str(local.year)))
+        return self.calendar_day(at.astimezone(self._zone).date())
+
+    def calendar_day(self, day: date) -> str:
+        """The same of a day."""
+        month = _MONTHS[self._language][day.month - 1]
+        return _NO_BREAK.join((str(day.day), month, str(day.year)))
+
+    def short_day(self, day: date) -> str:
+        """``3 фев.``."""
+        return f"{day.day}{_NO_BREAK}{_MONTHS[self._language][day.month - 1]}"
+
+    def calendar_month(self, day: date) -> str:
+        """``фев. 2026``."""
+        return f"{_MONTHS[self._language][day.month - 1]}{_NO_BREAK}{day.year}"
 
     def clock(self, at: datetime | None) -> str:
         """``09:05``."""
@@ -94,6 +105,20 @@ class Words:
     def moment(self, at: datetime | None) -> str:
         """``3 фев. 2026, 09:05``."""
         return NONE if at is None else f"{self.day(at)}, {self.clock(at)}"
+
+    def period(self, since: datetime, until: datetime) -> str:
+        """``23 ноя. 2026 — 29 ноя. 2026``, days where it is made of whole ones."""
+        begin, end = since.astimezone(self._zone), until.astimezone(self._zone)
+        if begin.time() == end.time() == time.min and begin < end:
+            first, last = begin.date(), end.date() - timedelta(days=1)
+            if first == last:
+                return self.calendar_day(first)
+            return f"{self.calendar_day(first)} — {self.calendar_day(last)}"
+        if begin.date() == end.date():
+            return f"{self.day(begin)}, {self.clock(begin)} — {self.clock(end)}"
+        if begin.time() == time.min:
+            return f"{self.day(begin)} — {self.moment(end)}"
+        return f"{self.moment(begin)} — {self.moment(end)}"
 
     def filters(self) -> Mapping[str, Callable[..., Any]]:
         """For templates."""

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from pbx.cli import main
-from pbx.cli.click_to_call import WORDS
+from pbx.click_words import WORDS
 from pbx.clicking import answer_click
 from pbx.control import ControlServer, Request
 from pbx.engine.clicks import ClickResult

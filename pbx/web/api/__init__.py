@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pbx.web.api import funnel_events, hooks, live
+from pbx.web.api import click, company, funnel_events, hooks, live, managers, missed
 
-ROUTERS: tuple[APIRouter, ...] = (funnel_events.router, hooks.router, live.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    live.router,
+    managers.router,
+    missed.router,
+    click.router,
+    funnel_events.router,
+    hooks.router,
+    company.router,
+)

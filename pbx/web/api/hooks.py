@@ -18,6 +18,7 @@ router = APIRouter(tags=["funnel"])
 
 @router.post(
     "/hooks/funnel",
+    name="signed",
     summary="Tell that stages were passed, signed",
     response_model=Taken,
     responses=problems(404, 409, 413),

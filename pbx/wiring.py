@@ -35,6 +35,7 @@ from pbx.live.rows import Row
 from pbx.live.server import LiveServer
 from pbx.live.today import TodayReader
 from pbx.logs import set_up_logs
+from pbx.lookup.crm import Crm
 from pbx.metrics import Metrics
 from pbx.missed.book import MissedBook
 from pbx.missed.owners import owner_rule
@@ -124,6 +125,7 @@ class Service:
         self._control = ControlServer(settings.state_dir, self._answer)
         self._http: web.AppRunner | None = None
         self._web = WebProcess() if settings.web else None
+        self._crm = Crm(settings.lookup) if settings.lookup is not None else None
 
     async def start(self) -> None:
         """Serve metrics, wait until no other engine leads, then begin.
@@ -271,7 +273,11 @@ class Service:
             open_callbacks=known.callbacks,
             open_talks=known.talks,
             open_pauses=known.pauses,
+            lookup=self._crm.lookup if self._crm is not None else None,
         )
+        if self._crm is not None:
+            self._crm.tell = engine.looked_up
+            self._crm.start()
         engine.core.rates.recall(known.served)
         callbacks = engine.core.callbacks
         self._metrics.callbacks_source(
@@ -371,6 +377,8 @@ class Service:
                 await self._engine.drain()
             else:
                 await self._switch.stop()
+        if self._crm is not None:
+            await self._crm.stop()
         await self._missed.stop()
         await self._deliveries.stop()
         self._read.dispose()

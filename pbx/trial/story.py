@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ivr.nodes import Prompt
 from pbx.journal import port as journal
-from pbx.journal.walks import WHILE_WAITING
+from pbx.journal.walks import ASIDE
 from pbx.plan.model import Plan
 from pbx.trial.play import Heard, Played
 from routing import facts
@@ -44,10 +44,12 @@ class Teller:
         match entry:
             case journal.CallStarted(did=did, number=number):
                 return f"{number or 'a withheld number'} calls {did}"
-            case journal.MenuStep(_, node_id, kind, digits, detail) if kind not in WHILE_WAITING:
+            case journal.MenuStep(_, node_id, kind, digits, detail) if kind not in ASIDE:
                 pressed = "" if digits is None else f", pressed {digits or 'nothing'}"
                 more = f" ({detail})" if detail else ""
                 return f"{_STEPS.get(kind, kind)} {node_id}{pressed}{more}"
+            case journal.LookedUp(result=result, detail=detail):
+                return f"the CRM {'says' if result == 'answered' else 'is silent'}: {detail}"
             case facts.WaitStarted(_, queue_id, position):
                 return f"waits in {queue_id}, place {position}"
             case facts.OfferMade(strategy=strategy, chosen=chosen, left_out=left_out, why=why):

@@ -239,6 +239,34 @@ async def test_masked_digits_stay_masked(shop: WebState) -> None:
     assert shown.keys == "************1111"
 
 
+@pytest.mark.parametrize(
+    ("noted", "said"),
+    [
+        (
+            'answered after 84 ms: manager ivanov; VIP; name "ООО → {x}"; language en',
+            "ответ за 84 мс: Иван Иванов; VIP; имя: ООО → {x}; язык: en",
+        ),
+        ("answered after 3 ms: nothing known", "ответ за 3 мс: ничего не известно"),
+        ("late after 700 ms: no answer within 700 ms", "без ответа: нет ответа за 700 мс"),
+        ("broken after 9 ms: status 500", "сбой через 9 мс: status 500"),
+        (
+            "not asked: the CRM did not answer 5 times in a row",
+            "не спрошено: CRM не ответила 5 раз подряд, ей дан отдых",
+        ),
+    ],
+)
+async def test_what_the_crm_said_is_told_in_the_pages_language(
+    shop: WebState, noted: str, said: str
+) -> None:
+    story = next(one for one in all_stories(shop) if one.steps)
+    step = replace(story.steps[0], node="", kind="lookup", digits=None, detail=noted)
+    told = Teller(texts("ru"), Names(shop.plan), str).moments(replace(story, steps=(step,)))
+
+    (shown,) = [one for one in told if one.icon == "circle-user"]
+    assert shown.detail == said
+    assert "CRM" in shown.text
+
+
 def test_whose_telephones_rang_and_why_is_told_with_names(shop: WebState) -> None:
     story = next(one for one in all_stories(shop) if one.call.agent and one.offers)
     teller = Teller(texts("ru"), Names(shop.plan), str)
@@ -246,6 +274,8 @@ def test_whose_telephones_rang_and_why_is_told_with_names(shop: WebState) -> Non
     for wanted, said in (
         ("next after ivanov", "следующий по кругу после: Иван Иванов"),
         ("ivanov, who talked last, is not to be had; by chance", "Иван Иванов говорил"),
+        ("named by the CRM", "назван в CRM"),
+        ("ivanov, whom the CRM named, is not to be had; by chance", "Иван Иванов назван в CRM"),
         ("all who are free: 3", "все, кто свободен: 3"),
         ("least talk today: 75 s", "1:15"),
         ("a strategy of somebody else's", "a strategy of somebody else's"),

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pbx.web.pages import calls, login, preferences, recordings, reports, wall
+from pbx.web.pages import (
+    account,
+    audit,
+    calls,
+    login,
+    preferences,
+    recordings,
+    reports,
+    tokens,
+    users,
+    wall,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
+    account.router,
+    audit.router,
+    calls.router,
     login.router,
     preferences.router,
-    wall.router,
-    calls.router,
     recordings.router,
     reports.router,
+    tokens.router,
+    users.router,
+    wall.router,
 )

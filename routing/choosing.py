@@ -25,8 +25,9 @@ LEFT_OUT_SHOWN = 20
 LOOKS = (1, 8, 64, 512, 1_000_000)
 """How many waiting calls of each line are looked at for an agent who became free, in turn."""
 
-RESPONSIBLE = "whom the CRM named"
-"""Why a manager goes before the strategy, for the log."""
+_NAMED = "named by the CRM"
+_WHO_NAMED = "whom the CRM named"
+"""Why a manager goes before the strategy, and who is not to be had, for the log."""
 
 _STATE_REASONS = {
     AgentState.OFFLINE: "offline",
@@ -153,10 +154,10 @@ class Choosing:
         if manager is None or call.offer is not None:
             return members.strategy.choose(call, free, now)
         until = call.waiting_since + members.queue.manager_wait_s
-        choice = before_all(manager, free, RESPONSIBLE, until=until, now=now)
+        choice = before_all(manager, free, _NAMED, until=until, now=now)
         if choice is not None:
             return choice
-        return instead_of(manager, RESPONSIBLE, members.strategy.choose(call, free, now))
+        return instead_of(manager, _WHO_NAMED, members.strategy.choose(call, free, now))
 
     def _waits_in_vain(self, call: Call, members: Members) -> ReturnReason | None:
         """Why the caller is not to wait any longer: who would have served them has left meanwhile,

@@ -22,16 +22,16 @@ def before_all(
 ) -> Choice | None:
     """Ring this manager, or wait for them ``until`` then (core time); None: not to be had.
 
-    ``why``: it is they, as in "waits for anna, ...".  Who lacks a skill that the caller needs, or
-    serves another queue, is not to be had.
+    ``why``: they are rung.  Who lacks a skill that the caller needs, or serves another queue, is
+    not to be had.
     """
     if free.get(agent_id) is not None:
         return Choice((agent_id,), why)
     if free.state_of(agent_id) in _SOON_FREE and not free.refused(agent_id) and now < until:
-        return Choice((), f"waits for {agent_id}, {why}", wait_for=agent_id, ask_again_at=until)
+        return Choice((), f"waits for {agent_id}", wait_for=agent_id, ask_again_at=until)
     return None
 
 
-def instead_of(agent_id: AgentId, why: str, choice: Choice) -> Choice:
-    """Who is rung in their place, and that it is so."""
-    return replace(choice, why=f"{agent_id}, {why}, is not to be had; {choice.why}")
+def instead_of(agent_id: AgentId, who: str, choice: Choice) -> Choice:
+    """Who is rung in their place, and that it is so.  ``who``: they are, as in "whom ..."."""
+    return replace(choice, why=f"{agent_id}, {who}, is not to be had; {choice.why}")

@@ -9,8 +9,6 @@ from routing.one_manager import before_all, instead_of
 from routing.strategy import AgentView, CallerView, Choice, FreeAgents, Param, Strategy
 from routing.values import Seconds, SkillNeed
 
-_WHY = "who talked with this number last"
-
 
 class StickyToLastManager(Strategy):
     """The manager who last talked with this number within ``within_s``; waits ``wait_s`` for
@@ -47,7 +45,11 @@ class StickyToLastManager(Strategy):
         if last is None or now - last.ended_at > self.setup.seconds("within_s"):
             return self._fallback.choose(caller, free, now)
         until = caller.waiting_since + self.setup.seconds("wait_s")
-        choice = before_all(last.agent_id, free, _WHY, until=until, now=now)
+        choice = before_all(
+            last.agent_id, free, "talked with this number last", until=until, now=now
+        )
         if choice is not None:
             return choice
-        return instead_of(last.agent_id, _WHY, self._fallback.choose(caller, free, now))
+        return instead_of(
+            last.agent_id, "who talked last", self._fallback.choose(caller, free, now)
+        )

@@ -81,7 +81,7 @@ async def test_the_named_manager_rings_and_the_phone_shows_the_crms_name(tmp_pat
         assert story.steps[0].kind == "lookup"
         assert story.steps[0].detail.startswith("answered after ")
         assert story.steps[0].detail.endswith('ms: manager boris; VIP; name "Romashka"')
-        assert story.offers[0].why == "whom the CRM named"
+        assert story.offers[0].why == "named by the CRM"
         assert story.waits[0].priority == 10
         _, told = await pbx.command("call", call.call_id)
         assert "lookup: answered after" in told

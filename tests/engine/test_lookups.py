@@ -64,7 +64,7 @@ def begins_after_s(story: Story) -> float:
 def test_the_manager_whom_the_crm_names_is_rung_before_whom_the_strategy_would_choose() -> None:
     story = called(Known(manager="vera"))
 
-    assert offers(story) == [(("vera",), "whom the CRM named")]
+    assert offers(story) == [(("vera",), "named by the CRM")]
     assert story.talks == {"sim-1": "vera"}
     entry = looked_up(story)
     assert entry.took_s == pytest.approx(0.1, abs=1e-6)
@@ -79,7 +79,7 @@ def test_a_manager_may_be_named_by_extension() -> None:
 def test_in_ring_all_the_named_manager_rings_alone() -> None:
     story = called(Known(manager="boris"), where=company(strategy="ring-all"))
 
-    assert offers(story) == [(("boris",), "whom the CRM named")]
+    assert offers(story) == [(("boris",), "named by the CRM")]
 
 
 def test_a_busy_manager_is_waited_for_while_others_are_free() -> None:

@@ -163,7 +163,7 @@ def test_what_a_crm_says_is_tried_in_a_test_and_at_the_terminal(tmp_path: Path) 
     code, output = asked(*words, "--lookup", "manager=petrova,vip=yes,language=en")
     assert code == 0, output
     assert "0.1 s  the CRM says: manager petrova; VIP; language en" in output
-    assert "ring-all rings Мария Петрова: whom the CRM named" in output
+    assert "ring-all rings Мария Петрова: named by the CRM" in output
     code, output = asked(*words, "--lookup", "broken")
     assert "the CRM is silent: status 500" in output
     code, output = asked(*words, "--lookup", "late")

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pbx.errors import SettingsError
+from pbx.lookup.port import DEFAULT_LIMIT_S, MOST_LIMIT_S
+from pbx.lookup.target import LookupTarget
 from pbx.webhooks.mail_target import MailTarget
 from pbx.webhooks.target import Target, check_url
 from pbx.webhooks.targets import read_targets, signing_key
 
+LEAST_LIMIT_MS = 50
+"""Shortest time that a CRM may be given to say who calls: less is never enough."""
 MIN_SECRET = 12
 """Shortest AMI secret accepted: the AMI user can run dialplan, which is as good as a shell."""
 
@@ -50,6 +55,7 @@ class Settings:
     log_format: str
     log_level: str
     webhooks: tuple[Target | MailTarget, ...]
+    lookup: LookupTarget | None
     web: bool
 
     def __repr__(self) -> str:
@@ -61,7 +67,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
     """Settings from ``VORONKA_*``.  Raises SettingsError naming the variable."""
     state = state_dir(env)
     sounds = Path(env.get("VORONKA_SOUNDS_DIR", str(state / "sounds"))).absolute()
-    messages = Path(env.get("VORONKA_MESSAGES_DIR", str(state / "messages"))).absolute()
+    messages = messages_dir(env)
     recordings = recordings_dir(env)
     ami_tls_ca = Path(env["VORONKA_AMI_TLS_CA"]) if env.get("VORONKA_AMI_TLS_CA") else None
     return Settings(
@@ -82,6 +88,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         log_format=_log_format(env),
         log_level=_log_level(env),
         webhooks=_webhooks(env, messages),
+        lookup=_lookup(env),
         web=_one_of(env, "VORONKA_WEB", ("on", "off"), "off") == "on",
     )
 
@@ -89,12 +96,14 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
 @dataclass(frozen=True, slots=True)
 class WebSettings:
     """Everything ``pbx web`` needs.  ``url``: what browsers call it by, "" where nothing says it;
-    ``recordings``: where talks are kept; ``crm_secret``: signs what the CRM tells by itself."""
+    ``recordings`` and ``messages``: where talks and voicemail are kept; ``crm_secret``: signs what
+    the CRM tells by itself."""
 
     plan: Path
     database: str
     state_dir: Path
     recordings: Path
+    messages: Path
     host: str
     port: int
     url: str
@@ -119,6 +128,7 @@ def read_web_settings(env: Mapping[str, str] = os.environ) -> WebSettings:
         database=_database(env),
         state_dir=state_dir(env),
         recordings=recordings_dir(env),
+        messages=messages_dir(env),
         host=env.get("VORONKA_WEB_HOST", "127.0.0.1"),
         port=_port(env, "VORONKA_WEB_PORT", 8180),
         url=_web_url(env),
@@ -132,6 +142,12 @@ def recordings_dir(env: Mapping[str, str] = os.environ) -> Path:
     """Where recordings of talks are kept."""
     state = env.get("VORONKA_STATE_DIR", "var")
     return Path(env.get("VORONKA_RECORDINGS_DIR", f"{state}/recordings")).absolute()
+
+
+def messages_dir(env: Mapping[str, str] = os.environ) -> Path:
+    """Where voicemail is kept."""
+    state = env.get("VORONKA_STATE_DIR", "var")
+    return Path(env.get("VORONKA_MESSAGES_DIR", f"{state}/messages")).absolute()
 
 
 def state_dir(env: Mapping[str, str] = os.environ) -> Path:
@@ -211,14 +227,30 @@ def _ami_secret(env: Mapping[str, str]) -> str:
 
 def _webhooks(env: Mapping[str, str], messages: Path) -> tuple[Target | MailTarget, ...]:
     """That of missed calls alone, and those of the file."""
-    missed = _webhook(env, "VORONKA_MISSED_WEBHOOK")
+    missed = _signed_url(env, "VORONKA_MISSED_WEBHOOK")
     file = env.get("VORONKA_WEBHOOKS_FILE", "")
     others = read_targets(Path(file), messages) if file else ()
-    return (*((missed,) if missed else ()), *others)
+    return (*((Target(*missed),) if missed else ()), *others)
 
 
-def _webhook(env: Mapping[str, str], name: str) -> Target | None:
-    """None when there is none.  The URL is read like a secret: it may hold a token."""
+def _lookup(env: Mapping[str, str]) -> LookupTarget | None:
+    """Whom the engine asks who calls."""
+    name = "VORONKA_LOOKUP"
+    found = _signed_url(env, name)
+    if found is None:
+        return None
+    most = round(MOST_LIMIT_S * 1000)
+    text = env.get(f"{name}_LIMIT_MS", str(round(DEFAULT_LIMIT_S * 1000)))
+    if not re.fullmatch("[0-9]{1,5}", text) or not LEAST_LIMIT_MS <= int(text) <= most:
+        raise SettingsError(
+            f"{name}_LIMIT_MS: {text!r} is not a number from {LEAST_LIMIT_MS} to {most}"
+        )
+    return LookupTarget(*found, int(text) / 1000)
+
+
+def _signed_url(env: Mapping[str, str], name: str) -> tuple[str, bytes] | None:
+    """A checked URL and the key that signs what is sent there; None when there is none.  The URL is
+    read like a secret: it may hold a token."""
     url = read_secret(env, name)
     if not url:
         return None
@@ -231,7 +263,7 @@ def _webhook(env: Mapping[str, str], name: str) -> Target | None:
     if not secret:
         raise SettingsError(f"{name}_SECRET or {name}_SECRET_FILE is not set")
     try:
-        return Target(checked, signing_key(secret))
+        return checked, signing_key(secret)
     except ValueError as error:
         raise SettingsError(f"{name}_SECRET: {error}") from None
 

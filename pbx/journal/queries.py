@@ -183,11 +183,22 @@ def call_story(engine: Engine, call_id: str) -> CallStory | None:
                 for one in _of_call(connection, tables.callbacks, call_id, "at", "callback_id")
             ),
             messages=tuple(
-                MessageRow(one.at, one.box, one.path, one.length_s)
+                MessageRow(one.at, one.box, one.path, one.length_s, one.message_id)
                 for one in _of_call(connection, tables.messages, call_id, "at", "message_id")
             ),
             recordings=_recordings(connection, [leg.leg_id for leg in all_legs]),
         )
+
+
+def message(engine: Engine, message_id: str) -> tuple[str, MessageRow] | None:
+    """A voicemail and its call's id; None when the log does not know it.  Raises JournalError."""
+    table = tables.messages
+    query = select(table).where(table.c.message_id == message_id)
+    with told_as_ours(engine), engine.connect() as connection:
+        one = connection.execute(query).first()
+    if one is None:
+        return None
+    return one.call_id, MessageRow(one.at, one.box, one.path, one.length_s, one.message_id)
 
 
 def conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
@@ -222,6 +233,7 @@ def conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
             select(legs.c.leg_id)
             .join(tables.recordings, tables.recordings.c.leg_id == legs.c.leg_id)
             .where(legs.c.call_id == calls.c.call_id, *_kept())
+            .correlate(calls)
             .exists()
         )
     if wanted.before is not None:
@@ -246,13 +258,13 @@ def _seen(sight: Sight) -> ColumnElement[bool]:
         theirs = select(legs.c.leg_id).where(
             legs.c.call_id == calls.c.call_id, legs.c.agent.in_(sorted(sight.agents))
         )
-        ways.append(theirs.exists())
+        ways.append(theirs.correlate(calls).exists())
     if sight.queues:
         queues = sorted(sight.queues)
         waited = select(tables.waits.c.wait_id).where(
             tables.waits.c.call_id == calls.c.call_id, tables.waits.c.queue.in_(queues)
         )
-        ways += [calls.c.queue.in_(queues), waited.exists()]
+        ways += [calls.c.queue.in_(queues), waited.correlate(calls).exists()]
     return or_(*ways)
 
 

@@ -135,6 +135,7 @@ class MessageRow:
     box: str
     path: str
     length_s: float
+    message_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -358,6 +358,7 @@ outbox = Table(
         postgresql_where=text("done_at IS NULL"),
     ),
     Index("ix_outbox_done_at", "done_at"),
+    Index("ix_outbox_subject", "subject"),
 )
 
 webhook_attempts = Table(
@@ -442,6 +443,8 @@ stage_events = Table(
     Column("via", Text, nullable=False),
     Index("ix_stage_events_at", "at"),
     Index("ix_stage_events_subject_at", "subject", "at"),
+    Index("ix_stage_events_number_at", "number", "at"),
+    Index("ix_stage_events_call_id", "call_id"),
 )
 
 # --- The page's own (pbx/web/accounts) ------------------------------------------------------------

@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import ColumnElement, Engine, Select, and_, func, or_, select, update
 
 from pbx.journal.database import told_as_ours
-from pbx.journal.queries import CallFilter, conditions
+from pbx.journal.queries import CallFilter, Sight, conditions
 from pbx.journal.tables import calls, legs, recordings
 from pbx.recordings.names import file_of
 
@@ -50,39 +50,60 @@ class Pruned:
 def list_recordings(engine: Engine, wanted: CallFilter) -> list[Recorded]:
     """Recordings of these calls, the oldest first; ``wanted.agent``: who talked, and the limit is
     of recordings.  Raises JournalError."""
+    rows = recordings_page(engine, wanted)
+    rows.reverse()
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """Whose talks somebody may hear: those of ``agents``, and in calls of ``outside`` those that
+    are no manager's."""
+
+    agents: frozenset[str]
+    outside: Sight | None = None
+
+
+def recordings_page(
+    engine: Engine,
+    wanted: CallFilter,
+    *,
+    hearing: Hearing | None = None,
+    before: tuple[datetime, str] | None = None,
+) -> list[Recorded]:
+    """The newest first; ``wanted`` as for ``list_recordings``.  ``hearing`` None: all.
+
+    ``before``: older than the recording that began then, of this leg.  Raises JournalError.
+    """
     where = conditions(replace(wanted, agent=None))
     if wanted.agent is not None:
         where.append(legs.c.agent == wanted.agent)
-    # What was found after a crash knows its call by its leg alone, and maybe not even that.
-    call_id = func.coalesce(recordings.c.call_id, legs.c.call_id)
+    if before is not None:
+        at, leg_id = before
+        same = and_(recordings.c.started_at == at, recordings.c.leg_id < leg_id)
+        where += [recordings.c.started_at <= at, or_(recordings.c.started_at < at, same)]
+    if hearing is not None:
+        ways: list[ColumnElement[bool]] = [legs.c.agent.in_(sorted(hearing.agents))]
+        if hearing.outside is not None:
+            seen = conditions(CallFilter(sight=hearing.outside))
+            ways.append(and_(legs.c.agent.is_(None), *seen))
+        where.append(or_(*ways))
     query = (
-        select(
-            recordings.c.leg_id,
-            call_id.label("call_id"),
-            recordings.c.started_at,
-            calls.c.number,
-            calls.c.did,
-            calls.c.queue,
-            legs.c.agent,
-            recordings.c.path,
-            recordings.c.length_s,
-            recordings.c.problem,
-            recordings.c.keep_until,
-            recordings.c.removed_at,
-        )
-        .select_from(
-            recordings.outerjoin(legs, legs.c.leg_id == recordings.c.leg_id).outerjoin(
-                calls, calls.c.call_id == call_id
-            )
-        )
+        _recorded()
         .where(*where)
         .order_by(recordings.c.started_at.desc(), recordings.c.leg_id.desc())
         .limit(wanted.limit)
     )
     with told_as_ours(engine), engine.connect() as connection:
-        rows = [Recorded(**row._mapping) for row in connection.execute(query)]
-    rows.reverse()
-    return rows
+        return [Recorded(**row._mapping) for row in connection.execute(query)]
+
+
+def recorded(engine: Engine, leg_id: str) -> Recorded | None:
+    """The recording of a talk; None when the log does not know it.  Raises JournalError."""
+    query = _recorded().where(recordings.c.leg_id == leg_id)
+    with told_as_ours(engine), engine.connect() as connection:
+        row = connection.execute(query).first()
+    return None if row is None else Recorded(**row._mapping)
 
 
 def to_prune(engine: Engine, now: datetime) -> Pruned:
@@ -129,3 +150,27 @@ def _note(engine: Engine, leg_ids: Sequence[str], now: datetime) -> None:
         connection.execute(
             update(recordings).where(recordings.c.leg_id.in_(leg_ids)).values(removed_at=now)
         )
+
+
+def _recorded() -> Select[Any]:
+    """Recordings with their talk and call."""
+    # What was found after a crash knows its call by its leg alone, and maybe not even that.
+    call_id = func.coalesce(recordings.c.call_id, legs.c.call_id)
+    return select(
+        recordings.c.leg_id,
+        call_id.label("call_id"),
+        recordings.c.started_at,
+        calls.c.number,
+        calls.c.did,
+        calls.c.queue,
+        legs.c.agent,
+        recordings.c.path,
+        recordings.c.length_s,
+        recordings.c.problem,
+        recordings.c.keep_until,
+        recordings.c.removed_at,
+    ).select_from(
+        recordings.outerjoin(legs, legs.c.leg_id == recordings.c.leg_id).outerjoin(
+            calls, calls.c.call_id == call_id
+        )
+    )

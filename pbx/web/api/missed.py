@@ -43,14 +43,18 @@ class Missed(BaseModel):
     id: str = Field(examples=["1795463763.12"])
     number: str = Field(examples=["+79161234567"])
     name: str = Field(examples=["Иван"])
-    did: str = Field(description="The number of ours that was called last.")
+    did: str = Field(
+        description="The number of ours that was called last.", examples=["+78005553535"]
+    )
     queue: str | None = Field(examples=["sales"])
     manager: str | None = Field(description="Whose it is; null: the queue's.", examples=[None])
     opened_at: datetime = Field(examples=["2026-11-23T09:00:30Z"])
-    first_at: datetime = Field(description="When the first of the calls began.")
-    last_at: datetime
+    first_at: datetime = Field(
+        description="When the first of the calls began.", examples=["2026-11-23T09:00:00Z"]
+    )
+    last_at: datetime = Field(examples=["2026-11-23T09:12:41Z"])
     calls: int = Field(examples=[2])
-    last_call: str = Field(description="The last call's id.")
+    last_call: str = Field(description="The last call's id.", examples=["1795464761.31"])
     outcome: str = Field(description="Of the last call.", examples=["abandoned_waiting"])
     closed_at: datetime | None = Field(examples=[None])
     closed_how: How | None = Field(examples=[None])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -19,8 +20,10 @@ from pbx.web.call_around import Around, around
 from pbx.web.call_query import CUSTOM, OUTCOMES, PERIODS, USUAL, CallQuery
 from pbx.web.call_track import draw
 from pbx.web.call_words import Teller
+from pbx.web.hearing import may_hear_talk
 from pbx.web.html import page, texts_of
 from pbx.web.names import Names
+from pbx.web.players import Player, players_of
 from pbx.web.sight import sight_of
 from pbx.web.state import State, WebState
 from pbx.web.texts import Texts
@@ -182,6 +185,10 @@ async def call(
         raise HTTPException(404)
     beside: Around = await state.in_thread(around, state.read, story.call, sight)
     t, names = texts_of(request), Names(state.plan)
+    players: list[Player] = []
+    if principal.may(Scope.RECORDINGS_READ):
+        heard_by = partial(may_hear_talk, principal, sees_call=True)
+        players = await state.in_thread(players_of, state, story, names, heard_by)
     teller = Teller(t, names, Words(t.language, state.zone).day)
     stages = {**CALL_TITLES, **(state.plan.funnel.stages if state.plan.funnel else {})}
     return page(
@@ -197,5 +204,6 @@ async def call(
         around=beside,
         others=[line_of(one, names, Heard()) for one in beside.others],
         stages=stages,
+        players=players,
         tone=TONES.get(story.call.outcome, ""),
     )

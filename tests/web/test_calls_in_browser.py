@@ -1,0 +1,213 @@
+"""Calls, a call and its recording in a real Chromium."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.async_api import Page, expect
+from sqlalchemy import insert
+
+from pbx.journal.queries import CallFilter, list_calls
+from pbx.journal.story import LegRow
+from pbx.journal.tables import recordings
+from pbx.settings import WebSettings, read_web_settings
+from pbx.web.access import Role, signed_in
+from pbx.web.accounts.audit import AuditFilter, list_notes
+from pbx.web.app import build_app
+from pbx.web.state import WebState
+from tests.web.looking import SIZES, chromium, looking, served
+from tests.web.morning import morning, principal, write_morning
+
+pytestmark = [pytest.mark.browser]
+
+LENGTH_S = 60
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("morning")
+    made = read_web_settings({"VORONKA_STATE_DIR": str(folder), "VORONKA_PLAN": "config"})
+    write_morning(made, folder)
+    return folder / "voronka.db"
+
+
+@pytest.fixture
+async def shop(settings: WebSettings, written: Path, tmp_path: Path) -> AsyncIterator[WebState]:
+    shutil.copy(written, tmp_path / "voronka.db")
+    async with morning(settings) as state:
+        yield state
+
+
+@asynccontextmanager
+async def shown(
+    state: WebState, path: str, *, size: str = "desk", locale: str = "en-GB"
+) -> AsyncIterator[Page]:
+    """A page as an administrator sees it."""
+    app = build_app(state)
+    app.dependency_overrides[signed_in] = lambda: principal(state, Role.ADMIN)
+    async with (
+        served(app) as url,
+        chromium() as browser,
+        looking(browser, f"{url}{path}", size=size, locale=locale) as page,
+    ):
+        yield page
+
+
+def recorded_talk(state: WebState) -> LegRow:
+    """A minute in which first the client speaks, then the manager."""
+    leg = next(
+        leg
+        for call in list_calls(state.read, CallFilter())
+        for leg in call.legs
+        if leg.agent == "kuznetsova" and leg.joined_at is not None
+    )
+    day = f"{leg.started_at:%Y-%m-%d}"
+    path = f"{day}/{day}-{leg.leg_id}.wav"
+    file = state.settings.recordings / path
+    file.parent.mkdir(parents=True)
+    half = LENGTH_S * 8000 // 2
+    tone = (9000 * np.sin(np.arange(half) / 5)).astype("<i2")
+    quiet = np.zeros(half, "<i2")
+    sides = [np.concatenate([quiet, tone]), np.concatenate([tone, quiet])]
+    with wave.open(str(file), "wb") as out:
+        out.setnchannels(2)
+        out.setsampwidth(2)
+        out.setframerate(8000)
+        out.writeframes(np.column_stack(sides).tobytes())
+    values = {"leg_id": leg.leg_id, "call_id": leg.call_id, "path": path, "length_s": LENGTH_S}
+    times = {"started_at": leg.joined_at, "keep_until": leg.started_at + timedelta(days=90)}
+    with state.write.begin() as connection:
+        connection.execute(insert(recordings), {**values, **times})
+    return leg
+
+
+async def test_a_filter_narrows_the_list_and_stands_in_the_address(shop: WebState) -> None:
+    async with shown(shop, "/calls") as page:
+        await expect(page.locator("tr.call")).to_have_count(18)
+        await page.get_by_label("Outcome").select_option("abandoned_in_menu")
+        await expect(page.locator("tr.call")).to_have_count(1)
+        assert page.url.endswith("/calls?outcome=abandoned_in_menu")
+        await page.get_by_role("link", name="Remove filter: Left in menu").click()
+        await expect(page.locator("tr.call")).to_have_count(18)
+        await page.keyboard.press("/")
+        await page.keyboard.type("22-03")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("tr.call")).to_have_count(1)
+        assert page.url.endswith("/calls?number=22-03")
+        await page.locator("h1").click()
+        await page.keyboard.press("j")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("h1")).to_have_text("+7 903 111-22-03")
+
+
+async def test_a_bar_tells_what_it_is_to_the_mouse_and_to_the_keyboard(shop: WebState) -> None:
+    call_id = recorded_talk(shop).call_id
+    async with shown(shop, f"/calls/{call_id}") as page:
+        talk = page.locator("svg.part.talk").last
+        await talk.hover()
+        tip = page.locator(".tip")
+        await expect(tip).to_contain_text("Ольга Кузнецова. Talk: 0:")
+        assert await page.locator(".story li.lit").count() > 0
+        await page.locator("h1").hover()
+        await expect(tip).to_be_hidden()
+        await page.locator("svg.part[tabindex='0']").focus()
+        await expect(tip).to_contain_text("Client. Menu")
+        await page.keyboard.press("End")
+        await expect(tip).to_contain_text("Ольга Кузнецова")
+        await page.keyboard.press("Escape")
+        await expect(tip).to_be_hidden()
+
+
+async def test_a_recording_is_played_sought_and_sped_up_and_written_down_once(
+    shop: WebState,
+) -> None:
+    leg = recorded_talk(shop)
+    async with shown(shop, f"/calls/{leg.call_id}") as page:
+        box = page.locator("[data-player]")
+        await expect(box).to_have_attribute("data-drawn", "2")
+        assert list_notes(shop.read, AuditFilter()) == []
+        at = box.locator(".drawing")
+
+        await box.get_by_role("button", name="Listen").click()
+        await expect(box.get_by_role("button", name="Pause")).to_be_visible()
+        await expect(box.locator(".clock b")).to_have_text("0:01", timeout=5_000)
+
+        place = await at.bounding_box()
+        assert place is not None
+        await at.click(position={"x": place["width"] * 0.75, "y": 20})
+        await expect(box.locator(".clock b")).to_have_text(re.compile(r"0:4[5-8]"))
+
+        await at.focus()
+        await page.keyboard.press("ArrowLeft")
+        await page.keyboard.press("ArrowLeft")
+        await expect(box.locator(".clock b")).to_have_text(re.compile(r"0:3[5-9]"))
+        await page.keyboard.press(" ")
+        await expect(box.get_by_role("button", name="Listen")).to_be_visible()
+        await page.keyboard.press("Home")
+        await expect(at).to_have_attribute("aria-valuenow", "0")
+
+        await box.get_by_role("button", name="2×").click()
+        await box.get_by_role("button", name="Listen").click()
+        began = await page.evaluate("performance.now()")
+        await expect(box.locator(".clock b")).to_have_text("0:06", timeout=8_000)
+        assert await page.evaluate("performance.now()") - began < 5_000
+
+    notes = list_notes(shop.read, AuditFilter())
+    assert [(one.action, one.subject) for one in notes] == [("listened", f"recording {leg.leg_id}")]
+
+
+async def test_both_sides_are_drawn_apart(shop: WebState) -> None:
+    """The client speaks in the first half and is above; the manager in the second, below."""
+    leg = recorded_talk(shop)
+    async with shown(shop, f"/calls/{leg.call_id}") as page:
+        await expect(page.locator("[data-player]")).to_have_attribute("data-drawn", "2")
+        inked = await page.evaluate(
+            """() => {
+              const canvas = document.querySelector("[data-player] canvas");
+              const pen = canvas.getContext("2d");
+              const [w, h] = [canvas.width, canvas.height];
+              const count = (x, y) => {
+                const {data} = pen.getImageData(x, y, w / 2 - 4, h / 2 - 4);
+                let n = 0;
+                for (let i = 3; i < data.length; i += 4) n += data[i] > 0;
+                return n / (data.length / 4);
+              };
+              return [[4, 2], [w / 2 + 4, 2], [4, h / 2 + 2], [w / 2 + 4, h / 2 + 2]]
+                .map(([x, y]) => count(Math.floor(x), Math.floor(y)));
+            }"""
+        )
+
+    client_first, client_then, manager_first, manager_then = inked
+    assert client_first > 0.4
+    assert manager_then > 0.4
+    assert client_then < 0.1
+    assert manager_first < 0.1
+
+
+async def test_a_file_that_has_gone_meanwhile_is_said(shop: WebState) -> None:
+    leg = recorded_talk(shop)
+    async with shown(shop, f"/calls/{leg.call_id}") as page:
+        for file in shop.settings.recordings.rglob("*.wav"):
+            file.unlink()
+        await page.get_by_role("button", name="Listen").click()
+        await expect(page.locator(".fault")).to_contain_text("can't be played")
+        await page.reload()
+        await expect(page.locator(".note")).to_contain_text("not in the folder")
+
+
+@pytest.mark.parametrize("size", sorted(SIZES))
+async def test_nothing_is_wider_than_the_screen(shop: WebState, size: str) -> None:
+    leg = recorded_talk(shop)
+    async with shown(shop, "/calls", size=size, locale="ru-RU") as page:
+        for path in ("/calls", f"/calls/{leg.call_id}", f"/calls/{leg.call_id}?view=lead"):
+            await page.goto(page.url.split("/calls")[0] + path)
+            wider = "document.documentElement.scrollWidth - innerWidth"
+            assert await page.evaluate(wider) <= 0

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pbx.web.api import click, company, funnel_events, hooks, live, managers, missed
+from pbx.web.api import (
+    calls,
+    click,
+    company,
+    funnel_events,
+    hooks,
+    live,
+    managers,
+    missed,
+    recordings,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     live.router,
+    calls.router,
+    recordings.router,
     managers.router,
     missed.router,
     click.router,

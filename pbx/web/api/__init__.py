@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from pbx.web.api import (
+    calls,
     click,
     company,
     funnel,
@@ -13,11 +14,14 @@ from pbx.web.api import (
     live,
     managers,
     missed,
+    recordings,
     reports,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
     live.router,
+    calls.router,
+    recordings.router,
     managers.router,
     missed.router,
     click.router,

@@ -65,7 +65,8 @@ class Replacement:
             if agent is None:
                 self._floor.agents[agent_id] = WorkingAgent(spec)
             else:
-                agent.unreachable &= _same_devices(agent.plan, spec)
+                if agent.unreachable:
+                    agent.unreachable &= _same_devices(agent.plan, spec)
                 agent.plan = spec
                 agent.removed = False
         for agent in self._floor.agents.values():
@@ -94,8 +95,9 @@ class Replacement:
         for agent_id, agent in list(self._floor.agents.items()):
             agent.removed = agent_id not in plan.agents
             agent.logged_in |= agent_id in event.on_duty
-            devices = {device.device_id for device in agent.plan.devices}
-            agent.unreachable |= devices & event.unreachable
+            if event.unreachable:
+                devices = {device.device_id for device in agent.plan.devices}
+                agent.unreachable |= devices & event.unreachable
             self._floor.settle(agent, "plan_replaced")
             if agent.removed and not agent.calls_now and not self._has_legs(agent_id):
                 if agent.wrap_up is not None:

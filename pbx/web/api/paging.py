@@ -34,8 +34,8 @@ def place_of(cursor: str) -> Place | None:
         return None
     try:
         at, row_id = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
-        if not isinstance(row_id, str):
-            raise ValueError("an id is a text")
+        if not isinstance(row_id, str) or text(row_id) != row_id:
+            raise ValueError("an id is a text, and fit for any database")
         return datetime.fromtimestamp(int(at) / 1_000_000, UTC), row_id
     except (ValueError, TypeError, OverflowError, OSError, binascii.Error) as error:
         wrong = {"loc": ("query", "after"), "msg": "is no cursor of ours", "type": "cursor"}

@@ -124,7 +124,9 @@ class Service:
         )
         self._control = ControlServer(settings.state_dir, self._answer)
         self._http: web.AppRunner | None = None
-        self._web = WebProcess() if settings.web else None
+        # The plan may have been named on the command line.
+        web_env = {**os.environ, "VORONKA_PLAN": str(settings.plan)}
+        self._web = WebProcess(env=web_env) if settings.web else None
         self._crm = Crm(settings.lookup) if settings.lookup is not None else None
 
     async def start(self) -> None:

@@ -70,9 +70,9 @@ def funnel(
     with working("counting"):
         found = funnel_report(open_log(db), query, right_now())
     if json_wanted:
-        from pbx.cli.funnel_tables import funnel_json
+        from pbx.funnel.export import as_json
 
-        click.echo(funnel_json(found))
+        click.echo(as_json(found))
         return
     from pbx.cli.funnel_tables import render_funnel
     from pbx.cli.tables import make_console

@@ -89,7 +89,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         log_level=_log_level(env),
         webhooks=_webhooks(env, messages),
         lookup=_lookup(env),
-        web=_one_of(env, "VORONKA_WEB", ("on", "off"), "off") == "on",
+        web=_one_of(env, "VORONKA_WEB", ("on", "off"), "on") == "on",
     )
 
 

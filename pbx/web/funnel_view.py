@@ -64,16 +64,21 @@ class Answer:
 
 def ask(log: Engine, query: FunnelQuery, principal: Principal, now: datetime) -> Answer:
     """Count it, and look for what has fallen.  Raises FunnelError, JournalError."""
+    judged, window = look_for_falls(log, query, principal, now)
+    return Answer(funnel_report(log, query, now), judged, window)
+
+
+def look_for_falls(
+    log: Engine, query: FunnelQuery, principal: Principal, now: datetime
+) -> tuple[tuple[Judged, ...], tuple[datetime, datetime]]:
+    """In the last settled window, and which one that is.  Raises JournalError."""
     look = Look()
     slices = slices_of(("manager", "source", "department"), query.departments)
     # All are judged together, whoever looks: fewer questions would make chance look like news.
     judged = watch(log, Watch(query.funnel, look, slices), EPOCH, now)
     until = look.due(now, EPOCH)
-    return Answer(
-        funnel_report(log, query, now),
-        tuple(one for one in judged if _seen(one, principal)),
-        (until - look.window, until),
-    )
+    seen = tuple(one for one in judged if _seen(one, principal))
+    return seen, (until - look.window, until)
 
 
 def _seen(judged: Judged, principal: Principal) -> bool:

@@ -8,12 +8,14 @@ from pbx.web.api import (
     calls,
     click,
     company,
+    funnel,
     funnel_events,
     hooks,
     live,
     managers,
     missed,
     recordings,
+    reports,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -23,6 +25,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     managers.router,
     missed.router,
     click.router,
+    reports.router,
+    funnel.router,
     funnel_events.router,
     hooks.router,
     company.router,

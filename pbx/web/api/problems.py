@@ -18,7 +18,7 @@ class Problem(BaseModel):
     """Why something was not done."""
 
     type: str = Field(examples=["about:blank"])
-    title: str = Field(examples=["Unprocessable Content"])
+    title: str = Field(examples=["Unprocessable Entity"])
     status: int = Field(examples=[422])
     detail: str | None = Field(default=None, examples=["the request is not as it should be"])
     errors: list[Wrong] | None = None

@@ -23,7 +23,7 @@ from pbx.journal.database import open_for_reading, open_for_writing
 from pbx.plan.model import Plan
 from pbx.reports.columns import ColumnStore
 from pbx.settings import WebSettings
-from pbx.web.accounts.audit import actor_of, write_note
+from pbx.web.accounts.audit import Action, actor_of, write_note
 from pbx.web.accounts.doorkeeper import Doorkeeper
 from pbx.web.accounts.passwords import Passwords
 from pbx.web.assets import Assets
@@ -156,13 +156,13 @@ class WebState:
     async def audit(
         self,
         principal: Principal,
-        action: str,
+        action: Action,
         subject: str = "",
         details: Mapping[str, object] | None = None,
     ) -> None:
-        """Write down that somebody did something.  Raises JournalError: then it is not to be done.
+        """Write down that somebody did something.
 
-        ``action``: one of those that texts/*/audit.toml knows.
+        Raises JournalError: then it is not to be done.
         """
         await self.in_thread(
             write_note, self.write, actor_of(principal), action, subject, details, at=self.now()

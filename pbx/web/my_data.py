@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pbx.days import day_began
 from pbx.funnel.contact import marks, passed_with
 from pbx.funnel.stages import CALL_TITLES
 from pbx.funnel.telling import stages_of
 from pbx.journal.agent_day import AgentDay, agent_days
 from pbx.journal.queries import CallFilter, Heard, Sight, heard, list_calls
 from pbx.journal.story import CallRow, LegRow
-from pbx.live.today import midnight
 from pbx.missed.queries import TaskFilter, TaskSight, list_tasks
 from pbx.missed.rules import Task
 from pbx.web.state import WebState
@@ -79,7 +79,7 @@ def stages(state: WebState, titles: Mapping[str, str]) -> list[Stage]:
 def own_page(state: WebState, agent: str, wanted: Sequence[Stage]) -> OwnPage:
     """Blocking.  Raises JournalError."""
     now, engine = state.now(), state.read
-    days = agent_days(engine, [agent], midnight(state.zone, now))
+    days = agent_days(engine, [agent], day_began(now, state.zone))
     tasks = list_tasks(engine, TaskFilter(sight=tasks_of(state, agent), limit=TASKS))
     passed = passed_with(engine, agent, now - FUNNEL)
     return OwnPage(

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from pbx.journal.queries import (
     IN_PROGRESS,
@@ -19,7 +19,7 @@ from pbx.journal.queries import (
 )
 from pbx.journal.story import CallRow, CallStory, LegRow, OfferRow, RecordingRow, StepRow, WaitRow
 from pbx.web.access import Principal, Scope, needs
-from pbx.web.api.paging import USUAL, Cursor, Limit, Word, cursor_of, place_of
+from pbx.web.api.paging import FIT, USUAL, Cursor, Limit, Moment, Word, cursor_of, place_of
 from pbx.web.api.problems import problems
 from pbx.web.hearing import may_hear_talk
 from pbx.web.sight import sight_of
@@ -28,7 +28,9 @@ from routing.values import Disposition, Outcome
 
 router = APIRouter(prefix="/calls", tags=["calls"])
 Reader = Annotated[Principal, Depends(needs(Scope.CALLS_READ))]
-Id = Annotated[str, Path(description="The call's, as the log has it.", examples=["1795463763.12"])]
+Id = Annotated[
+    str, Path(description="The call's, as the log has it.", examples=["1795463763.12"]), FIT
+]
 Origin = Literal["client", "callback", "click"]
 
 
@@ -278,8 +280,8 @@ class WholeCall(Call):
 async def calls(
     state: State,
     principal: Reader,
-    since: Annotated[AwareDatetime | None, Query(description="Began then or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Began before then.")] = None,
+    since: Annotated[Moment | None, Query(description="Began then or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Began before then.")] = None,
     number: Annotated[
         Word,
         Query(description=f"The client's, in any spelling, or its last digits, or {WITHHELD}."),

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from pbx.journal.queries import CallFilter
 from pbx.recordings.listing import Recorded, recordings_page
 from pbx.web.access import Principal, Scope, needs
-from pbx.web.api.paging import USUAL, Cursor, Limit, Word, cursor_of, place_of
+from pbx.web.api.paging import FIT, USUAL, Cursor, Limit, Moment, Word, cursor_of, place_of
 from pbx.web.api.problems import problems
 from pbx.web.hearing import hearing_of, recording
 from pbx.web.pages.recordings import sound_of
@@ -68,10 +68,8 @@ class RecordingPage(BaseModel):
 async def recordings(
     state: State,
     principal: Listener,
-    since: Annotated[
-        AwareDatetime | None, Query(description="The call began then or later.")
-    ] = None,
-    until: Annotated[AwareDatetime | None, Query(description="It began before then.")] = None,
+    since: Annotated[Moment | None, Query(description="The call began then or later.")] = None,
+    until: Annotated[Moment | None, Query(description="It began before then.")] = None,
     number: Annotated[Word, Query(description="The client's, in any spelling.")] = "",
     manager: Annotated[Word, Query(description="Who talked; a key.")] = "",
     queue: Annotated[Word, Query(description="A key.")] = "",
@@ -120,7 +118,7 @@ async def audio(
     request: Request,
     state: State,
     principal: Listener,
-    recording_id: Annotated[str, Path(alias="recording", examples=["67f1a2-l12"])],
+    recording_id: Annotated[str, Path(alias="recording", examples=["67f1a2-l12"]), FIT],
 ) -> Response:
     """Written down in the audit log as a download. 410: it was removed, or its file is gone."""
     wanted = await recording(state, principal, recording_id)

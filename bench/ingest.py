@@ -55,11 +55,11 @@ QUERIES = (
     Query(ALL, ZONE, by=("manager",), measures=USUAL),
 )
 OFTEN_S = 1.0
-"""An open page's reports come so often, seconds, at most; 0: one after another, without a pause."""
+"""So long an open page pauses between rounds of its reports, seconds."""
 READERS: dict[str, float | None] = {
     "none": None,
-    "one a second": OFTEN_S,
-    "one after another": 0.0,
+    "one round a second": OFTEN_S,
+    "round after round": 0.0,
 }
 _LOOK_S = 0.005
 _STARTS_S = 60.0
@@ -121,7 +121,7 @@ def table(seconds: float, legs: int) -> str:
                 else:
                     share = found.legs_s / first
                     lines.append(f"| {reader} | {found.legs_s:.0f} | {share:.2f} | {took} |")
-    nothing = f"Reports one after another while nothing is written: p50 / most {_ms(alone)} ms."
+    nothing = f"Reports round after round while nothing is written: p50 / most {_ms(alone)} ms."
     return "\n".join((*steady, "", nothing, "", "As fast as it goes:", "", *full))
 
 

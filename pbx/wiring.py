@@ -9,7 +9,7 @@ import random
 import secrets
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -62,6 +62,8 @@ from routing.dispatcher import Dispatcher
 from routing.strategy import Registry
 
 _log = structlog.get_logger(__name__)
+SPEAKING_TOLD_S = 5.0
+"""How often a start tells how far the speaking of prompts is, seconds."""
 
 CLOSE_S = 10.0
 """Longest wait for the log to be written at the end, seconds."""
@@ -122,7 +124,9 @@ class Service:
         )
         self._control = ControlServer(settings.state_dir, self._answer)
         self._http: web.AppRunner | None = None
-        self._web = WebProcess() if settings.web else None
+        # The plan may have been named on the command line.
+        web_env = {**os.environ, "VORONKA_PLAN": str(settings.plan)}
+        self._web = WebProcess(env=web_env) if settings.web else None
         self._crm = Crm(settings.lookup) if settings.lookup is not None else None
 
     async def start(self) -> None:
@@ -415,7 +419,7 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
     await asyncio.to_thread(journal.start)
     metrics.journal_source(journal)
     prompts = PromptStore(plan, settings.sounds.here, settings.sounds.on_switch)
-    for problem in await asyncio.to_thread(prompts.prepare):
+    for problem in await asyncio.to_thread(prompts.prepare, None, _speaking()):
         _log.warning("prompt_missing", problem=str(problem))
     # Ids are unique over restarts: the start's time, and some chance against a clock set back.
     prefix = f"{int(time.time()):x}{secrets.token_hex(2)}-"
@@ -485,6 +489,20 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
         }
     )
     return service
+
+
+def _speaking() -> Callable[[int, int], None]:
+    """Tells the log, now and then, how far the speaking of prompts is: it can take minutes."""
+    began = told_at = time.monotonic()
+
+    def told(done: int, of: int) -> None:
+        nonlocal told_at
+        now = time.monotonic()
+        if now - told_at >= SPEAKING_TOLD_S or (done == of and told_at > began):
+            told_at = now
+            _log.info("prompts_spoken", done=done, of=of)
+
+    return told
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

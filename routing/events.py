@@ -214,6 +214,11 @@ class PlanReplaced:
 
 
 @record
+class DayBegan:
+    """It is midnight where the company is: what strategies count by the day begins anew."""
+
+
+@record
 class Woke:
     """The time asked for by ``WakeAt`` has come.  Harmless at any other time."""
 
@@ -239,5 +244,6 @@ Event = (
     | DeviceReachable
     | DeviceUnreachable
     | PlanReplaced
+    | DayBegan
     | Woke
 )

@@ -9,14 +9,17 @@ between the two pure rooms is here: a walk ends in ``QueueCaller`` or ``CallAgen
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from ivr import commands as ivr_commands
 from ivr import events as ivr_events
 from ivr.nodes import ToQueue
 from ivr.walk import Walk
+from pbx.days import day_ends
 from pbx.engine.awaited import Awaited
 from pbx.engine.call import LiveCall, LiveCalls, Place, Stage
 from pbx.engine.callbacks import Callbacks
@@ -100,6 +103,7 @@ class EngineCore:
         self._note = note
         self._to_utc = to_utc
         self._dispatcher_wakes_at: float | None = None
+        self._day_ends_at = math.inf
         self._waiting = WaitingRoom(dispatcher, self.rates, send=send, note=note)
         self._awaited = Awaited(
             send=send,
@@ -167,6 +171,7 @@ class EngineCore:
 
     def open_for_work(self, now: float) -> None:
         """Log in the agents whom the plan has on duty; who was paused stays so."""
+        self._look_at_the_day(now)
         self.pauses.restore(now)
         for agent_id in sorted(self.plan.on_duty):
             self.tell(events.AgentLoggedIn(agent_id), now)
@@ -201,6 +206,10 @@ class EngineCore:
 
     def tell(self, event: events.Event, now: float) -> None:
         """Give the distribution an event and do what follows from it."""
+        if now >= self._day_ends_at:
+            # Nothing is decided between midnight and the first event after it.
+            self._pending.append(events.DayBegan())
+            self._look_at_the_day(now)
         self._pending.append(event)
         if self._busy:
             return
@@ -217,6 +226,11 @@ class EngineCore:
         finally:
             self._busy = False
 
+    def _look_at_the_day(self, now: float) -> None:
+        today = self._to_utc(now)
+        ends = day_ends(today, ZoneInfo(self.plan.time_zone))
+        self._day_ends_at = now + (ends - today).total_seconds()
+
     def looked_up(self, call_id: CallId, said: Said, now: float) -> None:
         """The CRM has said who calls, or why it will not."""
         self._lookups.said(call_id, said, now)
@@ -232,6 +246,7 @@ class EngineCore:
         cut_off = (one for address in phones.unreachable for one in devices.devices_at(address))
         arriving = plan.on_duty - before.on_duty
         self.tell(events.PlanReplaced(distributed, arriving, frozenset(cut_off)), now)
+        self._look_at_the_day(now)
         self.pauses.plan_replaced(plan.routing.agents, now)
         for key, address in phones.own_calls.items():
             was, now_is = before_devices.agents_at(address), devices.agents_at(address)

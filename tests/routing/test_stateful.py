@@ -341,6 +341,10 @@ class Distribution(RuleBasedStateMachine):
             self.own[agent_id] = 1
             self.tell(events.OwnCallStarted(agent_id, "own"))
 
+    @rule()
+    def a_day_begins(self) -> None:
+        self.tell(events.DayBegan())
+
     @rule(which=st.integers(0, 7), reachable=st.booleans())
     def a_phone_comes_or_goes(self, which: int, reachable: bool) -> None:
         devices = [one.device_id for a in self.plan.agents.values() for one in a.devices]

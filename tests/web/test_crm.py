@@ -6,11 +6,9 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from pbx.funnel.events import EventFilter, list_events
@@ -20,20 +18,7 @@ from pbx.web.state import WebState
 from pbx.webhooks.webhook import signed
 from tests.web.asking import somebody
 from tests.web.beside import IVAN, SECRET, Beside, free_port
-from tests.web.house import house
-
-
-@asynccontextmanager
-async def served(app: FastAPI, port: int) -> AsyncIterator[None]:
-    """The page, on a port."""
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="off"))
-    task = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
-        while not server.started:  # noqa: ASYNC110 (uvicorn tells nobody)
-            await asyncio.sleep(0.01)
-    yield
-    server.should_exit = True
-    await task
+from tests.web.house import house, served
 
 
 @pytest.fixture

@@ -161,9 +161,7 @@ async def test_a_recording_is_played_sought_and_sped_up_and_written_down_once(
         assert await page.evaluate("performance.now()") - began < 5_000
 
     notes = list_notes(shop.read, AuditFilter())
-    assert [(one.action, one.subject) for one in notes] == [
-        ("listened", f"recording {leg.leg_id}")
-    ]
+    assert [(one.action, one.subject) for one in notes] == [("listened", f"recording {leg.leg_id}")]
 
 
 async def test_both_sides_are_drawn_apart(shop: WebState) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from bench import against_queue, ami, core, memory, plan, reload, simulate
+from bench import against_queue, ami, core, memory, plan, reload, replay, simulate, trial
 
 
 def main() -> None:
@@ -27,6 +27,10 @@ def main() -> None:
     print(plan.table())
     print("\n## Simulated calls\n")
     print(simulate.table())
+    print("\n## Replay of a month\n")
+    print(replay.table())
+    print("\n## Dial-plan tests\n")
+    print(trial.table())
     print("\n## Memory\n")
     print(memory.table())
     print("\n## Reload\n")

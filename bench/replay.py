@@ -1,7 +1,7 @@
 """Replay of a month of 200,000 calls: made, written to a log of SQLite, read, replayed.
 
-``python -m bench.replay [CALLS]``; default 200,000.  Thirty days of ten hours, 60 managers, busy
-for about 80 % of them; another strategy is replayed beside the one that ran, once each.
+``python -m bench.replay [CALLS DAYS]``; default 200,000 and 30.  Days of ten hours, 60 managers,
+busy for about 80 % of them; another strategy is replayed beside the one that ran, once each.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pbx.simulate.replay import Alternative, replay
 from pbx.simulate.world import Setting
 from routing.strategy import Registry
 
-DAYS = 30
+CALLS, DAYS = 200_000, 30
 NIGHT_S = 86_400.0
 MANAGERS = 60
 DID = "+78005553535"
@@ -72,9 +72,9 @@ def who_calls(setting: Setting, seed: int) -> Sequence[Caller]:
     return [replace(one, keys=("1",), menu_s=MENU_S) for one in made]
 
 
-def table(calls: int) -> str:
+def table(calls: int = CALLS, days: int = DAYS) -> str:
     """Markdown."""
-    setting, registry = month(calls), Registry.builtin()
+    setting, registry = month(calls, days=days), Registry.builtin()
     until = datetime.fromtimestamp(setting.start + setting.length_s, UTC)
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'log.db'}"
@@ -109,4 +109,4 @@ def table(calls: int) -> str:
 
 
 if __name__ == "__main__":
-    print(table(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000))
+    print(table(*map(int, sys.argv[1:3])))

@@ -24,7 +24,7 @@ from ivr.masking import mask_cards
 from ivr.nodes import NodeId, Prompt, Tree
 from ivr.schedule import ScheduleState
 from ivr.trail import MenuHistory, Trail
-from ivr.variables import Variables
+from ivr.variables import LANGUAGE, Variables
 from routing.values import AgentId, Outcome, QueueId, ReturnReason, SkillNeed
 
 MAX_PASSED = 1000
@@ -145,6 +145,10 @@ class Walk:
         return node.queue_id == queue_id and key in node.keys
 
     # Going on ----------------------------------------------------------------------------
+
+    def speak(self, language: str) -> bool:
+        """The prompts' language from now on.  False: it can't be one, nothing changed."""
+        return self._variables.set(LANGUAGE, language)
 
     def step(self, event: events.Event, now: datetime) -> Step:
         """Go on by ``event`` as far as the walk gets without another.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab.asterisk import AsteriskLab, LabError, LabPhone
+from lab.asterisk import HOST, AsteriskLab, LabError, LabPhone
 from lab.morning import LENGTH_S, MORNING
 from lab.seen import CallSeen
 from lab.service import PbxProcess
@@ -23,6 +23,7 @@ from pbx.switch.script import CallerScript
 
 CONFIG = Path("config")
 SOFTPHONE = "softphone"
+ADMIN = "admin"
 KEEP_DIALPLAN = """
 [voronka-phones](+)
 exten => 88005553535,1,Goto(voronka-trunk,78005553535,1)
@@ -69,10 +70,18 @@ async def _real(database: str, folder: Path, keep: bool, console: Console) -> No
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with AsteriskLab(phones=phones, dialplan=KEEP_DIALPLAN) as lab:
         console.print(f"Asterisk is up (SIP {lab.sip_host}:{lab.sip_port}, AMI {lab.ami_port})")
-        async with PbxProcess(lab, CONFIG, folder, database=database) as pbx:
+        page = {"VORONKA_WEB": "on", "VORONKA_WEB_PORT": str(lab.port())}
+        async with PbxProcess(lab, CONFIG, folder, database=database, settings=page) as pbx:
             console.print(
                 f"engine is up, plan {CONFIG}/, metrics {pbx.url}/metrics "
                 f"({time.monotonic() - began:.0f} s)"
+            )
+            await _let_in(pbx, folder, password)
+            console.print(
+                f"the page: http://{HOST}:{page['VORONKA_WEB_PORT']}/  user {ADMIN}, password "
+                f"{password}",
+                soft_wrap=True,
+                highlight=False,
             )
             async with stage(lab, MORNING.phones) as ready:
                 await ready.perform(MORNING.callers, _progress(console, len(MORNING.callers)))
@@ -83,12 +92,30 @@ async def _real(database: str, folder: Path, keep: bool, console: Console) -> No
                     f"\nStill running. Register a softphone: user {SOFTPHONE}, password "
                     f"{password}, server {lab.sip_host}:{lab.sip_port} (UDP), and call "
                     f"88005553535.\nManagers' phones have gone; Asterisk {lab.pid}, engine "
-                    f"{pbx.process.pid}. Ctrl-C ends all."
+                    f"{pbx.process.pid}. The page is as above. Ctrl-C ends all."
                 )
                 await pbx.process.wait()
     await show(database, console)
     console.print(f"\n./run pbx calls --db {database}    shows this again")
     console.print(f"./run pbx call ID --db {database}  shows one call's whole story")
+    console.print(
+        f"VORONKA_DB={database} VORONKA_STATE_DIR={folder} ./run pbx web    shows the page again",
+        soft_wrap=True,
+    )
+
+
+async def _let_in(pbx: PbxProcess, folder: Path, password: str) -> None:
+    """A user for the page."""
+    file = folder / "password"
+    file.touch(0o600)
+    file.write_text(password)
+    try:
+        words = ("users", "add", ADMIN, "--role", "admin", "--password-file", str(file))
+        code, said = await pbx.command(*words)
+    finally:
+        file.unlink()
+    if code:
+        raise LabError(f"no user for the page:\n{said}")
 
 
 def _progress(console: Console, total: int) -> Callable[[CallerScript, CallSeen | None], None]:

@@ -88,6 +88,8 @@ class PbxProcess:
             "VORONKA_CDR_FILE": str(lab.folder.host / "log/cdr-custom/voronka.csv"),
             "VORONKA_STATE_DIR": str(self.folder),
             "VORONKA_HTTP_PORT": str(port),
+            # Who wants the page says so, and on which port.
+            "VORONKA_WEB": "off",
             **self._settings,
         }
         with self.log.open("ab") as out:

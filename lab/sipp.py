@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -390,6 +391,8 @@ class Dialling:
 
 
 SETTLE_S = 0.1
+MEDIA_PORTS = 4
+"""Of one SIPp."""
 INSIST = 20
 """How often a caller is told again to hang up."""
 _REFUSALS = (400, 401, 403, 404, 408, 410, 480, 481, 484, 486, 487, 488, 500, 503, 600, 603)
@@ -502,6 +505,19 @@ def _play(path: Path) -> str:
 # --- processes ---------------------------------------------------------------------------------
 
 
+@cache
+def _names_media_range(sipp: str) -> bool:
+    """3.7 and newer are told the first and the last media port, those before the first alone."""
+    told = subprocess.run([sipp, "-h"], capture_output=True, check=False, timeout=10)
+    return b"-min_rtp_port" in told.stdout + told.stderr
+
+
+def _media_options(sipp: str, first: int, count: int) -> tuple[str, ...]:
+    if _names_media_range(sipp):
+        return ("-min_rtp_port", str(first), "-max_rtp_port", str(first + count - 1))
+    return ("-mp", str(first))
+
+
 class _Sipp:
     """One SIPp process in a folder of its own, which goes away with it."""
 
@@ -530,13 +546,13 @@ class _Sipp:
         self.port = self.port or self._lab.port()
         kind = "shortmsg" if short else "msg"
         name = "-shortmessage_file" if short else "-message_file"
-        media = str(self._lab.media_ports(4))
+        media = _media_options(sipp, self._lab.media_ports(MEDIA_PORTS), MEDIA_PORTS)
         with (self._folder / "output.log").open("wb") as output:
             self._process = await asyncio.create_subprocess_exec(
                 sipp,
                 f"{self._lab.sip_host}:{self._lab.sip_port}",
                 "-sf", str(file),
-                "-i", self.host, "-p", str(self.port), "-mi", self.host, "-mp", media,
+                "-i", self.host, "-p", str(self.port), "-mi", self.host, *media,
                 f"-trace_{kind}", name, str(trace),
                 "-trace_err", "-error_file", str(self._folder / "errors.log"),
                 "-nostdin", "-aa", "-skip_rlimit",

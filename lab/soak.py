@@ -96,6 +96,12 @@ class Soak:
             abs(crash - self.made[number]).total_seconds() < UNTOLD_S for crash in self.crashes
         )
 
+    def never_joined(self, answered: datetime | None) -> bool:
+        """Asterisk was killed between the phone's answer and the talk."""
+        return answered is not None and any(
+            0 <= (crash - answered).total_seconds() < UNTOLD_S for crash in self.crashes
+        )
+
     def say(self, text: str) -> None:
         self.console.print(f"{time.monotonic() - self.began:6.0f} s  {text}", highlight=False)
 
@@ -222,17 +228,20 @@ async def run(minutes: float, seed: int, console: Console) -> bool:
             await pbx.ready()
             await lab.nothing_left(60)
             talked = {
-                call.from_user
+                call.from_user: datetime.fromtimestamp(call.answered_at, UTC)
                 for phone in (sales, rescue)
                 for call in phone.calls()
-                if call.answered and "cause=26" not in call.reason
+                if call.answered_at is not None and "cause=26" not in call.reason
             }
             records = (lab.folder.host / "log/cdr-custom/voronka.csv").read_text().splitlines()
             return await _account(soak, talked, records)
 
 
-async def _account(soak: Soak, talked: set[str], records: list[str]) -> bool:
-    """Compare, until the log is complete or has had its time; print; True when all agree."""
+async def _account(soak: Soak, talked: dict[str, datetime], records: list[str]) -> bool:
+    """Compare, until the log is complete or has had its time; print; True when all agree.
+
+    ``talked``: whose call a phone took, and when.
+    """
     parsed = [record for line in records if (record := cdr.parse(line)) is not None]
     recorded = Counter(call.number for call in cdr.calls_of(parsed))
     end = time.monotonic() + SETTLE_S
@@ -260,12 +269,17 @@ async def _account(soak: Soak, talked: set[str], records: list[str]) -> bool:
         str(max(abs(len(soak.made) - untold - ours), abs(len(recorded) + taken - ours))),
     )
     answered = sum(one.outcome == "answered" for one in _all(logged))
-    here = len(talked & soak.made.keys())
-    table.add_row("talks", str(here), "", str(answered), str(abs(here - answered)))
+    here = len(talked.keys() & soak.made.keys())
+    unjoined = sum(
+        one.outcome != "answered" and soak.never_joined(talked.get(one.number))
+        for one in _all(logged)
+    )
+    table.add_row("talks", str(here), "", str(answered), str(abs(here - unjoined - answered)))
     soak.console.print(table)
     if soak.crashes:
         soak.console.print(f"Asterisk took {taken} calls with it, all in the log")
-        soak.console.print(f"and {untold} INVITEs of its last second, before it told of them")
+        soak.console.print(f"and {untold} INVITEs of its last second, before it told of them,")
+        soak.console.print(f"and {unjoined} callers whose manager picked up in that second")
     counted = Counter(one.outcome for one in _all(logged))
     soak.console.print("outcomes:", dict(counted))
     soak.console.print("faults:", dict(soak.faults))
@@ -318,7 +332,7 @@ def _logged(database: str) -> dict[str, list[Logged]]:
 
 
 def _differences(
-    soak: Soak, talked: set[str], logged: dict[str, list[Logged]], recorded: set[str]
+    soak: Soak, talked: dict[str, datetime], logged: dict[str, list[Logged]], recorded: set[str]
 ) -> dict[str, str]:
     """What is wrong, by the caller's number."""
     wrong: dict[str, str] = {}
@@ -333,6 +347,8 @@ def _differences(
             wrong[number] = f"{len(calls)} times in the log"
         elif outcome is None:
             wrong[number] = "never closed"
+        elif outcome != "answered" and soak.never_joined(talked.get(number)):
+            continue
         elif (outcome == "answered") != (number in talked):
             spoke = "talked" if number in talked else "did not talk"
             wrong[number] = f"{outcome}, but {spoke}"

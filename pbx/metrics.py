@@ -57,6 +57,9 @@ EVENTS = frozenset(
 """Events that get a label of their own: those that asterisk-conf/manager.conf lets through."""
 CALLS_REMEMBERED = 100_000
 """Calls whose number is remembered until they end; more are never alive."""
+NOT_ASKED = "not_asked"
+"""A lookup's result where nobody was asked, so that nothing was waited for."""
+LOOKUP_S = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2)
 SHORT_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 PERSON_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 ERROR_S = (-1800, -600, -300, -120, -60, -30, 0, 30, 60, 120, 300, 600, 1800)
@@ -195,6 +198,12 @@ class Metrics:
         self._recordings = _Children(
             counter("recordings", "Recordings of talks that ended.", "result")
         )
+        self._lookups = _Children(
+            counter("lookups", "Calls of which a CRM was to be asked, by how that went.", "result")
+        )
+        self._lookup_s = histogram(
+            "lookup_seconds", "How long calls waited for what a CRM says.", LOOKUP_S
+        )
         self._callbacks = _Children(counter("callback_results", "Callbacks that ended.", "result"))
         self._irregular = counter("irregular_events", "Events that did not fit the state.")
         self._wait = _Children(
@@ -238,6 +247,7 @@ class Metrics:
         self._takers: dict[type, Callable[[Any], None]] = {
             journal.CallStarted: self._call_started,
             journal.CallEnded: self._call_ended,
+            journal.LookedUp: self._looked_up,
             journal.CallbackClosed: lambda entry: self._callbacks(entry.result).inc(),
             journal.RecordingKept: lambda _: self._recordings("kept").inc(),
             journal.RecordingFailed: lambda _: self._recordings("failed").inc(),
@@ -309,6 +319,11 @@ class Metrics:
         self._calls(number, entry.outcome.value).inc()
         if entry.short:
             self._short(number).inc()
+
+    def _looked_up(self, entry: journal.LookedUp) -> None:
+        self._lookups(entry.result).inc()
+        if entry.result != NOT_ASKED:
+            self._lookup_s.observe(entry.took_s)
 
     def _wait_ended(self, entry: facts.WaitEnded) -> None:
         if entry.call_id.startswith(CLIENT_PREFIX):

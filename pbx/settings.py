@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pbx.errors import SettingsError
+from pbx.lookup.port import DEFAULT_LIMIT_S, MOST_LIMIT_S
+from pbx.lookup.target import LookupTarget
 from pbx.webhooks.mail_target import MailTarget
 from pbx.webhooks.target import Target, check_url
 from pbx.webhooks.targets import read_targets, signing_key
 
+LEAST_LIMIT_MS = 50
+"""Shortest time that a CRM may be given to say who calls: less is never enough."""
 MIN_SECRET = 12
 """Shortest AMI secret accepted: the AMI user can run dialplan, which is as good as a shell."""
 
@@ -50,6 +55,7 @@ class Settings:
     log_format: str
     log_level: str
     webhooks: tuple[Target | MailTarget, ...]
+    lookup: LookupTarget | None
     web: bool
 
     def __repr__(self) -> str:
@@ -82,7 +88,8 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         log_format=_log_format(env),
         log_level=_log_level(env),
         webhooks=_webhooks(env, messages),
-        web=_one_of(env, "VORONKA_WEB", ("on", "off"), "off") == "on",
+        lookup=_lookup(env),
+        web=_one_of(env, "VORONKA_WEB", ("on", "off"), "on") == "on",
     )
 
 
@@ -220,14 +227,30 @@ def _ami_secret(env: Mapping[str, str]) -> str:
 
 def _webhooks(env: Mapping[str, str], messages: Path) -> tuple[Target | MailTarget, ...]:
     """That of missed calls alone, and those of the file."""
-    missed = _webhook(env, "VORONKA_MISSED_WEBHOOK")
+    missed = _signed_url(env, "VORONKA_MISSED_WEBHOOK")
     file = env.get("VORONKA_WEBHOOKS_FILE", "")
     others = read_targets(Path(file), messages) if file else ()
-    return (*((missed,) if missed else ()), *others)
+    return (*((Target(*missed),) if missed else ()), *others)
 
 
-def _webhook(env: Mapping[str, str], name: str) -> Target | None:
-    """None when there is none.  The URL is read like a secret: it may hold a token."""
+def _lookup(env: Mapping[str, str]) -> LookupTarget | None:
+    """Whom the engine asks who calls."""
+    name = "VORONKA_LOOKUP"
+    found = _signed_url(env, name)
+    if found is None:
+        return None
+    most = round(MOST_LIMIT_S * 1000)
+    text = env.get(f"{name}_LIMIT_MS", str(round(DEFAULT_LIMIT_S * 1000)))
+    if not re.fullmatch("[0-9]{1,5}", text) or not LEAST_LIMIT_MS <= int(text) <= most:
+        raise SettingsError(
+            f"{name}_LIMIT_MS: {text!r} is not a number from {LEAST_LIMIT_MS} to {most}"
+        )
+    return LookupTarget(*found, int(text) / 1000)
+
+
+def _signed_url(env: Mapping[str, str], name: str) -> tuple[str, bytes] | None:
+    """A checked URL and the key that signs what is sent there; None when there is none.  The URL is
+    read like a secret: it may hold a token."""
     url = read_secret(env, name)
     if not url:
         return None
@@ -240,7 +263,7 @@ def _webhook(env: Mapping[str, str], name: str) -> Target | None:
     if not secret:
         raise SettingsError(f"{name}_SECRET or {name}_SECRET_FILE is not set")
     try:
-        return Target(checked, signing_key(secret))
+        return checked, signing_key(secret)
     except ValueError as error:
         raise SettingsError(f"{name}_SECRET: {error}") from None
 

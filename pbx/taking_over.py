@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import structlog
 
+from pbx.days import day_began
 from pbx.engine.outside import HOUR_S
 from pbx.journal.open_talks import open_talks
 from pbx.journal.port import OpenCallback, OpenPause, OpenTalk, OpenWait
@@ -61,7 +63,7 @@ def take_over(journal: SqlJournal, plan: Plan, now: datetime) -> TakenOver:
     memory = recall(
         engine,
         queues=queues,
-        day_began=now.replace(hour=0, minute=0, second=0, microsecond=0),
+        day_began=day_began(now, ZoneInfo(plan.time_zone)),
         talks_since=now - TALKS_REMEMBERED,
     )
     dropped = recall_dropped(engine, queues=queues, since=now - _places_kept(plan))

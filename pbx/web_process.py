@@ -24,7 +24,10 @@ STEADY_S = 60.0
 """Who ran for so long begins with the first pause again, seconds."""
 STOP_S = 5.0
 """How long it may take to end, seconds."""
-_SECRETS = ("VORONKA_AMI_", "VORONKA_MISSED_WEBHOOK", "VORONKA_WEBHOOKS_FILE")
+_SECRETS = (
+    *("VORONKA_AMI_", "VORONKA_LOOKUP", "VORONKA_MISSED_WEBHOOK"),
+    "VORONKA_WEBHOOKS_FILE",
+)
 
 
 class WebProcess:

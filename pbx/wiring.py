@@ -9,7 +9,7 @@ import random
 import secrets
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -35,6 +35,7 @@ from pbx.live.rows import Row
 from pbx.live.server import LiveServer
 from pbx.live.today import TodayReader
 from pbx.logs import set_up_logs
+from pbx.lookup.crm import Crm
 from pbx.metrics import Metrics
 from pbx.missed.book import MissedBook
 from pbx.missed.owners import owner_rule
@@ -61,6 +62,8 @@ from routing.dispatcher import Dispatcher
 from routing.strategy import Registry
 
 _log = structlog.get_logger(__name__)
+SPEAKING_TOLD_S = 5.0
+"""How often a start tells how far the speaking of prompts is, seconds."""
 
 CLOSE_S = 10.0
 """Longest wait for the log to be written at the end, seconds."""
@@ -121,7 +124,10 @@ class Service:
         )
         self._control = ControlServer(settings.state_dir, self._answer)
         self._http: web.AppRunner | None = None
-        self._web = WebProcess() if settings.web else None
+        # The plan may have been named on the command line.
+        web_env = {**os.environ, "VORONKA_PLAN": str(settings.plan)}
+        self._web = WebProcess(env=web_env) if settings.web else None
+        self._crm = Crm(settings.lookup) if settings.lookup is not None else None
 
     async def start(self) -> None:
         """Serve metrics, wait until no other engine leads, then begin.
@@ -269,7 +275,11 @@ class Service:
             open_callbacks=known.callbacks,
             open_talks=known.talks,
             open_pauses=known.pauses,
+            lookup=self._crm.lookup if self._crm is not None else None,
         )
+        if self._crm is not None:
+            self._crm.tell = engine.looked_up
+            self._crm.start()
         engine.core.rates.recall(known.served)
         callbacks = engine.core.callbacks
         self._metrics.callbacks_source(
@@ -369,6 +379,8 @@ class Service:
                 await self._engine.drain()
             else:
                 await self._switch.stop()
+        if self._crm is not None:
+            await self._crm.stop()
         await self._missed.stop()
         await self._deliveries.stop()
         self._read.dispose()
@@ -407,7 +419,7 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
     await asyncio.to_thread(journal.start)
     metrics.journal_source(journal)
     prompts = PromptStore(plan, settings.sounds.here, settings.sounds.on_switch)
-    for problem in await asyncio.to_thread(prompts.prepare):
+    for problem in await asyncio.to_thread(prompts.prepare, None, _speaking()):
         _log.warning("prompt_missing", problem=str(problem))
     # Ids are unique over restarts: the start's time, and some chance against a clock set back.
     prefix = f"{int(time.time()):x}{secrets.token_hex(2)}-"
@@ -477,6 +489,20 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
         }
     )
     return service
+
+
+def _speaking() -> Callable[[int, int], None]:
+    """Tells the log, now and then, how far the speaking of prompts is: it can take minutes."""
+    began = told_at = time.monotonic()
+
+    def told(done: int, of: int) -> None:
+        nonlocal told_at
+        now = time.monotonic()
+        if now - told_at >= SPEAKING_TOLD_S or (done == of and told_at > began):
+            told_at = now
+            _log.info("prompts_spoken", done=done, of=of)
+
+    return told
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

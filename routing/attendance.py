@@ -76,6 +76,12 @@ class Attendance:
                 return
         self._floor.irregular("reachability of an unknown device")
 
+    def day_began(self) -> None:
+        """Nobody has talked today.  Who is free stays so, in the order that this brings."""
+        for agent in self._floor.agents.values():
+            agent.calls, agent.talk_s = 0, 0.0
+            self._floor.reorder(agent)
+
     def leave_if_nobody(self, queue_id: QueueId) -> None:
         """Callers who are to have no wait without agents leave when the last one has gone."""
         if self._floor.somebody_on_duty(self._floor.members[queue_id].queue):

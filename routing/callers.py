@@ -65,6 +65,7 @@ class Callers:
         since = now if event.waiting_since is None else min(event.waiting_since, now)
         call = self._new_call(event.call_id, event.queue_id, event.number, since)
         call.leaves_if_nobody = queue.leave_when_no_agents
+        call.manager = event.manager
         kept = self._old_places.take(event.queue_id, event.number, now, queue.returning_s)
         call.place_since = min(since, kept)
         if queue.max_wait_s is not None:

@@ -11,6 +11,7 @@ from routing.agents import WorkingAgent
 from routing.floor import Floor
 from routing.members import FreeFor, Members
 from routing.offer import Call
+from routing.one_manager import before_all, instead_of
 from routing.ringing import Ringing
 from routing.strategy import Choice
 from routing.values import AgentId, AgentState, CallId, ReturnReason, Seconds
@@ -23,6 +24,10 @@ LEFT_OUT_SHOWN = 20
 """How many agents an offer names as left out: the log's row, and the work for it, stay small."""
 LOOKS = (1, 8, 64, 512, 1_000_000)
 """How many waiting calls of each line are looked at for an agent who became free, in turn."""
+
+_NAMED = "named by the CRM"
+_WHO_NAMED = "whom the CRM named"
+"""Why a manager goes before the strategy, and who is not to be had, for the log."""
 
 _STATE_REASONS = {
     AgentState.OFFLINE: "offline",
@@ -116,7 +121,7 @@ class Choosing:
             barred = self._barred(call, members)
             free = FreeFor(members, self._floor.agents, call.needs_now, barred, call.refusals)
             if free.first() is not None:
-                choice = members.strategy.choose(call, free, self._floor.now)
+                choice = self._choose(call, members, free)
         chosen = members.free_of(choice.chosen)
         if not chosen:
             self._wait_on(call, members, choice)
@@ -141,6 +146,18 @@ class Choosing:
             )
         members.last_chosen = ids[-1]
         self.ringing.add_parts(offer, chosen, members.queue.ring_time_s)
+
+    def _choose(self, call: Call, members: Members, free: FreeFor) -> Choice:
+        """Whom to ring of those free: who is responsible for the caller, else whom the strategy
+        says.  While phones of theirs ring already, it goes on as it began."""
+        now, manager = self._floor.now, call.manager
+        if manager is None or call.offer is not None:
+            return members.strategy.choose(call, free, now)
+        until = call.waiting_since + members.queue.manager_wait_s
+        choice = before_all(manager, free, _NAMED, until=until, now=now)
+        if choice is not None:
+            return choice
+        return instead_of(manager, _WHO_NAMED, members.strategy.choose(call, free, now))
 
     def _waits_in_vain(self, call: Call, members: Members) -> ReturnReason | None:
         """Why the caller is not to wait any longer: who would have served them has left meanwhile,

@@ -193,6 +193,8 @@ class Dispatcher:
                     self._ringing.leg_ended(end.leg_id, end.disposition, end.cause)
             case events.PlanReplaced():
                 self._plans.replace(event)
+            case events.DayBegan():
+                self._attendance.day_began()
             case events.DeviceReachable(device_id) | events.DeviceUnreachable(device_id):
                 self._attendance.reachability(device_id, isinstance(event, events.DeviceReachable))
             case _:

@@ -23,6 +23,8 @@ class CallerQueued:
     ``number``: E.164 with ``+``, or "" when withheld.  ``priority``: steps, see
     waiting_line.py.
     ``waiting_since``: when the wait began (differs from now only after a take-over).
+    ``manager``: is responsible for the caller and goes before whom the strategy chooses; None:
+    nobody is.
     """
 
     call_id: CallId
@@ -31,6 +33,7 @@ class CallerQueued:
     needs: tuple[SkillNeed, ...] = ()
     priority: int = 0
     waiting_since: Seconds | None = None
+    manager: AgentId | None = None
 
 
 @record
@@ -211,6 +214,11 @@ class PlanReplaced:
 
 
 @record
+class DayBegan:
+    """It is midnight where the company is: what strategies count by the day begins anew."""
+
+
+@record
 class Woke:
     """The time asked for by ``WakeAt`` has come.  Harmless at any other time."""
 
@@ -236,5 +244,6 @@ Event = (
     | DeviceReachable
     | DeviceUnreachable
     | PlanReplaced
+    | DayBegan
     | Woke
 )

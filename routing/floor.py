@@ -83,6 +83,13 @@ class Floor:
             for queue_id in agent.queues:
                 self.members[queue_id].leave(agent)
 
+    def reorder(self, agent: WorkingAgent) -> None:
+        """What the order of the free goes by has changed for this agent."""
+        if agent.known_free:
+            for queue_id in agent.queues:
+                self.members[queue_id].leave(agent)
+                self.members[queue_id].enter(agent)
+
     def somebody_on_duty(self, queue: Queue) -> bool:
         """At least one member is logged in."""
         return any(self.agents[one].logged_in for one in queue.members if one in self.agents)

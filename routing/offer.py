@@ -86,6 +86,7 @@ class Call:
     ``join_within_s``: of a callback, with nobody on the line yet; None for a caller.
     ``taken_by``: the leg that was picked up for it.
     ``leaves_if_nobody``: the wait ends when the last agent at work goes.
+    ``manager``: who is responsible for the caller, None for nobody.
     """
 
     call_id: CallId
@@ -99,6 +100,7 @@ class Call:
     place_since: Seconds = 0.0
     step_s: Seconds = 0.0
     leaves_if_nobody: bool = False
+    manager: AgentId | None = None
     needs_now: Needs = ()
     in_line: bool = False
     offer: Offer | None = None

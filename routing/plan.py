@@ -66,7 +66,8 @@ class Queue:
     ``priority_step_s``: how much waiting a step of priority is worth.  ``weight``: steps by which
     all its callers go before those of other queues, at an agent who serves both.
     ``returning_s``: who hangs up while waiting and calls again within this time has the old place
-    back; None: never.
+    back; None: never.  ``manager_wait_s``: how long a caller waits for the manager who is
+    responsible for them while that one is busy.
     """
 
     queue_id: QueueId
@@ -80,6 +81,7 @@ class Queue:
     short_abandon_s: Seconds = 5.0
     priority_step_s: Seconds = 60.0
     returning_s: Seconds | None = None
+    manager_wait_s: Seconds = 30.0
     weights: Mapping[AgentId, int] = field(default_factory=dict)
     weight: int = 0
 

@@ -7,7 +7,7 @@ line* while it wants (more) agents: one that rings a single agent is in the queu
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from routing import facts
 from routing.floor import Floor
@@ -54,9 +54,9 @@ class Waiting:
         """The calls of a queue, in order of their arrival in it."""
         return list(self._calls[queue_id].values())
 
-    def in_order(self) -> list[Call]:
-        """The calls of all queues, in order of service."""
-        calls = [call for line in self._calls.values() for call in line.values()]
+    def in_order(self, queue_ids: Iterable[QueueId]) -> list[Call]:
+        """The calls of these queues, in order of service."""
+        calls = [call for one in queue_ids for call in self._calls[one].values()]
         return sorted(calls, key=self._turn_among_queues)
 
     def queues(self) -> list[QueueId]:

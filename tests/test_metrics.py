@@ -118,6 +118,18 @@ def test_a_refused_outside_number_is_counted_by_reason() -> None:
     assert registry.get_sample_value("voronka_outside_refused_total", labels) == 1
 
 
+def test_lookups_are_counted_by_how_they_went_and_timed_where_somebody_was_asked() -> None:
+    metrics, registry = told()
+    for result, took_s in (("answered", 0.08), ("late", 0.7), ("not_asked", 0.0)):
+        looked_up = journal.LookedUp(CallId("c"), result, took_s, "", "Иван", "ru")
+        metrics.observe(Stamped(NOW, looked_up))
+
+    for result in ("answered", "late", "not_asked"):
+        assert registry.get_sample_value("voronka_lookups_total", {"result": result}) == 1
+    assert registry.get_sample_value("voronka_lookup_seconds_count") == 2
+    assert registry.get_sample_value("voronka_lookup_seconds_bucket", {"le": "0.1"}) == 1
+
+
 def test_recordings_are_counted_by_what_came_of_them() -> None:
     metrics, registry = told()
     metrics.observe(Stamped(NOW, journal.RecordingKept(LegId("l"), "x", 3.0)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ivr.nodes import HangUp, Menu, Node, Play, Prompt, PromptKind, ToQueue, Voicemail
-from pbx.engine.virtual import VirtualWorld
+from pbx.engine.virtual import Crm, VirtualWorld
 from pbx.journal import port as journal
 from pbx.plan.model import Number, Plan, QueueSounds, Speech
 from pbx.switch.script import CallerScript, PhoneAct, Script
@@ -149,6 +149,7 @@ def stage(
     *,
     memory: Memory | None = None,
     id_prefix: str = "",
+    crm: Crm | None = None,
 ) -> tuple[VirtualWorld, Story]:
     """The company, callers and phones, ready to run."""
     story = Story()
@@ -166,6 +167,7 @@ def stage(
         start=START,
         on_entry=story.entries.append,
         id_prefix=id_prefix,
+        crm=crm,
     )
     return world, story
 
@@ -176,9 +178,10 @@ def play(
     phones: Mapping[str, tuple[PhoneAct, ...]],
     *,
     for_s: float = 600.0,
+    crm: Crm | None = None,
 ) -> Story:
     """Play the script to its end and check that nothing is left behind."""
-    world, story = stage(company, callers, phones)
+    world, story = stage(company, callers, phones, crm=crm)
     world.run(START + for_s)
     assert not world.switch.busy, "callers or legs are left in the switch"
     assert not world.core.calls.by_id, "calls are left in the engine"

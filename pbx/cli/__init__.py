@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 
 import click
 
@@ -47,6 +48,19 @@ _COMMANDS = {
 }
 
 
+def _keep_examples_whole(command: click.Command) -> None:
+    """An example stands on a line of its own, as it is to be typed: click would fill paragraphs,
+    and break words at their hyphens."""
+    paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+    for number, one in enumerate(paragraphs):
+        if one.startswith("Example: "):
+            paragraphs[number] = f"\b\nExample:\n  {' '.join(one.split()[1:])}"
+    command.help = "\n\n".join(paragraphs)
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _keep_examples_whole(below)
+
+
 class LazyGroup(click.Group):
     """Knows its commands by name and imports one when it is asked for."""
 
@@ -63,6 +77,7 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
         command.epilog = command.epilog or EXIT_CODES
+        _keep_examples_whole(command)
         return command
 
     def invoke(self, ctx: click.Context) -> object:

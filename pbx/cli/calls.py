@@ -56,6 +56,7 @@ def calls(
     if json_wanted and csv_wanted:
         raise click.UsageError("--json or --csv, not both")
     # Here, not above: slow to import, and a slip in the options is told without them.
+    from pbx.cli.progress import working
     from pbx.journal.queries import CallFilter, list_calls, totals
 
     local = zone(tz)
@@ -70,7 +71,9 @@ def calls(
         limit=limit or None,
     )
     log = open_log(db)
-    rows = list_calls(log, wanted)
+    with working("reading the log"):
+        rows = list_calls(log, wanted)
+        sums = None if json_wanted or csv_wanted else totals(log, wanted)
     if json_wanted:
         from pbx.cli.output import as_json
 
@@ -83,7 +86,6 @@ def calls(
         from pbx.cli.tables import make_console, render_calls
 
         console = make_console()
-        sums = totals(log, wanted)
         render_calls(rows, console, zone=local, totals=sums)
-        if sums.calls > len(rows):
+        if sums is not None and sums.calls > len(rows):
             console.print(f"the newest {len(rows)} are shown; --limit 0 shows all", style="dim")

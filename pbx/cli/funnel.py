@@ -51,6 +51,7 @@ def funnel(
     """
     if context.invoked_subcommand is not None:
         return
+    from pbx.cli.progress import working
     from pbx.funnel.count import Reading
     from pbx.funnel.report import FunnelQuery, funnel_report
     from pbx.funnel.stages import Funnel, Way
@@ -66,11 +67,12 @@ def funnel(
         conditions(where),
         _departments(loaded),
     )
-    found = funnel_report(open_log(db), query, right_now())
+    with working("counting"):
+        found = funnel_report(open_log(db), query, right_now())
     if json_wanted:
-        from pbx.cli.funnel_tables import funnel_json
+        from pbx.funnel.export import as_json
 
-        click.echo(funnel_json(found))
+        click.echo(as_json(found))
         return
     from pbx.cli.funnel_tables import render_funnel
     from pbx.cli.tables import make_console
@@ -100,6 +102,7 @@ def import_(
     Example: pbx funnel import invoices.csv
     """
     from pbx.cli.output import told
+    from pbx.cli.progress import working
     from pbx.funnel.book import note_in
     from pbx.funnel.importing import Rules, read_events
     from pbx.funnel.stages import QUALIFIED
@@ -114,11 +117,12 @@ def import_(
         zone(tz or loaded.time_zone) or UTC,
     )
     now = right_now()
-    events = read_events(str(file), file.read_bytes(), rules, now)
+    with working("reading the file"):
+        events = read_events(str(file), file.read_bytes(), rules, now)
     url = database_url(db)
     open_log(url).dispose()
     engine = open_for_writing(url)
-    with told_as_ours(engine), engine.connect() as connection:
+    with working("writing the events"), told_as_ours(engine), engine.connect() as connection:
         transaction = connection.begin()
         noted = note_in(connection, events, now)
         if dry_run:
@@ -158,6 +162,7 @@ def sag(
     """
     from pbx.cli.funnel_tables import render_sag
     from pbx.cli.output import as_json
+    from pbx.cli.progress import working
     from pbx.cli.tables import make_console
     from pbx.funnel.sag import Verdict
     from pbx.funnel.stages import Funnel, Way
@@ -170,7 +175,8 @@ def sag(
         Look(),
         slices_of(listed(by), _departments(loaded)),
     )
-    judged = watch(open_log(db), wanted, EPOCH, right_now())
+    with working("judging the weeks"):
+        judged = watch(open_log(db), wanted, EPOCH, right_now())
     if json_wanted:
         click.echo(as_json(judged))
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import orjson
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -33,17 +32,6 @@ def render_funnel(found: FunnelReport, console: Console) -> None:
         for label, counted in found.groups.items():
             console.print(_table(counted, f"{found.query.by}: {shown(label)}"))
     console.print(_table(found.total, "all" if found.query.by else ""))
-
-
-def funnel_json(found: FunnelReport) -> str:
-    """The period, the total, the groups."""
-    content = {
-        "since": found.query.period.since,
-        "until": found.query.period.until,
-        "total": found.total,
-        "groups": dict(found.groups),
-    }
-    return orjson.dumps(content, option=orjson.OPT_INDENT_2).decode()
 
 
 def render_sag(judged: Sequence[Judged], console: Console, *, all_wanted: bool) -> None:

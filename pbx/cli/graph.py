@@ -129,6 +129,7 @@ def _count(
 
 
 def _drawn(picture: Graph, counts: Funnel | None, form: str, output: Path | None) -> bytes:
+    from pbx.cli.progress import working
     from pbx.graph import dot, draw, other_forms
 
     if form == "json":
@@ -139,7 +140,10 @@ def _drawn(picture: Graph, counts: Funnel | None, form: str, output: Path | None
         return other_forms.to_mermaid(picture, counts).encode()
     folder = None if output is None else output.parent
     text = dot.to_dot(picture, counts, link=dot.link_from(folder))
-    return text.encode() if form == "dot" else draw.draw(text, form)
+    if form == "dot":
+        return text.encode()
+    with working("drawing"):
+        return draw.draw(text, form)
 
 
 def _write(content: bytes, output: Path | None) -> None:

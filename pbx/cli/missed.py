@@ -146,7 +146,10 @@ def rebuild(obj: str | None, plan: Path | None, json_wanted: bool, db: str | Non
 
     Example: pbx missed rebuild --plan /etc/voronka/plan
     """
-    count = _book(plan).rebuild(log_to_write(db or obj), now_utc())
+    from pbx.cli.progress import working
+
+    with working("working all missed calls out anew") as report:
+        count = _book(plan).rebuild(log_to_write(db or obj), now_utc(), report)
     told({"missed": count}, f"{count} missed calls, merged by number", json_wanted)
 
 

@@ -39,6 +39,7 @@ def test(
 
     Example: pbx test config --coverage
     """
+    from pbx.cli.progress import progress
     from pbx.plan.load import load
     from pbx.plan.strategies import installed_strategies
     from pbx.settings import plan_path
@@ -46,11 +47,13 @@ def test(
 
     path = path or plan_path()
     plan = load(path)
-    results = [
+    cases = [
         one
-        for one in suite.run(plan, suite.files_of(path), installed_strategies())
-        if only is None or only.lower() in one.case.name.lower()
+        for one in suite.cases_of(plan, suite.files_of(path))
+        if only is None or only.lower() in one.name.lower()
     ]
+    played = suite.run(plan, cases, installed_strategies())
+    results = list(progress(played, len(cases), "tests"))
     covered = suite.coverage(plan, results)
     if junit_file is not None:
         try:

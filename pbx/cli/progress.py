@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 T = TypeVar("T")
 PATIENCE_S = 2.0
@@ -46,12 +55,29 @@ def progress(items: Iterable[T], total: int, words: str) -> Iterator[T]:
 
 
 @contextmanager
-def share_done(words: str) -> Iterator[Report | None]:
-    """Gives a function to be told the share that is done (0 to 1), None where nobody looks."""
+def working(words: str) -> Iterator[Report]:
+    """On a terminal a bar, after 2 s, until this is left.  Gives a function to be told the share
+    that is done (0 to 1); while it is told nothing, the bar shows that there is work."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield None
+        yield lambda share: None
         return
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task(words, total=1.0)
-        yield lambda share: bar.update(task, completed=share)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(), console=console, transient=True,
+    )  # fmt: skip
+    task = bar.add_task(words, total=None)
+    patience = threading.Timer(PATIENCE_S, bar.start)
+    patience.daemon = True
+    patience.start()
+    try:
+        yield lambda share: bar.update(task, total=1.0, completed=share)
+    finally:
+        patience.cancel()
+        patience.join()
+        bar.stop()
+
+
+def shares(report: Report, total: int) -> Callable[[int], None]:
+    """Tells ``report`` the share when it is told the number done."""
+    return lambda done: report(min(1.0, done / total) if total else 1.0)

@@ -116,6 +116,7 @@ def recordings(
 
 def _prune(db: str | None, folder: Path, *, dry_run: bool, json_wanted: bool) -> None:
     from pbx.cli.output import as_json, shown
+    from pbx.cli.progress import working
     from pbx.recordings.listing import prune, to_prune
 
     now = now_utc()
@@ -125,7 +126,8 @@ def _prune(db: str | None, folder: Path, *, dry_run: bool, json_wanted: bool) ->
         if not folder.is_dir():
             # Another folder's files would be noted as removed and be kept for ever.
             raise PbxError(f"{folder}: there is no folder of recordings here")
-        done = prune(log_to_write(db), folder, now)
+        with working("removing"):
+            done = prune(log_to_write(db), folder, now)
     if json_wanted:
         click.echo(as_json(done))
     else:

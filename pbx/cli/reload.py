@@ -41,7 +41,11 @@ def reload(timeout: float, json_wanted: bool) -> None:
 
     Example: pbx check && pbx reload
     """
-    _tell(ask(state_dir(), {"command": "reload"}, timeout_s=timeout), json_wanted)
+    from pbx.cli.progress import working
+
+    with working("loading the plan, and speaking its prompts"):
+        reply = ask(state_dir(), {"command": "reload"}, timeout_s=timeout)
+    _tell(reply, json_wanted)
 
 
 @click.command()
@@ -62,8 +66,11 @@ def rollback(version: str, write_wanted: bool, timeout: float, json_wanted: bool
 
     Example: pbx rollback 12
     """
+    from pbx.cli.progress import working
+
     request: dict[str, object] = {"command": "rollback", "version": version}
-    reply = ask(state_dir(), request, timeout_s=timeout)
+    with working("putting the version in force"):
+        reply = ask(state_dir(), request, timeout_s=timeout)
     _tell(reply, json_wanted)
     if write_wanted:
         store = VersionStore(state_dir() / "plans")

@@ -57,7 +57,7 @@ def replay(
     Example: pbx replay --since 2026-11-01 --strategy ring-all
     """
     # Here, not above: slow to import, and a slip in the options is told without them.
-    from pbx.cli.progress import share_done
+    from pbx.cli.progress import working
     from pbx.cli.replay_tables import render, replayed_json
     from pbx.cli.simulate import known_strategy
     from pbx.cli.tables import make_console
@@ -92,7 +92,7 @@ def replay(
         raise click.BadParameter("there is no time between", param_hint="--until")
     hours = None if roster is None else read_roster(roster, list(tried.routing.agents))
     dids = ran.numbers.keys() & tried.numbers.keys()
-    with share_done("reading the log") as report:
+    with working("reading the log") as report:
         log = recorded(open_log(db), begins, ends, dids=dids, progress=report)
     presence = log.presence
     if hours is not None:
@@ -106,7 +106,7 @@ def replay(
     ]
     if not names and suffix:
         alternatives = [Alternative(suffix.removeprefix(", "), tried, base, presence)]
-    with share_done("replaying") as report:
+    with working("replaying") as report:
         replayed = replay_log(
             log,
             ran,

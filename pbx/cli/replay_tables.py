@@ -19,7 +19,10 @@ ESTIMATED = (
     "Not in the log, estimated from it (Kaplan-Meier) and drawn anew in each run: the patience of "
     "those who were answered, and answers of managers who were not rung."
 )
-INTERVAL = "95 % over these draws, Student's t; not over other weeks. Differences paired by run"
+INTERVAL = (
+    "95 % over these draws, Student's t; not over other weeks. Differences paired by run, of "
+    "shares in points"
+)
 
 
 def render(found: Replayed, console: Console, *, managers: bool) -> None:

@@ -64,6 +64,7 @@ def report(
     if json_wanted and csv_wanted:
         raise click.UsageError("--json or --csv, not both")
     # Here, not above: slow to import, and a slip in the options is told without them.
+    from pbx.cli.progress import working
     from pbx.reports import report as reports
     from pbx.reports.measures import USUAL
 
@@ -80,7 +81,8 @@ def report(
         limit=limit,
         departments=departments,
     )
-    found = reports.report(open_log(db), columns_of(db), query, now)
+    with working("counting"):
+        found = reports.report(open_log(db), columns_of(db), query, now)
     if xlsx is not None:
         from pbx.reports.export import write_xlsx
 
@@ -120,16 +122,22 @@ def rebuild(check_only: bool, json_wanted: bool, db: str | None) -> None:
     Example: pbx reports rebuild --check
     """
     from pbx.cli.output import told
+    from pbx.cli.progress import shares, working
     from pbx.journal.database import open_for_writing
-    from pbx.reports.book import check
+    from pbx.reports.book import calls_in, check
     from pbx.reports.book import rebuild as make_anew
 
     url = database_url(db)
     log = open_log(url)
-    read = None if check_only else make_anew(open_for_writing(url))
+    calls = calls_in(log)
+    read = None
+    if not check_only:
+        with working("making all facts anew") as report:
+            read = make_anew(open_for_writing(url), shares(report, calls))
     if read is not None and not json_wanted:
         click.echo(f"{read} calls read")
-    found = check(log)
+    with working("proving them") as report:
+        found = check(log, shares(report, calls))
     for example in found.examples:
         click.echo(example, err=True)
     told(

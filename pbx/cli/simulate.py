@@ -59,7 +59,7 @@ def simulate(
     Example: pbx simulate config --compare round-robin,ring-all,skill-priority,sticky
     """
     # Here, not above: slow to import, and a slip in the options is told without them.
-    from pbx.cli.progress import share_done
+    from pbx.cli.progress import working
     from pbx.cli.simulate_tables import render, results_json
     from pbx.cli.tables import make_console
     from pbx.plan.load import load
@@ -82,8 +82,9 @@ def simulate(
     if queue is not None and queue not in loaded.routing.queues:
         known = ", ".join(sorted(loaded.routing.queues))
         raise click.BadParameter(f"no queue {queue!r}; known: {known}", param_hint="--queue")
-    setting = parameters(file, loaded, today=_today(), history=lambda: _history(db))
-    with share_done("simulating") as report:
+    with working("reading the parameters"):
+        setting = parameters(file, loaded, today=_today(), history=lambda: _history(db))
+    with working("simulating") as report:
         results = run(
             setting,
             list(dict.fromkeys(names)),
@@ -96,7 +97,8 @@ def simulate(
     if plot is not None:
         from pbx.simulate.plots import draw
 
-        draw(results, plot)
+        with working("drawing"):
+            draw(results, plot)
     if json_wanted:
         click.echo(results_json(results, seed=seed))
     else:

@@ -14,7 +14,7 @@ from pbx.simulate.intervals import Estimate
 from pbx.simulate.staff import Forecast, Need
 from pbx.simulate.tally import FIGURES, Figure
 
-BY_RUNS = "95 %, Student's t over independent runs; differences paired by run"
+BY_RUNS = "95 %, Student's t over independent runs; differences paired by run, of shares in points"
 
 
 def render(

@@ -74,14 +74,16 @@ def staff(
     if forecast is not None:
         known = forecast_file(forecast)
     else:
+        from pbx.cli.progress import working
         from pbx.simulate import history  # here: slow to import
 
-        known = history.forecast(
-            open_log(db),
-            since=moment_option("--since", since, local),
-            zone=local,
-            wrap_up_s=wrap_up,
-        )
+        with working("reading the log"):
+            known = history.forecast(
+                open_log(db),
+                since=moment_option("--since", since, local),
+                zone=local,
+                wrap_up_s=wrap_up,
+            )
     goal = Goal(share / 100, within, occupancy / 100, away / 100)
     found = needs(known, goal)
     if json_wanted:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from pbx.engine.virtual import Reply
     from pbx.plan.model import Plan
     from pbx.switch.script import PhoneAct
     from pbx.trial.play import Played, Situation
@@ -38,6 +39,11 @@ T = TypeVar("T")
     metavar="MANAGER=DOES",
     help="ivanov=busy, 'ivanov=answers after 8s', rejects, 'no answer', unreachable.",
 )
+@click.option(
+    "--lookup",
+    metavar="SAYS",
+    help="What a CRM says: manager=ivanov,vip=yes,name=...,language=en,after=1s; late; broken.",
+)
 @click.option("--plan", "path", type=click.Path(path_type=Path), help="Default: $VORONKA_PLAN.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object; asks nothing.")
 def try_call(
@@ -49,6 +55,7 @@ def try_call(
     away: str,
     spoke: str | None,
     phones: tuple[str, ...],
+    lookup: str | None,
     path: Path | None,
     json_wanted: bool,
 ) -> None:
@@ -73,7 +80,7 @@ def try_call(
     if did not in plan.numbers:
         known = ", ".join(plan.numbers)
         raise click.BadParameter(f"{number} is no number of the plan: {known}", param_hint="NUMBER")
-    situation = _situation(plan, caller, at, busy, away, spoke, phones)
+    situation = _situation(plan, caller, at, busy, away, spoke, phones, lookup)
     pressed = [_read("--keys", read_keys, one) for one in _several(keys)]
     script = CallerScript("", 0.0, did, caller, tuple(pressed))
     asks = keys is None and not json_wanted and sys.stdin.isatty()
@@ -100,12 +107,14 @@ def _situation(
     away: str,
     spoke: str | None,
     phones: tuple[str, ...],
+    lookup: str | None,
 ) -> Situation:
     from pbx.cli.options import now_utc
     from pbx.numbers import normalise
     from pbx.plan import written
     from pbx.simulate.read import one_of
     from pbx.trial.cases import act, moment
+    from pbx.trial.lookups import in_words
     from pbx.trial.play import Situation
     from routing.values import AgentId
 
@@ -117,6 +126,9 @@ def _situation(
 
     def when(text: str) -> datetime:
         return moment(text, zone, from_day=today)
+
+    def says(text: str) -> Reply:
+        return in_words(text, plan.routing.agents)
 
     now = now_utc().astimezone(zone)
     today: date = now.date()
@@ -134,6 +146,7 @@ def _situation(
             else {}
         ),
         phones=does,
+        lookup=None if lookup is None else _read("--lookup", says, lookup),
     )
 
 

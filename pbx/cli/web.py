@@ -12,8 +12,9 @@ from pbx.settings import read_web_settings
 def web() -> None:
     """Serve the page and the API on their own, until SIGTERM.
 
-    pbx run does so beside the engine where VORONKA_WEB=on. The log, the plan, the engine's
-    state folder, host and port come from VORONKA_* environment variables (docs/running.md).
+    pbx run does so beside the engine, unless VORONKA_WEB=off. The log, the plan, the engine's
+    state folder, host and port come from VORONKA_* environment variables (docs/running.md);
+    who may come in is said by pbx users.
 
     Example: VORONKA_WEB_PORT=8180 pbx web
     """

@@ -68,7 +68,8 @@ class LiveCall:
     for none.  ``recording``: the rule by which the next talk is recorded.  ``after_notice``: what
     is done when the caller has heard of it.  ``wait_s`` and ``talk_s`` are what is already over.
     ``place``: the last in a line.  ``callback_of``: the callback that we make, "" for a caller.
-    ``silences``: commands for the caller in a row that the switch did not answer.
+    ``silences``: commands for the caller in a row that the switch did not answer.  ``manager`` and
+    ``vip``: what a CRM said of the caller: who is responsible for them, that they are important.
     """
 
     call_id: CallId
@@ -104,6 +105,15 @@ class LiveCall:
     place: Place | None = None
     callback_of: str = ""
     silences: int = 0
+    manager: AgentId | None = None
+    vip: bool = False
+
+    @property
+    def priority(self) -> int:
+        """What the number called and who calls add to the step's; a VIP of both lists is one."""
+        vip = self.plan.vip
+        whose = vip.priority if self.vip else vip.priority_of(self.caller_e164)
+        return self.number.priority + whose
 
     def wait_ends(self, now: Seconds) -> None:
         """Close the stretch of waiting, if one is open."""

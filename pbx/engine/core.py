@@ -9,14 +9,17 @@ between the two pure rooms is here: a walk ends in ``QueueCaller`` or ``CallAgen
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from ivr import commands as ivr_commands
 from ivr import events as ivr_events
 from ivr.nodes import ToQueue
 from ivr.walk import Walk
+from pbx.days import day_ends
 from pbx.engine.awaited import Awaited
 from pbx.engine.call import LiveCall, LiveCalls, Place, Stage
 from pbx.engine.callbacks import Callbacks
@@ -24,6 +27,7 @@ from pbx.engine.clicks import Clicks
 from pbx.engine.devices import DeviceMap, spellings
 from pbx.engine.elsewhere import Elsewhere
 from pbx.engine.found_talks import FoundTalks
+from pbx.engine.lookups import Lookups
 from pbx.engine.older_plans import OlderPlans
 from pbx.engine.outcome import outcome_of, short_abandon_s
 from pbx.engine.outside import OutsideCalls
@@ -31,6 +35,7 @@ from pbx.engine.pauses import Pauses
 from pbx.engine.recording import Recordings
 from pbx.engine.waiting import WaitingRoom
 from pbx.journal import port as journal
+from pbx.lookup.port import Lookup, Said
 from pbx.numbers import clean_name, normalise
 from pbx.plan.model import Number, Plan
 from pbx.switch import port as switch
@@ -65,8 +70,10 @@ class EngineCore:
 
     ``open_waits``, ``open_talks`` and ``open_callbacks``: of the engine before this one, taken up
     when their callers are found, and when the switch was looked at.  ``open_pauses`` hold on.
+    ``lookup``: how a CRM is asked who calls, None for not at all.
     ``handle`` takes a switch event, ``tell`` an event for the distribution from elsewhere (an
-    agent's pause, a new plan), ``woke`` the time that ``wake_at`` asked for.
+    agent's pause, a new plan), ``looked_up`` what the CRM says, ``woke`` the time that ``wake_at``
+    asked for.
     """
 
     def __init__(
@@ -82,6 +89,7 @@ class EngineCore:
         open_callbacks: Iterable[journal.OpenCallback] = (),
         open_talks: Mapping[CallId, journal.OpenTalk] = {},
         open_pauses: Iterable[journal.OpenPause] = (),
+        lookup: Lookup | None = None,
     ) -> None:
         self.plan = plan
         self.dispatcher = dispatcher
@@ -95,6 +103,7 @@ class EngineCore:
         self._note = note
         self._to_utc = to_utc
         self._dispatcher_wakes_at: float | None = None
+        self._day_ends_at = math.inf
         self._waiting = WaitingRoom(dispatcher, self.rates, send=send, note=note)
         self._awaited = Awaited(
             send=send,
@@ -102,6 +111,7 @@ class EngineCore:
             walk_on=self._walk_on,
             leg_ended=lambda call, event, now: self._elsewhere.heard(call, event, now),
         )
+        self._lookups = Lookups(lookup, note=note, go_on=self._begin)
         self.recordings = Recordings(send=send, note=note)
         self._elsewhere = Elsewhere(
             plan,
@@ -161,6 +171,7 @@ class EngineCore:
 
     def open_for_work(self, now: float) -> None:
         """Log in the agents whom the plan has on duty; who was paused stays so."""
+        self._look_at_the_day(now)
         self.pauses.restore(now)
         for agent_id in sorted(self.plan.on_duty):
             self.tell(events.AgentLoggedIn(agent_id), now)
@@ -172,6 +183,7 @@ class EngineCore:
             self._dispatcher_wakes_at,
             self._waiting.next_at,
             self._awaited.next_at,
+            self._lookups.next_at,
             self._elsewhere.next_at,
             self.callbacks.next_at,
         )
@@ -188,11 +200,16 @@ class EngineCore:
         self._dispatcher_wakes_at = None
         self.tell(events.Woke(), now)
         self._waiting.woke(now)
+        self._lookups.woke(now)
         self._awaited.woke(now)
         self.callbacks.woke(now)
 
     def tell(self, event: events.Event, now: float) -> None:
         """Give the distribution an event and do what follows from it."""
+        if now >= self._day_ends_at:
+            # Nothing is decided between midnight and the first event after it.
+            self._pending.append(events.DayBegan())
+            self._look_at_the_day(now)
         self._pending.append(event)
         if self._busy:
             return
@@ -209,6 +226,15 @@ class EngineCore:
         finally:
             self._busy = False
 
+    def _look_at_the_day(self, now: float) -> None:
+        today = self._to_utc(now)
+        ends = day_ends(today, ZoneInfo(self.plan.time_zone))
+        self._day_ends_at = now + (ends - today).total_seconds()
+
+    def looked_up(self, call_id: CallId, said: Said, now: float) -> None:
+        """The CRM has said who calls, or why it will not."""
+        self._lookups.said(call_id, said, now)
+
     def replace_plan(self, plan: Plan, now: float, phones: switch.Phones = NO_PHONES) -> None:
         """A new plan is in force for new calls; calls in progress walk on by their own."""
         before, before_devices = self.plan, self._devices
@@ -220,6 +246,7 @@ class EngineCore:
         cut_off = (one for address in phones.unreachable for one in devices.devices_at(address))
         arriving = plan.on_duty - before.on_duty
         self.tell(events.PlanReplaced(distributed, arriving, frozenset(cut_off)), now)
+        self._look_at_the_day(now)
         self.pauses.plan_replaced(plan.routing.agents, now)
         for key, address in phones.own_calls.items():
             was, now_is = before_devices.agents_at(address), devices.agents_at(address)
@@ -412,6 +439,12 @@ class EngineCore:
             )
             self._do(call, ivr_commands.HangUpCaller(Outcome.REJECTED), now)
             return
+        # Who is found has heard enough of silence: their menu begins at once.
+        if found_since is not None or not self._lookups.begin(call, now):
+            self._begin(call, now)
+
+    def _begin(self, call: LiveCall, now: float) -> None:
+        """The caller's way begins."""
         self._walk_on(call, ivr_events.WalkStarted(), now)
         if call.after_notice is None:
             call.waits_from = None
@@ -483,13 +516,19 @@ class EngineCore:
         call.queue_id = queue_id
         since, call.waits_from = call.waits_from, None
         call.waiting_since = now if since is None else since
-        number = call.caller_e164
-        priority += call.number.priority + call.plan.vip.priority_of(number)
+        priority += call.priority
         call.place = Place(queue_id, call.waiting_since, priority, needs)
         # Ring first, music second: the phone's ring is what the caller waits for.
         self.tell(
             events.CallerQueued(
-                call.call_id, queue_id, number, needs, priority, waiting_since=since
+                call.call_id,
+                queue_id,
+                call.caller_e164,
+                needs,
+                priority,
+                waiting_since=since,
+                # Who has talked with somebody is sent on to others on purpose.
+                manager=None if call.talked else call.manager,
             ),
             now,
         )
@@ -584,6 +623,7 @@ class EngineCore:
         call.talk_ends(now)
         self._elsewhere.handed_over_ends(call, now)
         self._awaited.heard(call.call_id)
+        self._lookups.gone(call.call_id)
         if leg := call.outside_leg:
             if not leg.joined:
                 self._send(commands.StopRinging(leg.leg_id, Disposition.CANCELLED))

@@ -15,6 +15,7 @@ from pbx.engine.clock import Clock
 from pbx.engine.core import EngineCore
 from pbx.engine.stamps import Stamps
 from pbx.journal.port import Entry, Journal, OpenCallback, OpenPause, OpenTalk, OpenWait, Stamped
+from pbx.lookup.port import Lookup, Said
 from pbx.plan.model import Plan
 from pbx.switch.port import Phones, Switch, SwitchCommand, SwitchEvent
 from routing import events
@@ -63,6 +64,7 @@ class EngineLoop:
         open_callbacks: Iterable[OpenCallback] = (),
         open_talks: Mapping[CallId, OpenTalk] = {},
         open_pauses: Iterable[OpenPause] = (),
+        lookup: Lookup | None = None,
     ) -> None:
         self._switch = switch
         self._journal = journal
@@ -86,6 +88,7 @@ class EngineLoop:
             open_callbacks=open_callbacks,
             open_talks=open_talks,
             open_pauses=open_pauses,
+            lookup=lookup,
         )
 
     async def start(self) -> None:
@@ -110,6 +113,10 @@ class EngineLoop:
     def tell(self, event: events.Event) -> None:
         """Take an event for the distribution from elsewhere (a page, the command line)."""
         self._do(lambda now: self.core.tell(event, now))
+
+    def looked_up(self, call_id: CallId, said: Said) -> None:
+        """The CRM that was asked who calls has answered, or will not."""
+        self._do(lambda now: self.core.looked_up(call_id, said, now))
 
     async def click_to_call(self, agent_id: AgentId, number: str) -> ClickResult:
         """A manager wants to talk with a number (as typed, or E.164): their devices are rung, then

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from pbx.engine.clock import VirtualClock
 from pbx.engine.core import EngineCore
 from pbx.engine.stamps import Stamps
 from pbx.journal.port import Entry, OpenTalk, Stamped
+from pbx.lookup.port import DEFAULT_LIMIT_S, Lookup, Request, Said
 from pbx.plan.model import Plan
 from pbx.switch.port import SwitchEvent
 from pbx.switch.script import Script
 from pbx.switch.simulated import SimulatedSwitch
 from routing.dispatcher import Dispatcher
 from routing.facts import Fact
-from routing.values import CallId
+from routing.values import CallId, Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a CRM says, so long after it was asked; later than the limit is never."""
+
+    said: Said
+    after_s: Seconds = 0.1
+
+
+Crm = Callable[[Request], Reply | str]
+"""A CRM in virtual time; a text is why it is not asked now."""
 
 
 class VirtualWorld:
     """Plays a script against a plan.  ``on_entry`` takes the journal's entries.  ``switch``: one
     that plays a script of its own, instead of ``script``.  ``recalled``: facts of before, for the
-    service rates; ``open_talks``: of an engine before."""
+    service rates; ``open_talks``: of an engine before.  ``crm``: says who calls, None: nobody is
+    asked."""
 
     def __init__(
         self,
@@ -34,12 +49,14 @@ class VirtualWorld:
         switch: SimulatedSwitch | None = None,
         recalled: Iterable[tuple[float, Fact]] = (),
         open_talks: Mapping[CallId, OpenTalk] = {},
+        crm: Crm | None = None,
+        limit_s: Seconds = DEFAULT_LIMIT_S,
     ) -> None:
         self.clock = VirtualClock(start)
         self.stamps = Stamps(self.clock)
         self.switch = switch or SimulatedSwitch(script or Script(()), start=start)
         self._on_entry = on_entry
-        self._failed: list[str] = []
+        self._crm = crm
         self.core = EngineCore(
             plan,
             dispatcher,
@@ -48,6 +65,7 @@ class VirtualWorld:
             to_utc=self.clock.utc,
             id_prefix=id_prefix,
             open_talks=open_talks,
+            lookup=Lookup(self._ask, limit_s) if crm is not None else None,
         )
         self.core.rates.recall(recalled)
         self.core.open_for_work(start)
@@ -78,6 +96,17 @@ class VirtualWorld:
             self.clock.advance_to(wake_at)
             self.switch.advance(self.clock.now())
             self.core.woke(self.clock.now())
+
+    def _ask(self, request: Request) -> str:
+        assert self._crm is not None
+        reply = self._crm(request)
+        if isinstance(reply, str):
+            return reply
+        self.switch.later(
+            reply.after_s,
+            lambda: self.core.looked_up(request.call_id, reply.said, self.clock.now()),
+        )
+        return ""
 
     def _event(self, event: SwitchEvent) -> None:
         self.core.handle(event, self.clock.now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,7 +23,8 @@ SLICES = ("manager", "source", "department")
 @dataclass(frozen=True, slots=True)
 class FunnelQuery:
     """``by``: one of SLICES, "" for the whole company.  ``where``: slices and the labels of which
-    one must fit.  ``departments``: by manager."""
+    one must fit.  ``departments``: by manager.  ``agents``: only what these managers did; None:
+    what anybody did, and what happened by itself."""
 
     funnel: Funnel
     period: Period
@@ -31,6 +32,7 @@ class FunnelQuery:
     by: str = ""
     where: Mapping[str, Sequence[str]] = field(default_factory=dict)
     departments: Mapping[str, str] = field(default_factory=dict)
+    agents: Collection[str] | None = None
 
     def label(self, event: StageEvent, name: str) -> str:
         """The event's in a slice."""
@@ -43,6 +45,8 @@ class FunnelQuery:
 
     def fits(self, event: StageEvent) -> bool:
         """It is in the slices."""
+        if self.agents is not None and event.agent not in self.agents:
+            return False
         return all(self.label(event, name) in labels for name, labels in self.where.items())
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from pbx.errors import FunnelError, JournalError
 from pbx.funnel.book import KeyTaken, Noted, note_in, written
 from pbx.funnel.stages import QUALIFIED, StageEvent
+from pbx.journal.change import text
 from pbx.journal.database import told_as_ours
 from pbx.journal.tables import calls
 from pbx.numbers import normalise
@@ -86,8 +87,9 @@ def record(engine: Engine, events: Sequence[Told], plan: Plan, now: datetime, *,
 
 def _record(engine: Engine, events: Sequence[Told], plan: Plan, now: datetime, via: str) -> Noted:
     with told_as_ours(engine), engine.begin() as connection:
-        known = written(connection, [one.event_id for one in events])
-        asked = {one.call_id for one in events if one.call_id and not (one.number or one.deal)}
+        known = written(connection, [text(one.event_id) for one in events])
+        of_calls = [one.call_id for one in events if not (one.number or one.deal)]
+        asked = {text(one) for one in of_calls if one}
         reader = _Reader(plan, now, via, known, _callers(connection, sorted(asked)))
         read = [reader.read(index, one) for index, one in enumerate(events)]
         if reader.slips:

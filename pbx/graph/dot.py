@@ -72,6 +72,11 @@ def to_dot(graph: Graph, counts: Funnel | None, *, link: Callable[[Place], str])
                 drawn = f"{target} {_sign(queue, link)}"
                 groups.setdefault(group, []).append(drawn)
         ways.append(f"  {names[way.source]} -> {target} {_way(way, counts, most, link)}")
+    # No line leads to a queue for which signs stand: without this it would be drawn at the left.
+    ways += (
+        f"  {sign} -> {names[queue_id]} [style=invis weight=0]"
+        for queue_id, sign in signs.first_of.items()
+    )
     for number, (group, members) in enumerate(groups.items()):
         if not group or group.startswith(_NO_FRAME) or len(members) < 2:
             lines += (f"  {one}" for one in members)
@@ -95,6 +100,8 @@ class _Signs:
         self._boxes = {box.box_id: box for box in graph.boxes}
         self._are_used = sum(box.kind is Kind.MENU for box in graph.boxes) >= _SIGNS_FROM
         self._signs: dict[tuple[str, str], str] = {}
+        self.first_of: dict[str, str] = {}
+        """One sign of each queue that has any."""
 
     def queue_of(self, way: Way) -> Box | None:
         """The queue that a sign stands for; None where the way is drawn to its end."""
@@ -107,6 +114,7 @@ class _Signs:
         known = box.group or box.box_id, queue.box_id
         is_new = known not in self._signs
         name = self._signs.setdefault(known, f"s{len(self._signs)}")
+        self.first_of.setdefault(queue.box_id, name)
         return name, box.group, is_new
 
 

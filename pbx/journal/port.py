@@ -50,6 +50,20 @@ class MenuStep:
 
 
 @dataclass(frozen=True, slots=True)
+class LookedUp:
+    """A CRM was asked who calls, before the walk began.  ``result``: answered, late, broken or
+    not_asked; ``detail``: what it said, or why it did not.  ``name`` and ``language``: the call's
+    from now on."""
+
+    call_id: CallId
+    result: str
+    took_s: Seconds
+    detail: str
+    name: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutsideLegStarted:
     """An outside number is called for the caller, or an agent handed the caller over to somebody
     whom they had called themselves (``agent``, where it is one of ours)."""
@@ -272,6 +286,7 @@ Entry = (
     Fact
     | CallStarted
     | MenuStep
+    | LookedUp
     | OutsideLegStarted
     | OutsideLegFinished
     | OutsideRefused

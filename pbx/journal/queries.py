@@ -233,6 +233,7 @@ def conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
             select(legs.c.leg_id)
             .join(tables.recordings, tables.recordings.c.leg_id == legs.c.leg_id)
             .where(legs.c.call_id == calls.c.call_id, *_kept())
+            .correlate(calls)
             .exists()
         )
     if wanted.before is not None:
@@ -257,13 +258,13 @@ def _seen(sight: Sight) -> ColumnElement[bool]:
         theirs = select(legs.c.leg_id).where(
             legs.c.call_id == calls.c.call_id, legs.c.agent.in_(sorted(sight.agents))
         )
-        ways.append(theirs.exists())
+        ways.append(theirs.correlate(calls).exists())
     if sight.queues:
         queues = sorted(sight.queues)
         waited = select(tables.waits.c.wait_id).where(
             tables.waits.c.call_id == calls.c.call_id, tables.waits.c.queue.in_(queues)
         )
-        ways += [calls.c.queue.in_(queues), waited.exists()]
+        ways += [calls.c.queue.in_(queues), waited.correlate(calls).exists()]
     return or_(*ways)
 
 

@@ -45,6 +45,8 @@ class RowMaker:
                 return self._call_ended(entry, at)
             case port.MenuStep():
                 return self._step(entry, entry_id, at)
+            case port.LookedUp():
+                return _looked_up(entry, entry_id, at)
             case facts.WaitStarted():
                 return self._wait_started(entry, entry_id, at)
             case facts.WaitEnded():
@@ -313,6 +315,24 @@ class RowMaker:
             length_s=entry.length_s,
         )
         return [message, *self._reached(entry.call_id, f"voicemail {entry.box}")]
+
+
+def _looked_up(entry: port.LookedUp, entry_id: str, at: datetime) -> list[Change]:
+    took = f" after {entry.took_s * 1000:.0f} ms" if entry.took_s else ""
+    step = added(
+        tables.steps,
+        step_id=entry_id,
+        call_id=entry.call_id,
+        at=at,
+        node="",
+        kind="lookup",
+        digits=None,
+        detail=f"{entry.result.replace('_', ' ')}{took}: {entry.detail}",
+    )
+    if entry.result != "answered":
+        return [step]
+    said: dict[str, Value] = {"name": text(entry.name), "language": entry.language}
+    return [step, Changed(tables.calls, "call_id", entry.call_id, said)]
 
 
 _BLANK_CALL: Mapping[str, Value] = {

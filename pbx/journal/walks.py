@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Engine, func, select
 from pbx.journal.database import told_as_ours
 from pbx.journal.tables import calls, steps
 
-WHILE_WAITING = ("announcement", "estimate")
-"""Steps that tell what a waiting caller heard, not where they went."""
+ASIDE = ("announcement", "estimate", "lookup")
+"""Steps that tell what a waiting caller heard, or what a CRM said, not where the caller went."""
 _ROWS = 2_000
 
 
@@ -42,7 +42,7 @@ def count_walks(engine: Engine, since: datetime | None, until: datetime | None) 
 
 def walks(engine: Engine, since: datetime | None, until: datetime | None) -> Iterator[Walked]:
     """Calls that began in this time, read as they are asked for.  Raises JournalError."""
-    on = (steps.c.call_id == calls.c.call_id) & steps.c.kind.not_in(WHILE_WAITING)
+    on = (steps.c.call_id == calls.c.call_id) & steps.c.kind.not_in(ASIDE)
     query = (
         select(
             calls.c.call_id,

@@ -118,6 +118,10 @@ class Board:
                 self._call_started(entry, at)
             case journal.CallEnded(call_id):
                 self._call_ended(call_id)
+            case journal.LookedUp(call_id, name=name):
+                if (call := self.calls.get(call_id)) and call.name != name:
+                    call.name = name
+                    self._calls.add(call_id)
             case (
                 journal.MenuStep(call_id)
                 | facts.WaitStarted(call_id)

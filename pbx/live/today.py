@@ -7,12 +7,13 @@ correction, too.  They are asked for only when the day's facts have a new versio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, case, func, not_, or_, select
 
+from pbx.days import day_began
 from pbx.journal.database import told_as_ours
 from pbx.journal.tables import call_facts, fact_days, missed
 from pbx.live.figures import Calls, Missed, day
@@ -44,16 +45,11 @@ class TodayReader:
     def read(self, zone: ZoneInfo, now: datetime) -> Row:
         """The figures as the log has them now.  Raises JournalError."""
         with told_as_ours(self._log), self._log.connect() as connection:
-            mark = _mark(connection, midnight(zone, now), now)
+            mark = _mark(connection, day_began(now, zone), now)
             if mark != self._mark:
                 self._calls = calls_since(connection, mark.midnight)
                 self._mark = mark
             return day(self._calls, _open_missed(connection))
-
-
-def midnight(zone: ZoneInfo, now: datetime) -> datetime:
-    """When the day began that it is in ``zone``, UTC."""
-    return datetime.combine(now.astimezone(zone).date(), time.min, zone).astimezone(UTC)
 
 
 def _mark(connection: Connection, since: datetime, now: datetime) -> Mark:

@@ -8,7 +8,7 @@ time does it: SQLite's write lock sees to that, on PostgreSQL a lock of ours.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -138,10 +138,13 @@ class MissedBook:
             self._settle(connection, {number: task.opened_at}, at)
             return Task(**_row(connection, task_id)._mapping)
 
-    def rebuild(self, engine: Engine, now: datetime) -> int:
+    def rebuild(
+        self, engine: Engine, now: datetime, told: Callable[[float], None] = lambda _: None
+    ) -> int:
         """All tasks anew from the whole log; what a person closed or reopened stays so.
 
-        Tells no webhook.  Gives the number of tasks.  Raises JournalError.
+        ``told``: hears the share that is done.  Tells no webhook.  Gives the number of tasks.
+        Raises JournalError.
         """
         with told_as_ours(engine), engine.begin() as connection:
             lock(connection)
@@ -155,6 +158,7 @@ class MissedBook:
             for begin in range(0, len(numbers), AT_ONCE):
                 some = numbers[begin : begin + AT_ONCE]
                 count += self._settle(connection, dict.fromkeys(some), now, quiet=True)
+                told((begin + len(some)) / len(numbers))
             return count
 
     def _settle(

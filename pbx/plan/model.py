@@ -57,11 +57,12 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Vip:
-    """Callers of importance: E.164 numbers, and beginnings of such; ``priority`` on top."""
+    """Callers of importance: E.164 numbers, and beginnings of such; ``priority`` on top.  A CRM may
+    name more of them (docs/lookup.md), so that a priority there is always."""
 
     numbers: frozenset[str] = frozenset()
     prefixes: tuple[str, ...] = ()
-    priority: int = 0
+    priority: int = 10
 
     def priority_of(self, number: str) -> int:
         """What a caller's number (E.164, "" when withheld) adds."""

@@ -81,11 +81,14 @@ class PromptStore:
         self._plans = (plan, *self._plans[:OLDER_PLANS])
         self._spoken.clear()
 
-    def prepare(self, plan: Plan | None = None) -> list[PromptProblem]:
+    def prepare(
+        self, plan: Plan | None = None, told: Callable[[int, int], None] = lambda done, of: None
+    ) -> list[PromptProblem]:
         """Speak every text and take every recording that is not in the folder yet; what could
         not be done.  Blocks (run it in a thread); the switch can play all of it afterwards.
 
-        ``plan``: one that is to be in force; default: the one that is."""
+        ``plan``: one that is to be in force; default: the one that is.  ``told``: hears how many
+        are done, and of how many."""
         plan = plan or self._plans[0]
         self._cache_dir.mkdir(parents=True, exist_ok=True)
         problems = missing(plan)
@@ -97,7 +100,10 @@ class PromptStore:
             elif prompt.text.get(language) and _can_speak(plan, language):
                 jobs.append(partial(self._speak, plan.speech, prompt, language))
         with ThreadPoolExecutor(self._workers, thread_name_prefix="prompts") as pool:
-            problems += [problem for problem in pool.map(lambda job: job(), jobs) if problem]
+            for done, problem in enumerate(pool.map(lambda job: job(), jobs), 1):
+                if problem is not None:
+                    problems.append(problem)
+                told(done, len(jobs))
         return problems
 
     def resolver(self) -> Callable[[Prompt, str], str]:

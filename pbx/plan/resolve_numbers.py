@@ -51,7 +51,8 @@ def vips(context: Context) -> Vip:
             found.add(e164(text, context.shape.settings.region))
         except Wrong as error:
             context.wrong_name(("settings", "vip", "numbers", index), error)
-    if not shape.numbers and not shape.prefixes:
+    # A priority alone is for those whom a CRM names.
+    if not shape.numbers and not shape.prefixes and "priority" not in shape.model_fields_set:
         context.warn(("settings", "vip"), "names nobody")
     return Vip(frozenset(found), tuple(shape.prefixes), shape.priority)
 

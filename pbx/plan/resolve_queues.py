@@ -67,6 +67,7 @@ def _queue(
         short_abandon_s=shape.short_abandon,
         priority_step_s=shape.priority_step,
         returning_s=shape.returning,
+        manager_wait_s=shape.manager_wait,
         weights=weights,
         weight=shape.weight,
     )

@@ -81,7 +81,10 @@ class VipShape(Shape):
     prefixes: Annotated[list[Prefix], OneOrMore] = Field(
         default_factory=list, description="Beginnings of numbers: `+4930`."
     )
-    priority: Priority = Field(10, description="Added to that of number and step.")
+    priority: Priority = Field(
+        10,
+        description="Added to that of number and step; for VIPs of a CRM's (docs/lookup.md), too.",
+    )
 
 
 class MemberShape(Shape):
@@ -361,6 +364,11 @@ class QueueShape(Shape):
         None,
         description="Who hangs up while waiting and calls again within this time has the old place "
         "back; default: nobody.",
+    )
+    manager_wait: Duration = Field(
+        30.0,
+        description="How long a caller waits for the manager whom a CRM named as responsible for "
+        "them (docs/lookup.md), while that one is busy and others may be free.",
     )
     leave_when_no_managers: Flag = Field(
         False, description="Callers go on at once while nobody is at work."

@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, Select, func, select, update
+from sqlalchemy import ColumnElement, Engine, Select, and_, func, or_, select, update
 
 from pbx.journal.database import told_as_ours
-from pbx.journal.queries import CallFilter, conditions
+from pbx.journal.queries import CallFilter, Sight, conditions
 from pbx.journal.tables import calls, legs, recordings
 from pbx.recordings.names import file_of
 
@@ -50,9 +50,44 @@ class Pruned:
 def list_recordings(engine: Engine, wanted: CallFilter) -> list[Recorded]:
     """Recordings of these calls, the oldest first; ``wanted.agent``: who talked, and the limit is
     of recordings.  Raises JournalError."""
+    rows = recordings_page(engine, wanted)
+    rows.reverse()
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """Whose talks somebody may hear: those of ``agents``, and in calls of ``outside`` those that
+    are no manager's."""
+
+    agents: frozenset[str]
+    outside: Sight | None = None
+
+
+def recordings_page(
+    engine: Engine,
+    wanted: CallFilter,
+    *,
+    hearing: Hearing | None = None,
+    before: tuple[datetime, str] | None = None,
+) -> list[Recorded]:
+    """The newest first; ``wanted`` as for ``list_recordings``.  ``hearing`` None: all.
+
+    ``before``: older than the recording that began then, of this leg.  Raises JournalError.
+    """
     where = conditions(replace(wanted, agent=None))
     if wanted.agent is not None:
         where.append(legs.c.agent == wanted.agent)
+    if before is not None:
+        at, leg_id = before
+        same = and_(recordings.c.started_at == at, recordings.c.leg_id < leg_id)
+        where += [recordings.c.started_at <= at, or_(recordings.c.started_at < at, same)]
+    if hearing is not None:
+        ways: list[ColumnElement[bool]] = [legs.c.agent.in_(sorted(hearing.agents))]
+        if hearing.outside is not None:
+            seen = conditions(CallFilter(sight=hearing.outside))
+            ways.append(and_(legs.c.agent.is_(None), *seen))
+        where.append(or_(*ways))
     query = (
         _recorded()
         .where(*where)
@@ -60,9 +95,7 @@ def list_recordings(engine: Engine, wanted: CallFilter) -> list[Recorded]:
         .limit(wanted.limit)
     )
     with told_as_ours(engine), engine.connect() as connection:
-        rows = [Recorded(**row._mapping) for row in connection.execute(query)]
-    rows.reverse()
-    return rows
+        return [Recorded(**row._mapping) for row in connection.execute(query)]
 
 
 def recorded(engine: Engine, leg_id: str) -> Recorded | None:

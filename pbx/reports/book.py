@@ -135,6 +135,12 @@ def refresh(connection: Connection, call_ids: Collection[str]) -> None:
     new_version(connection, Kind.CALLS, {_day(row) for row in both})
 
 
+def calls_in(engine: Engine) -> int:
+    """How many calls the log has.  Raises JournalError."""
+    with told_as_ours(engine), engine.connect() as connection:
+        return connection.execute(select(func.count()).select_from(calls)).scalar_one()
+
+
 def rebuild(engine: Engine, told: Callable[[int], None] = lambda _: None) -> int:
     """All facts anew from the whole log, a piece at a time; gives the number of calls.
 

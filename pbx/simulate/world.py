@@ -13,9 +13,12 @@ import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
+from zoneinfo import ZoneInfo
 
+from pbx.days import day_ends
 from pbx.plan.model import Number, Plan
 from pbx.simulate.callers import Caller, Demand, Heard, again
 from pbx.simulate.draws import Draw, Empirical, Fixed, For, share, stream
@@ -210,6 +213,8 @@ class World:
         else:
             for at_s, event in attendance.events:
                 self._at(start + at_s, partial(self._tell, event))
+        for at_s in midnights(self._setting):
+            self._at(start + at_s, partial(self._tell, events.DayBegan()))
         coming = iter(self._callers)
         caller = next(coming, None)
         steps = 0
@@ -542,6 +547,16 @@ class World:
                     self._returned(call_id, reason)
         if stopped:
             self._silent(stopped)
+
+
+def midnights(setting: Setting) -> list[Seconds]:
+    """When a day begins during the run, seconds from its begin."""
+    zone = ZoneInfo(setting.plan.time_zone)
+    found: list[Seconds] = []
+    at = begins = datetime.fromtimestamp(setting.start, UTC)
+    while (at := day_ends(at, zone)) < begins + timedelta(seconds=setting.length_s):
+        found.append((at - begins).total_seconds())
+    return found
 
 
 def _present(setting: Setting, agents: Mapping[AgentId, Agent]) -> Mapping[AgentId, Seconds]:

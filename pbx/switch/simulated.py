@@ -155,6 +155,10 @@ class SimulatedSwitch:
         """Time goes by without anything happening here."""
         self._now = max(self._now, now)
 
+    def later(self, delay_s: Seconds, action: Callable[[], None]) -> None:
+        """Let something else happen in this time: what is neither a caller nor a phone."""
+        self._after(delay_s, action)
+
     def _at(self, when: Seconds, action: Callable[[], None]) -> None:
         heapq.heappush(self._due, (when, next(self._order), action))
 

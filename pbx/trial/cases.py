@@ -21,6 +21,7 @@ from pbx.plan.written import Wrong
 from pbx.simulate.read import Section, nothing, one_of, read_file
 from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction
 from pbx.trial.expected import NOBODY, Expected
+from pbx.trial.lookups import given
 from pbx.trial.play import ANSWERS, Situation
 from routing.values import AgentId, Outcome, Seconds
 
@@ -142,6 +143,7 @@ class _Reader:
         for key, value in self._entries(section, "phones"):
             agent_id = AgentId(section.scalar(key, "phones", self._agent, ""))
             phones[agent_id] = section.scalar(value, "phones", act, ANSWERS)
+        said = section.find("lookup")
         return Situation(
             at=section.value("at", read, read(DEFAULT_TIME)),
             busy=frozenset(AgentId(one) for one in self._names(section, "busy", self._agent)),
@@ -149,6 +151,7 @@ class _Reader:
             spoke=spoke,
             phones=phones,
             others=tuple(self._others(section)),
+            lookup=None if said is None else given(section, said, self._plan.routing.agents),
         )
 
     def _others(self, section: Section) -> Iterator[CallerScript]:

@@ -9,10 +9,11 @@ from datetime import datetime
 
 from ivr.commands import Collect, PlayPrompts
 from ivr.nodes import Prompt
-from pbx.engine.virtual import VirtualWorld
+from pbx.engine.virtual import Reply, VirtualWorld
 from pbx.journal import port as journal
 from pbx.journal.port import Stamped
-from pbx.journal.walks import WHILE_WAITING
+from pbx.journal.walks import ASIDE
+from pbx.lookup.port import Known, Request
 from pbx.plan.model import Plan
 from pbx.switch import port
 from pbx.switch.script import CallerScript, PhoneAct, Reaction, Script
@@ -40,7 +41,7 @@ class Situation:
     ``at``: aware.  ``busy``: managers in calls of their own.  ``away``: not at work.  ``spoke``:
     caller's number (E.164) to the manager who talked with them a day before.  ``phones``: what
     a manager's phones do, where it is not ``ANSWERS``.  ``others``: callers who came ``LEAD_S``
-    before.
+    before.  ``lookup``: what a CRM says of the caller, None where there is none.
     """
 
     at: datetime
@@ -49,6 +50,7 @@ class Situation:
     spoke: Mapping[str, AgentId] = field(default_factory=dict)
     phones: Mapping[AgentId, PhoneAct] = field(default_factory=dict)
     others: tuple[CallerScript, ...] = ()
+    lookup: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,20 @@ def play(
             entries.append(stamped)
             on_entry(stamped)
 
-    world = VirtualWorld(plan, dispatcher, start=start, on_entry=note, switch=switch)
+    said = situation.lookup
+
+    def crm(request: Request) -> Reply:
+        ours = said is not None and request.call_id == switch.call_id
+        return said if said is not None and ours else Reply(Known(), 0.0)
+
+    world = VirtualWorld(
+        plan,
+        dispatcher,
+        start=start,
+        on_entry=note,
+        switch=switch,
+        crm=None if said is None else crm,
+    )
     for agent_id in sorted(situation.away):
         world.core.tell(events.AgentLoggedOut(agent_id), start)
     for agent_id in sorted(situation.busy):
@@ -194,7 +209,7 @@ def _played(began: datetime, entries: list[Stamped], heard: list[Heard]) -> Play
                 queues.append(queue_id)
             case facts.LegJoined(_, _, agent_id):
                 talked.append(agent_id)
-            case journal.MenuStep(_, node_id, kind, digits) if kind not in WHILE_WAITING:
+            case journal.MenuStep(_, node_id, kind, digits) if kind not in ASIDE:
                 steps.append((node_id, digits))
             case journal.MessageLeft(_, box):
                 voicemail = box

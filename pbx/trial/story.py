@@ -6,11 +6,23 @@ from collections.abc import Iterator
 
 from ivr.nodes import Prompt
 from pbx.journal import port as journal
-from pbx.journal.walks import WHILE_WAITING
+from pbx.journal.walks import ASIDE
 from pbx.plan.model import Plan
 from pbx.trial.play import Heard, Played
 from routing import facts
 from routing.values import AgentId
+
+_STEPS = {
+    "toqueue": "to a queue",
+    "dialagent": "to a manager",
+    "collectdigits": "digits",
+    "callout": "to an outside number",
+    "askcallback": "callback",
+    "setvariable": "variable",
+    "needskill": "skill",
+    "hangup": "hangs up",
+}
+"""Kinds of steps whose names in the log are no words."""
 
 
 class Teller:
@@ -32,15 +44,19 @@ class Teller:
         match entry:
             case journal.CallStarted(did=did, number=number):
                 return f"{number or 'a withheld number'} calls {did}"
-            case journal.MenuStep(_, node_id, kind, digits, detail) if kind not in WHILE_WAITING:
+            case journal.MenuStep(_, node_id, kind, digits, detail) if kind not in ASIDE:
                 pressed = "" if digits is None else f", pressed {digits or 'nothing'}"
                 more = f" ({detail})" if detail else ""
-                return f"{kind} {node_id}{pressed}{more}"
+                return f"{_STEPS.get(kind, kind)} {node_id}{pressed}{more}"
+            case journal.LookedUp(result=result, detail=detail):
+                return f"the CRM {'says' if result == 'answered' else 'is silent'}: {detail}"
             case facts.WaitStarted(_, queue_id, position):
                 return f"waits in {queue_id}, place {position}"
             case facts.OfferMade(strategy=strategy, chosen=chosen, left_out=left_out, why=why):
                 names = ", ".join(self._name(one) for one in chosen) or "nobody"
-                out = "; ".join(f"{self._name(one.agent_id)}: {one.reason}" for one in left_out)
+                out = "; ".join(
+                    f"{self._name(one.agent_id)}: {_words(one.reason)}" for one in left_out
+                )
                 return f"{strategy} rings {names}: {why}" + (f". Left out: {out}" if out else "")
             case facts.LegStarted(leg_id, agent_id=agent_id):
                 self._legs[leg_id] = agent_id
@@ -50,9 +66,9 @@ class Teller:
                 return f"talks with {self._name(agent_id)}"
             case facts.LegFinished(agent_id=agent_id, disposition=disposition, talk_s=talk_s):
                 talk = f" after {talk_s:.0f} s of talk" if talk_s else ""
-                return f"{self._name(agent_id)}'s phone: {disposition.value}{talk}"
+                return f"{self._name(agent_id)}'s phone: {_words(disposition.value)}{talk}"
             case facts.WaitEnded(_, queue_id, waited_s, reason) if reason != "joined":
-                return f"leaves {queue_id} after {waited_s:.0f} s: {reason}"
+                return f"leaves {queue_id} after {waited_s:.0f} s: {_words(reason)}"
             case journal.CallbackAsked(_, number, queue_id):
                 return f"is to be called back at {number or 'no number'} by {queue_id or 'nobody'}"
             case journal.MessageLeft(_, box, _, length_s):
@@ -65,6 +81,10 @@ class Teller:
 
     def _name(self, agent_id: AgentId) -> str:
         return self._plan.agent_titles.get(agent_id) or agent_id
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def said_as(prompt: Prompt, language: str) -> str:

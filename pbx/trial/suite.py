@@ -38,9 +38,13 @@ def files_of(path: Path) -> list[Path]:
     return sorted((folder / FOLDER).glob("*.yaml"))
 
 
-def run(plan: Plan, files: Iterable[Path], strategies: Registry) -> Iterator[Result]:
-    """Each test in turn.  Raises PlanError for a file with mistakes."""
-    cases = [case for file in files for case in read_cases(file, plan)]
+def cases_of(plan: Plan, files: Iterable[Path]) -> list[Case]:
+    """The tests of these files.  Raises PlanError for a file with mistakes."""
+    return [case for file in files for case in read_cases(file, plan)]
+
+
+def run(plan: Plan, cases: Iterable[Case], strategies: Registry) -> Iterator[Result]:
+    """Each test in turn."""
     for case in cases:
         played = play(plan, case.situation, case.caller, strategies=strategies)
         yield Result(case, played, tuple(differences(case.expected, played)))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sys
 
+import structlog
+
 from pbx.errors import PbxError
 from pbx.settings import read_web_settings
 from pbx.web.serve import serve
 
+_log = structlog.get_logger(__name__)
+
 
 def main() -> int:
-    """Exit code 1, and the reason in one line, when it can't be served."""
+    """Exit code 1 when it can't be served; the engine's log says why, and it is tried again."""
     try:
         serve(read_web_settings(), beside_engine=True)
     except (PbxError, OSError) as error:
-        print(f"pbx web: {error}", file=sys.stderr)
+        _log.error("web_not_served", reason=str(error))
         return 1
     return 0
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from urllib.parse import urlencode
 
+from fastapi.exceptions import RequestValidationError
+
 from pbx.journal.change import text
 from pbx.journal.queries import IN_PROGRESS, CallFilter, Sight
+from pbx.web.api.paging import Place, cursor_of, place_of
 from routing.values import Outcome
 
 PERIODS: Mapping[str, tuple[int, int] | None] = {
@@ -29,10 +30,6 @@ _LONGEST = 100
 _YEARS = range(1990, 2200)
 
 
-class NoCursor(ValueError):
-    """It is none of ours."""
-
-
 @dataclass(frozen=True, slots=True)
 class CallQuery:
     """``period``: of PERIODS, or CUSTOM: ``since`` to ``until``, both included."""
@@ -46,7 +43,7 @@ class CallQuery:
     queue: str = ""
     outcome: str = ""
     recorded: bool = False
-    before: tuple[datetime, str] | None = None
+    before: Place | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> CallQuery:
@@ -55,10 +52,6 @@ class CallQuery:
         since, until = _day(values.get("from", "")), _day(values.get("to", ""))
         period = values.get("period", USUAL)
         outcome = values.get("outcome", "")
-        try:
-            before = from_cursor(values["before"]) if values.get("before") else None
-        except NoCursor:
-            before = None
         if since or until:
             period = CUSTOM
         elif period not in PERIODS:
@@ -73,7 +66,7 @@ class CallQuery:
             queue=values.get("queue", ""),
             outcome=outcome if outcome in OUTCOMES else "",
             recorded=values.get("recorded", "") == "1",
-            before=before,
+            before=_place(values.get("before", "")),
         )
 
     def wanted(self, now: datetime, zone: tzinfo, limit: int, sight: Sight | None) -> CallFilter:
@@ -106,7 +99,7 @@ class CallQuery:
             "queue": one.queue,
             "outcome": one.outcome,
             "recorded": "1" if one.recorded else "",
-            "before": to_cursor(*one.before) if one.before else "",
+            "before": cursor_of(*one.before) if one.before else "",
         }
         said = urlencode({key: value for key, value in values.items() if value})
         return f"?{said}" if said else ""
@@ -128,24 +121,12 @@ class CallQuery:
         return today + timedelta(days=days[0]), today + timedelta(days=days[1])
 
 
-def to_cursor(at: datetime, call_id: str) -> str:
-    """The place after which the next page begins."""
-    plain = f"{at.astimezone(UTC).isoformat()} {call_id}"
-    return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
-
-
-def from_cursor(cursor: str) -> tuple[datetime, str]:
-    """Raises NoCursor."""
+def _place(cursor: str) -> Place | None:
+    """Where the page begins; None for a cursor that is none of ours, too."""
     try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        plain = base64.b64decode(padded.encode(), altchars=b"-_", validate=True).decode()
-        moment, _, call_id = plain.partition(" ")
-        at = datetime.fromisoformat(moment)
-    except (binascii.Error, ValueError):
-        raise NoCursor(cursor) from None
-    if at.tzinfo is None or at.year not in _YEARS or not call_id or text(call_id) != call_id:
-        raise NoCursor(cursor)
-    return at, call_id
+        return place_of(cursor)
+    except RequestValidationError:
+        return None
 
 
 def _day(given: str) -> date | None:

@@ -63,6 +63,11 @@ _SAID: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("resumed", r"resumed"),
         ("estimate", r"(?P<said>\d+) s were announced, it took (?P<took>\d+) s"),
         ("not_in_plan", r"not in the plan"),
+        ("name", r'name "(?P<name>.*)"'),
+        ("language", r"language (?P<language>\S+)"),
+        ("nothing_known", r"nothing known"),
+        ("no_reply", r"no answer within (?P<ms>\d+) ms"),
+        ("rests", r"the CRM did not answer (?P<n>\d+) times in a row"),
     )
 )
 _WHY: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
@@ -81,11 +86,20 @@ _WHY: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("first_free", r"first of the list who is free"),
         ("fewest_calls", r"fewest calls today: (?P<n>\d+)"),
         ("talked_last", r"talked with this number last"),
+        ("named", r"named by the CRM"),
     )
 )
 _USUAL_CAUSES = frozenset({"16 Normal Clearing", "stopped"})
 """Of a hang-up: they say no more than that it was one."""
-_LAST_IS_AWAY = re.compile(r"(?P<agent>\S+), who talked last, is not to be had; (?P<why>.+)")
+_AWAY = {
+    "last_is_away": re.compile(r"(?P<agent>\S+), who talked last, is not to be had; (?P<why>.+)"),
+    "named_is_away": re.compile(
+        r"(?P<agent>\S+), whom the CRM named, is not to be had; (?P<why>.+)"
+    ),
+}
+_LOOKUP = re.compile(
+    r"(?P<result>answered|late|broken|not asked)(?: after (?P<ms>\d+) ms)?: (?P<what>.*)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +148,10 @@ class Teller:
 
     def why(self, why: str) -> str:
         """Why a strategy chose somebody."""
-        if match := _LAST_IS_AWAY.fullmatch(why):
-            name = self._names.agent(match["agent"])
-            return self._t("calls.why.last_is_away", name=name, why=self.why(match["why"]))
+        for key, pattern in _AWAY.items():
+            if match := pattern.fullmatch(why):
+                name = self._names.agent(match["agent"])
+                return self._t(f"calls.why.{key}", name=name, why=self.why(match["why"]))
         return self._said("why", _WHY, why)
 
     def left_out(self, reason: str) -> str:
@@ -200,6 +215,8 @@ class Teller:
 
     def _step(self, told: _Maker, step: StepRow) -> tuple[int, Told]:
         kind = self._known(f"calls.step.{step.kind}", step.kind)
+        if step.kind == "lookup":
+            return told(_STEP, step.at, "circle-user", kind, detail=self._lookup(step.detail))
         head, _, to = step.detail.partition(_TO)
         if _TO in to:  # key 9 → back → main
             way, _, to = to.partition(_TO)
@@ -223,6 +240,15 @@ class Teller:
         return told(
             _STEP, step.at, icon, kind, node=step.node, detail=detail, keys=keys, to=to, tone=tone
         )
+
+    def _lookup(self, detail: str) -> str:
+        """What a CRM said, or why it did not."""
+        match = _LOOKUP.fullmatch(detail)
+        if match is None:
+            return detail
+        what = "; ".join(self._said("said", _SAID, one) for one in match["what"].split("; "))
+        key = match["result"].replace(" ", "_")
+        return self._t(f"calls.lookup.{key}", ms=match["ms"] or "0", what=what)
 
     def _wait(self, told: _Maker, wait: WaitRow) -> Iterator[tuple[int, Told]]:
         t, queue = self._t, self._names.queue(wait.queue)

@@ -11,9 +11,10 @@ from starlette.exceptions import HTTPException
 
 from pbx.journal.queries import call_story, message
 from pbx.journal.story import CallStory
-from pbx.recordings.listing import Recorded, recorded
+from pbx.recordings.listing import Hearing, Recorded, recorded
 from pbx.recordings.names import file_of
 from pbx.web.principal import Principal, Role
+from pbx.web.seen import agents_seen
 from pbx.web.sight import sight_of
 from pbx.web.sound import NoSound, Sound, open_sound
 from pbx.web.state import WebState
@@ -63,6 +64,15 @@ def open_recording(folder: Path, path: str) -> Sound:
     except ValueError:
         raise NoSound(path) from None
     return open_sound(folder, path)
+
+
+def hearing_of(principal: Principal) -> Hearing | None:
+    """The same as a condition for the log; None: all."""
+    agents = agents_seen(principal)
+    if agents is None:
+        return None
+    supervises = principal.role is Role.SUPERVISOR
+    return Hearing(agents, sight_of(principal) if supervises else None)
 
 
 def may_hear_talk(principal: Principal, agent: str | None, *, sees_call: bool) -> bool:

@@ -15,7 +15,7 @@ from pbx.web.navigation import entries_for
 from pbx.web.principal import Principal
 from pbx.web.state import WebState
 from pbx.web.texts import LANGUAGES, NAMES, Texts, preferred, texts
-from pbx.web.words import Words, phone, span
+from pbx.web.words import Words, browser, phone, span
 
 LANGUAGE_COOKIE = "voronka_language"
 THEME_COOKIE = "voronka_theme"
@@ -30,6 +30,7 @@ _environment = Environment(
 )
 _environment.filters["span"] = span
 _environment.filters["phone"] = phone
+_environment.filters["browser"] = browser
 
 
 def language_of(request: Request) -> str:

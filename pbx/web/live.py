@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
@@ -38,8 +38,17 @@ ALIVE_EVERY_S = 5.0
 """Something is told at least so often, so that silence means something, seconds."""
 LONGEST_S = 300.0
 """A stream ends after this and is to be opened again, seconds."""
+ASK_EVERY_S = 20.0
+"""How often it is asked whether a viewer is still signed in, seconds."""
 AGAIN_MS = 1_000
 """When a browser opens it again, milliseconds."""
+
+
+Still = Callable[[], Awaitable[bool]]
+
+
+async def _always() -> bool:
+    return True
 
 
 class TooManyViewers(Exception):
@@ -78,7 +87,7 @@ class LiveHub:
         """What the engine tells; None: it is not there."""
         if message is None:
             self._there = False
-            self._put(_event("away", {"at": self._now()}))
+            self._put(self._alive())
             return
         came, self._there = not self._there, True
         if self._picture.take(message) or came:
@@ -92,12 +101,13 @@ class LiveHub:
         """What they would see now; None: the engine is not there."""
         return Seen(View.of(principal), self._picture).snapshot() if self._there else None
 
-    def admit(self, principal: Principal) -> AsyncGenerator[bytes, None]:
-        """Their stream of events, to be read until it ends.  Raises TooManyViewers."""
+    def admit(self, principal: Principal, still: Still = _always) -> AsyncGenerator[bytes, None]:
+        """Their stream of events, to be read until it ends.  ``still``: asked now and then whether
+        it may go on.  Raises TooManyViewers."""
         of_them = sum(name == principal.name for name in self._viewers.values())
         if len(self._viewers) >= VIEWERS or of_them >= VIEWERS_EACH:
             raise TooManyViewers
-        return self._stream(principal.name, View.of(principal))
+        return self._stream(principal.name, View.of(principal), still)
 
     def end(self) -> None:
         """Every stream ends; none begins."""
@@ -108,10 +118,11 @@ class LiveHub:
         for viewer in self._viewers:
             viewer.put(event)
 
-    def _now(self) -> str:
-        return stamp(self._utc_now()) or ""
+    def _alive(self) -> bytes:
+        kind = "alive" if self._there else "away"
+        return _event(kind, {"at": stamp(self._utc_now())})
 
-    async def _stream(self, name: str, view: View) -> AsyncGenerator[bytes, None]:
+    async def _stream(self, name: str, view: View, still: Still) -> AsyncGenerator[bytes, None]:
         viewer = _Viewer()
         self._viewers[viewer] = name
         shared = self._shared.get(view)
@@ -120,18 +131,22 @@ class LiveHub:
         shared.viewers.add(viewer)
         loop = asyncio.get_running_loop()
         until = loop.time() + LONGEST_S
+        ask_at = loop.time() + ASK_EVERY_S
         try:
             yield b"retry: %d\n\n" % AGAIN_MS
-            if not self._there:
-                yield _event("away", {"at": self._now()})
+            yield self._alive()  # what time it is
             while not self._ended and loop.time() < until:
+                if loop.time() >= ask_at:
+                    ask_at = loop.time() + ASK_EVERY_S
+                    if not await still():
+                        return
                 if viewer.anew and self._there:
                     viewer.anew = False
                     yield shared.whole()
                 elif viewer.events:
                     yield viewer.events.popleft()
                 elif not await viewer.woken(ALIVE_EVERY_S):
-                    yield _event("alive" if self._there else "away", {"at": self._now()})
+                    yield self._alive()
         finally:
             self._viewers.pop(viewer, None)
             shared.viewers.discard(viewer)

@@ -25,6 +25,10 @@ ENTRIES = (
     Entry("/", "wall", "layout-dashboard", Scope.LIVE_READ),
     Entry("/calls", "calls", "phone", Scope.CALLS_READ),
     Entry("/reports", "reports", "chart-column", Scope.REPORTS_READ),
+    Entry("/funnel", "funnel", "funnel", Scope.FUNNEL_READ),
+    Entry("/users", "users", "users", Scope.ADMIN),
+    Entry("/tokens", "tokens", "key-round", Scope.ADMIN),
+    Entry("/audit", "audit", "scroll-text", Scope.ADMIN),
 )
 
 

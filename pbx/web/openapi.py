@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 VERSION = "1"
 """The API's; what is added leaves it as it is."""
 _PROBLEM = "application/problem+json"
+_A_PROBLEM = "#/components/schemas/Problem"
 _WORDS = """Everything of the engine that a program needs: docs/api.md is the guide.
 
 A token of the page `/tokens` (or `pbx tokens`) goes into `Authorization: Bearer ...`; its scopes
@@ -31,9 +32,8 @@ def described(app: FastAPI) -> dict[str, Any]:
         found = get_openapi(title="Voronka", version=VERSION, description=_WORDS, routes=app.routes)
         for operation in operations(found):
             for status, answer in operation["responses"].items():
-                content = answer.get("content", {})
-                if status >= "400" and "application/json" in content:
-                    content[_PROBLEM] = content.pop("application/json")
+                if status >= "400":
+                    answer["content"] = {_PROBLEM: {"schema": {"$ref": _A_PROBLEM}}}
         schemas = found["components"]["schemas"]
         for name in ("HTTPValidationError", "ValidationError"):  # ours are problems
             schemas.pop(name, None)

@@ -120,7 +120,7 @@ class Principal:
         return department is not None and self.sees_department(department)
 
     def sees_queue(self, queue_id: str | None) -> bool:
-        """A queue is theirs when somebody of their departments, or they themselves, serve it."""
+        """A queue is theirs when somebody of their departments serves it; a manager has none."""
         if self.sees_everything():
             return True
         if queue_id is None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from collections.abc import Callable
 import structlog
 import uvicorn
 
+from pbx.errors import SettingsError
 from pbx.logs import set_up_logs
 from pbx.settings import WebSettings
 from pbx.web.app import build_app
@@ -54,11 +57,10 @@ def serve(settings: WebSettings, *, beside_engine: bool = False) -> None:
 
 
 async def _serve(settings: WebSettings, beside_engine: bool) -> None:
+    listening = _listen(settings)
     state = WebState(settings)
     config = uvicorn.Config(
         build_app(state),
-        host=settings.host,
-        port=settings.port,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -72,9 +74,27 @@ async def _serve(settings: WebSettings, beside_engine: bool) -> None:
     server = Server(config, state.end_streams)
     if beside_engine:
         _end_with_parent(server, asyncio.get_running_loop())
-    _log.info("web_started", host=settings.host, port=settings.port)
-    await server.serve()
+    host, port = listening.getsockname()[:2]
+    _log.info("web_started", host=host, port=port)
+    if not (settings.secure or ipaddress.ip_address(host).is_loopback):
+        _log.warning("web_without_https", host=host, hint="passwords can be read on the way")
+    await server.serve(sockets=[listening])
     _log.info("web_stopped")
+
+
+def _listen(settings: WebSettings) -> socket.socket:
+    """Bound here, not by uvicorn, which ends the process without a word of why.
+
+    Raises SettingsError.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise SettingsError(
+            f"the page can't listen on {settings.host}:{settings.port} (VORONKA_WEB_HOST, "
+            f"VORONKA_WEB_PORT): {error.strerror or error}"
+        ) from error
 
 
 def _step_back() -> None:

@@ -27,6 +27,7 @@ from pbx.web.accounts.doorkeeper import Doorkeeper
 from pbx.web.accounts.passwords import Passwords
 from pbx.web.assets import Assets
 from pbx.web.live import LiveHub
+from pbx.web.once import Once
 from pbx.web.plan_in_force import PlanInForce
 from pbx.web.plays import Plays
 from pbx.web.principal import Principal, Staff
@@ -91,6 +92,9 @@ class WebState:
         self._in_force = PlanInForce(settings.plan, settings.state_dir / "plans")
         self.waveforms = Waveforms()
         self.plays = Plays()
+        self.clicks: Once[dict[str, Any]] = Once(
+            self._clock.now, lambda reply: bool(reply.get("accepted"))
+        )
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="log")
         self._slow = asyncio.Semaphore(SLOW_AT_ONCE)
         self.door = Doorkeeper(

@@ -52,6 +52,24 @@ def phone(number: str | None) -> str:
     return shown.replace(" ", _NO_BREAK)
 
 
+_BROWSERS = (
+    *(("YaBrowser/", "Yandex"), ("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox")),
+    *(("Chrome/", "Chrome"), ("Safari/", "Safari")),
+)
+_SYSTEMS = (
+    *(("Windows", "Windows"), ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad")),
+    *(("Mac OS", "macOS"), ("Linux", "Linux")),
+)
+
+
+def browser(agent: str) -> str:
+    """``Firefox, Windows``, by what a browser says of itself; "" where that is unknown."""
+    found = (
+        next((name for sign, name in known if sign in agent), "") for known in (_BROWSERS, _SYSTEMS)
+    )
+    return ", ".join(one for one in found if one)
+
+
 class Words:
     """In one language, for one time zone."""
 

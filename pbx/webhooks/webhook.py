@@ -6,20 +6,18 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import socket
 import time
 from typing import Self
 
 import aiohttp
 import orjson
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import DefaultResolver
 
 from pbx.webhooks.audio import NoAudio, read_audio
+from pbx.webhooks.guarded import Guarded
 from pbx.webhooks.kinds import EventKind
 from pbx.webhooks.outbox import Message
 from pbx.webhooks.sending import NotDelivered
-from pbx.webhooks.target import Target, linked, may_reach
+from pbx.webhooks.target import Target, linked
 
 ANSWER_S = 10.0
 """Longest time for a whole attempt, seconds."""
@@ -31,7 +29,7 @@ class Webhook:
     def __init__(self, target: Target, *, answer_s: float = ANSWER_S) -> None:
         self._target = target
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=_Guarded(), limit=target.at_once),
+            connector=aiohttp.TCPConnector(resolver=Guarded(), limit=target.at_once),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=answer_s),
             trust_env=False,
@@ -95,22 +93,3 @@ def signed(secret: bytes, event_id: str, at: int, body: bytes) -> dict[str, str]
         "webhook-timestamp": str(at),
         "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
     }
-
-
-class _Guarded(AbstractResolver):
-    """Resolves names to addresses that a webhook may reach, and to no others."""
-
-    def __init__(self) -> None:
-        self._inner = DefaultResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        allowed = [one for one in found if may_reach(one["host"])]
-        if not allowed:
-            raise OSError(f"{host} has no address that a webhook may reach")
-        return allowed
-
-    async def close(self) -> None:
-        await self._inner.close()

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from routing.one_manager import before_all, instead_of
 from routing.strategy import AgentView, CallerView, Choice, FreeAgents, Param, Strategy
-from routing.values import AgentState, Seconds, SkillNeed
-
-_SOON_FREE = frozenset(
-    {AgentState.RESERVED, AgentState.RINGING, AgentState.TALKING, AgentState.WRAP_UP}
-)
+from routing.values import Seconds, SkillNeed
 
 
 class StickyToLastManager(Strategy):
@@ -47,18 +44,12 @@ class StickyToLastManager(Strategy):
         last = caller.last_talk
         if last is None or now - last.ended_at > self.setup.seconds("within_s"):
             return self._fallback.choose(caller, free, now)
-        agent_id = last.agent_id
-        if free.get(agent_id) is not None:
-            return Choice((agent_id,), "talked with this number last")
         until = caller.waiting_since + self.setup.seconds("wait_s")
-        if free.state_of(agent_id) in _SOON_FREE and not free.refused(agent_id) and now < until:
-            why = f"waits for {agent_id}, who talked with this number last"
-            return Choice((), why, wait_for=agent_id, ask_again_at=until)
-        choice = self._fallback.choose(caller, free, now)
-        return Choice(
-            choice.chosen,
-            f"{agent_id}, who talked last, is not to be had; {choice.why}",
-            choice.wait_for,
-            choice.ask_again_at,
-            choice.all_free,
+        choice = before_all(
+            last.agent_id, free, "talked with this number last", until=until, now=now
+        )
+        if choice is not None:
+            return choice
+        return instead_of(
+            last.agent_id, "who talked last", self._fallback.choose(caller, free, now)
         )

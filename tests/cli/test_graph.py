@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,28 @@ def test_names_are_text_in_the_drawing(tmp_path: Path) -> None:
     )
     drawing = to_dot(build(load(plan)), None, link=link_from(None))
     assert "&lt;B&gt; &quot;" in drawing
+
+
+def test_where_signs_stand_for_queues_the_queues_are_at_the_right(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    menus = "".join(
+        f"  m{n}: {{menu: hello, keys: {{1: m{n + 1}, 2: {{queue: q}}}}}}\n" for n in range(20)
+    )
+    plan.write_text(
+        "settings: {region: RU, time_zone: UTC, languages: ru}\n"
+        'numbers: {"+78005553535": {entry: m0}}\n'
+        "managers: {m: {name: m}}\n"
+        "queues: {q: {members: m, strategy: linear}}\n"
+        "prompts: {hello: {sound: beep}}\n"
+        f"menus:\n{menus}  m20: {{menu: hello, keys: {{2: {{queue: q}}}}}}\n",
+        encoding="utf-8",
+    )
+    drawing = to_dot(build(load(plan)), None, link=link_from(None))
+    # Graphviz puts what no line leads to at the left.
+    held = re.search(r"(s\d+) -> (b\d+) \[style=invis", drawing)
+    assert held is not None
+    assert f"{held[2]} [" in drawing
+    assert "<B>q</B>" in drawing.partition(f"{held[2]} [")[2].partition("\n")[0]
 
 
 def test_without_graphviz_it_is_one_line_and_the_other_forms_work(

@@ -46,6 +46,9 @@ def test_every_command_has_a_sentence_an_example_and_its_options_explained(
     assert unexplained == []
     if len(path) == 1:
         assert "Exit codes: 0" in result.output
+    examples = (command.help or "").partition("Example")[2].splitlines()[1:]
+    for one in filter(str.isprintable, filter(None, examples)):
+        assert f"\n  {one}\n" in result.output, "an example is to be typed as it stands"
     if path not in NOT_FOR_PROGRAMS:
         assert "--json" in result.output
 

@@ -12,15 +12,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from pbx.cli.timeline import moments
+from pbx.engine.virtual import Reply
 from pbx.journal import port as journal
 from pbx.journal.backlog import Limits
 from pbx.journal.database import open_for_reading
 from pbx.journal.port import Stamped
 from pbx.journal.queries import CallFilter, call_story, list_calls, totals
 from pbx.journal.recall import recall, recall_outside
+from pbx.journal.walks import walks
 from pbx.journal.writer import SqlJournal
+from pbx.lookup.port import Known, Request
 from pbx.plan.model import OutsideLimits
-from pbx.switch.script import CallerScript, PhoneAct, Reaction
+from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction
 from routing import facts
 from routing.values import AgentId, CallId, Outcome, QueueId
 from tests.world import DID, START, Story, agent, plan, play, sales
@@ -189,6 +193,39 @@ def test_none_of_10_000_entries_is_lost_at_the_end_and_order_is_kept(
     assert story is not None
     assert [one.node for one in story.steps] == [f"n{n}" for n in range(10_000)]
     assert log.stats().dropped == 0
+    engine.dispose()
+
+
+def test_what_a_crm_said_is_a_step_aside_and_the_calls_name_and_language(
+    open_log: Open, url: str
+) -> None:
+    anna = agent("anna")
+    callers = [
+        CallerScript("Мария", float(n), DID, number, keys=("1",), hang_up=HangUp(At.WAITING, 9.0))
+        for n, number in enumerate(("+79161234567", "+79160000002"))
+    ]
+
+    def crm(request: Request) -> Reply:
+        ours = request.number == "+79161234567"
+        return Reply(Known(name="Ромашка", language="en"), 0.25 if ours else 5.0)
+
+    story = play(plan([anna], [sales(anna)], entry="main"), callers, {}, crm=crm)
+    keep(open_log(), story)
+
+    engine = asked(url)
+    first, second = (call_story(engine, one) for one in ("sim-1", "sim-2"))
+    assert first is not None
+    assert second is not None
+    assert (first.call.name, first.call.language) == ("Ромашка", "en")
+    assert (second.call.name, second.call.language) == ("Мария", "ru")
+    told = [(one.steps[0].kind, one.steps[0].detail) for one in (first, second)]
+    assert told == [
+        ("lookup", 'answered after 250 ms: name "Ромашка"; language en'),
+        ("lookup", "late after 700 ms: no answer within 700 ms"),
+    ]
+    assert "lookup: answered after 250 ms" in moments(first)[1].words
+    assert first.call.menu_path == "main › 1 › sales"
+    assert [one.steps[0] for one in walks(engine, None, None)] == [("main", "1")] * 2
     engine.dispose()
 
 

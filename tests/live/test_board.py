@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pbx.engine.call import LiveCall, Stage
-from pbx.engine.virtual import VirtualWorld
+from pbx.engine.virtual import Crm, Reply, VirtualWorld
 from pbx.journal import port as journal
 from pbx.journal.port import Stamped
 from pbx.live.board import Board, Message
 from pbx.live.picture import Picture
 from pbx.live.rows import LiveQueue, stamp
+from pbx.lookup.port import Known
 from pbx.plan.model import Plan
 from pbx.switch.port import Phones
 from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction
@@ -38,10 +39,12 @@ TEAM = [
 class Watched:
     """A world whose board is told of everything, and one who follows it."""
 
-    def __init__(self, where: Plan, callers: list[CallerScript], phones: Any) -> None:
+    def __init__(
+        self, where: Plan, callers: list[CallerScript], phones: Any, crm: Crm | None = None
+    ) -> None:
         self.board = Board(where)
         self.picture = Picture()
-        self.world, self.story = stage(where, callers, phones)
+        self.world, self.story = stage(where, callers, phones, crm=crm)
         for told in self.story.entries:
             self.board.take(told)
         self.world._on_entry = self._on_entry
@@ -233,7 +236,7 @@ def test_a_new_plan_is_told_whole_and_who_is_in_a_call_stays(
         agrees(watched.board, world)
         world.step()
         watched.tell()
-    if gone:
+    if gone and not world.switch.busy:  # a talk may have no end
         kept = {one.agent_id for one in watched.board.agents.values()}
         assert kept == {AgentId("anna")}, "who was in a call has gone with it"
 
@@ -269,6 +272,19 @@ def test_a_row_tells_where_a_caller_is() -> None:
 
     assert stages == ["menu", "ringing", "talking"]
     assert gone == ["sim-1"]
+
+
+def test_a_row_has_the_name_that_a_crm_gave() -> None:
+    where = plan([TEAM[0]], [sales(TEAM[0])], entry="main")
+    script = CallerScript("Иван", 0.0, DID, "+79161234501")
+    watched = Watched(where, [script], {}, crm=lambda _: Reply(Known(name="Ромашка"), 0.3))
+    names: list[str] = []
+    while watched.world.clock.now() < START + 1.0:
+        watched.world.step()
+        if message := watched.tell():
+            names += [row["name"] for row in message["calls"] if row["name"] not in names]
+
+    assert names == ["Иван", "Ромашка"]
 
 
 NOW = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)

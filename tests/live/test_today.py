@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from pbx.days import day_began
 from pbx.journal.database import open_for_reading
 from pbx.live.figures import Calls, added
-from pbx.live.today import TodayReader, midnight
+from pbx.live.today import TodayReader
 from pbx.missed.queries import TaskFilter, list_tasks
 from pbx.reports.columns import ColumnStore
 from pbx.reports.period import Period
@@ -49,7 +50,7 @@ def test_they_are_those_of_a_report(
     for now in (day, day, day + timedelta(hours=12)):
         figures = reader.read(zone, now)
         # Calls that began later are not in that day's report; in life there are none.
-        period = Period.of(midnight(zone, now), day + timedelta(days=30))
+        period = Period.of(day_began(now, zone), day + timedelta(days=30))
         query = Query(period, zone, measures=(*FIGURES.values(), "lost_in_menu", "lost_waiting"))
         found = report(read, ColumnStore.beside(tmp_path, url), query, now).total.values
         for name, measure in FIGURES.items():

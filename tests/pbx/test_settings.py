@@ -22,9 +22,40 @@ def test_a_secret_comes_from_a_file_and_is_never_shown(tmp_path: Path) -> None:
     assert SECRET not in repr(settings)
 
 
+def test_a_crm_that_is_asked_who_calls_has_a_limit_within_bounds(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("https://crm.example.org/who?token=t")
+    env = {"VORONKA_AMI_SECRET": SECRET, "VORONKA_LOOKUP_FILE": str(file)}
+    env["VORONKA_LOOKUP_SECRET"] = "k" * 24
+
+    lookup = read_settings(env).lookup
+    assert lookup is not None
+    assert (lookup.url, lookup.secret) == ("https://crm.example.org/who?token=t", b"k" * 24)
+    assert lookup.limit_s == 0.7
+    assert "token" not in repr(lookup)
+    asked = read_settings(env | {"VORONKA_LOOKUP_LIMIT_MS": "1500"}).lookup
+    assert asked is not None
+    assert asked.limit_s == 1.5
+    assert read_settings({"VORONKA_AMI_SECRET": SECRET}).lookup is None
+
+
+LOOKUP = {
+    "VORONKA_AMI_SECRET": SECRET,
+    "VORONKA_LOOKUP": "https://crm.example.org/",
+    "VORONKA_LOOKUP_SECRET": "k" * 24,
+}
+
+
 @pytest.mark.parametrize(
     "env",
     [
+        LOOKUP | {"VORONKA_LOOKUP_LIMIT_MS": "2001"},
+        LOOKUP | {"VORONKA_LOOKUP_LIMIT_MS": "49"},
+        LOOKUP | {"VORONKA_LOOKUP_LIMIT_MS": "soon"},
+        LOOKUP | {"VORONKA_LOOKUP": "http://crm.example.org/"},
+        LOOKUP | {"VORONKA_LOOKUP": "https://169.254.169.254/"},
+        LOOKUP | {"VORONKA_LOOKUP_SECRET": "short"},
+        LOOKUP | {"VORONKA_LOOKUP_SECRET": ""},
         {},
         {"VORONKA_AMI_SECRET": "short"},
         {"VORONKA_AMI_SECRET": SECRET, "VORONKA_AMI_SECRET_FILE": "/x"},

@@ -63,6 +63,7 @@ async def test_it_ends_with_the_engine_and_gets_none_of_its_secrets(tmp_path: Pa
     env = {
         "VORONKA_AMI_SECRET": "hidden-1",
         "VORONKA_MISSED_WEBHOOK_SECRET_FILE": "hidden-2",
+        "VORONKA_LOOKUP_SECRET": "hidden-3",
         "VORONKA_DB": "sqlite:///x",
     }
     process = WebProcess(program(text), env)

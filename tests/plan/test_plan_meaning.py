@@ -317,8 +317,10 @@ def test_keys_that_leave_a_queue_lead_there_from_every_step_that_waits_in_it(
 def test_who_is_served_before_others(everything: Plan) -> None:
     sales = everything.routing.queues[QueueId("sales")]
     assert (sales.priority_step_s, sales.returning_s) == (120.0, 600.0)
+    assert sales.manager_wait_s == 45.0
     support = everything.routing.queues[QueueId("support")]
     assert (support.priority_step_s, support.returning_s) == (60.0, None)
+    assert support.manager_wait_s == 30.0
     assert everything.numbers["+78005553535"].priority == 7
     added = {
         number: everything.vip.priority_of(number)

@@ -152,6 +152,52 @@ def test_sticky_gets_the_manager_who_becomes_free_in_time() -> None:
     assert [one.agent_id for one in desk.rings] == ["boris"]
 
 
+BORIS = AgentId("boris")
+
+
+@pytest.mark.parametrize("strategy", Registry.builtin().names())
+def test_under_every_strategy_the_responsible_manager_is_rung_or_waited_for(strategy: str) -> None:
+    desk = Desk(agent("anna"), agent("boris"), strategy=strategy, manager_wait_s=10.0)
+    desk.queue("c1", manager=BORIS)
+    desk.queue("c2", manager=BORIS)
+    assert [(one.call_id, one.agent_id) for one in desk.rings] == [("c1", "boris")]
+
+    # Anna comes free anew and is still not wanted; others are served past who waits.
+    desk.tell(events.OwnCallStarted(AgentId("anna"), "x"))
+    desk.tell(events.OwnCallEnded(AgentId("anna"), "x"))
+    assert len(desk.rings) == 1
+    desk.queue("c3")
+    assert [(one.call_id, one.agent_id) for one in desk.rings[1:]] == [("c3", "anna")]
+    desk.end("c3", desk.talk("c3"))
+
+    desk.end("c1", desk.talk("c1"))
+    assert [(one.call_id, one.agent_id) for one in desk.rings[2:]] == [("c2", "boris")]
+
+
+def test_who_waits_for_the_responsible_manager_is_served_by_others_after_the_queues_time() -> None:
+    desk = Desk(agent("anna"), agent("boris"), manager_wait_s=10.0)
+    desk.tell(events.OwnCallStarted(BORIS, "x"))
+    desk.queue("c1", manager=BORIS)
+    desk.wait(9.9)
+    assert desk.rings == []
+
+    desk.wait(0.1)
+    assert [one.agent_id for one in desk.rings] == ["anna"]
+
+
+@pytest.mark.parametrize("away", ["paused", "offline", "unskilled", "another"])
+def test_a_responsible_manager_who_is_not_to_be_had_is_not_waited_for(away: str) -> None:
+    needs = (SkillNeed("tech", 1),) if away == "unskilled" else ()
+    desk = Desk(agent("anna", skills={"tech": 1}), agent("boris"))
+    if away == "paused":
+        desk.tell(events.AgentPaused(BORIS, "lunch"))
+    elif away == "offline":
+        desk.tell(events.AgentLoggedOut(BORIS))
+    desk.queue("c1", needs=needs, manager=AgentId("gleb") if away == "another" else BORIS)
+
+    assert [one.agent_id for one in desk.rings] == ["anna"]
+
+
 def test_skill_priority_takes_the_best_and_widens_with_time() -> None:
     junior, senior = agent("junior", skills={"tech": 1}), agent("senior", skills={"tech": 3})
     desk = Desk(junior, senior, strategy="skill-priority", params={"widen_after_s": [10.0, 20.0]})

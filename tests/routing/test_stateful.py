@@ -137,9 +137,15 @@ class Distribution(RuleBasedStateMachine):
         priority=st.integers(0, 2),
         number=st.sampled_from(["", "+79161", "+79162"]),
         levels=st.tuples(st.integers(0, 3), st.integers(0, 3)),
+        manager=st.sampled_from([None, None, "anna", "boris", "nobody"]),
     )
     def a_caller_comes(
-        self, queue: str, priority: int, number: str, levels: tuple[int, int]
+        self,
+        queue: str,
+        priority: int,
+        number: str,
+        levels: tuple[int, int],
+        manager: str | None,
     ) -> None:
         self.made += 1
         call_id = CallId(f"c{self.made}")
@@ -149,7 +155,10 @@ class Distribution(RuleBasedStateMachine):
             for skill, level in zip(("tech", "english"), levels, strict=True)
             if level
         )
-        self.tell(events.CallerQueued(call_id, QueueId(queue), number, needs, priority))
+        named = None if manager is None else AgentId(manager)
+        self.tell(
+            events.CallerQueued(call_id, QueueId(queue), number, needs, priority, manager=named)
+        )
 
     @rule(
         queue=st.sampled_from(["a", "b"]),
@@ -331,6 +340,10 @@ class Distribution(RuleBasedStateMachine):
         else:
             self.own[agent_id] = 1
             self.tell(events.OwnCallStarted(agent_id, "own"))
+
+    @rule()
+    def a_day_begins(self) -> None:
+        self.tell(events.DayBegan())
 
     @rule(which=st.integers(0, 7), reachable=st.booleans())
     def a_phone_comes_or_goes(self, which: int, reachable: bool) -> None:

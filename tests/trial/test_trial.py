@@ -84,6 +84,10 @@ def test_a_failure_tells_what_was_expected_what_was_and_the_call(tmp_path: Path)
         ("- test: a\n  given: {busy: [ivanof]}\n", r"2:18: busy: unknown manager \"ivanof\""),
         ("- test: a\n  given: {at: fry 18:55}\n", r"2:15: at: \"fry\" is no day"),
         ("- test: a\n  given: {phones: {ivanov: sleeps}}\n", r"2:28: phones: \"sleeps\""),
+        ("- test: a\n  given: {lookup: lte}\n", r"2:19: lookup: \"lte\""),
+        ("- test: a\n  given: {lookup: {manager: x}}\n", r"2:29: manager: unknown manager"),
+        ("- test: a\n  given: {lookup: {mangr: x}}\n", r"2:20: lookup has no key \"mangr\""),
+        ("- test: a\n  given: {lookup: [late]}\n", r"2:19: lookup: expected keys and values"),
         ("- test: a\n  when: {keys: [ab]}\n", r"2:17: keys: \"ab\" can't be pressed"),
         ("test: a\n", r"1:1: expected a list of tests"),
     ],
@@ -137,6 +141,50 @@ def test_a_call_is_told_with_every_why_and_as_json() -> None:
     told = json.loads(output)
     assert told["talked"] == ["smirnov"]
     assert [one["agent_id"] for one in told["rang"]] == ["kuznetsova", "smirnov"]
+
+
+def test_what_a_crm_says_is_tried_in_a_test_and_at_the_terminal(tmp_path: Path) -> None:
+    plan_with(
+        tmp_path,
+        "- test: named\n"
+        "  given: {lookup: {manager: sidorov, name: Ромашка, vip: yes, after: 200ms}}\n"
+        '  when: {to: "+78005553535", keys: [1]}\n'
+        "  expect: {rang: [sidorov], talked: sidorov}\n"
+        "- test: late\n"
+        "  given: {lookup: late}\n"
+        '  when: {to: "+78005553535", keys: [1]}\n'
+        "  expect: {rang: [[ivanov, petrova, sidorov]]}\n",
+    )
+    code, output = asked("test", str(tmp_path))
+    assert code == 0, output
+
+    words = ["try", "+78005553535", "--plan", str(CONFIG), "--at", "fri 18:55", "--keys", "1"]
+    words += ["--from", "+79161234567"]
+    code, output = asked(*words, "--lookup", "manager=petrova,vip=yes,language=en")
+    assert code == 0, output
+    assert "0.1 s  the CRM says: manager petrova; VIP; language en" in output
+    assert "ring-all rings Мария Петрова: named by the CRM" in output
+    code, output = asked(*words, "--lookup", "broken")
+    assert "the CRM is silent: status 500" in output
+    code, output = asked(*words, "--lookup", "late")
+    assert "0.7 s  the CRM is silent: no answer within 700 ms" in output
+
+
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        ("manger=petrova", 'does not say "manger"'),
+        ("manager=petrowa", 'unknown manager "petrowa"'),
+        ("vip=maybe", '"maybe" is neither yes nor no'),
+        ("after=soon", '"soon" is not a duration'),
+        ("lte", '"lte" is nothing that a CRM says'),
+    ],
+)
+def test_what_no_crm_says_is_refused(says: str, told: str) -> None:
+    code, output = asked("try", "+78005553535", "--plan", str(CONFIG), "--lookup", says)
+
+    assert code == 2
+    assert told in " ".join(output.split())
 
 
 def test_a_person_presses_the_keys_and_is_the_phones() -> None:

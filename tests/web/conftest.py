@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
 
 from pbx.engine.clock import Clock, SystemClock
 from pbx.journal.database import migrate, open_for_writing
+from pbx.logs import set_up_logs
 from pbx.settings import WebSettings, read_web_settings
 from pbx.web.app import build_app
 from pbx.web.state import WebState
@@ -19,6 +21,14 @@ from tests.web.people import quick
 
 PLAN = Path("config").absolute()
 HOST = "http://pbx.test"
+
+
+@pytest.fixture(autouse=True)
+def log() -> Iterator[None]:
+    """As in service: structlog's own way to show an error takes seconds."""
+    set_up_logs("json", "info")
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

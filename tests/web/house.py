@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import uvicorn
+from fastapi import FastAPI
+
 from lab.engine import Quiet
 from pbx.clicking import answer_click
 from pbx.control import ControlServer, Request
@@ -121,3 +124,18 @@ async def house(state: WebState) -> AsyncIterator[House]:
         await engine.drain()
         await missed.stop()
         await asyncio.to_thread(journal.close, 10.0)
+
+
+@asynccontextmanager
+async def served(app: FastAPI, port: int) -> AsyncIterator[None]:
+    """The page, on a port."""
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="off"))
+    task = asyncio.create_task(server.serve())
+    try:
+        async with asyncio.timeout(10):
+            while not server.started:  # noqa: ASYNC110 (uvicorn tells nobody)
+                await asyncio.sleep(0.01)
+        yield
+    finally:
+        server.should_exit = True
+        await task

@@ -1,9 +1,9 @@
-"""The application behind a real socket, looked at by a real Chromium."""
+"""The application behind a real socket, in the test's own loop, so that a test can tell it things
+while a real Chromium looks (chromium.py has it in a thread of its own)."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 from playwright.async_api import Browser, Page, async_playwright
+
+from tests.web.chromium import CHROMIUM
 
 SIZES = {"phone": (390, 844), "desk": (1280, 800), "wall": (1920, 1080)}
 
@@ -33,10 +35,8 @@ async def served(app: FastAPI, *, port: int = 0) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    path = shutil.which("chromium")
-    assert path, "needs Chromium"
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         await browser.close()
 

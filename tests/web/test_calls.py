@@ -16,7 +16,8 @@ from pbx.journal.queries import CallFilter, Sight, call_story, list_calls
 from pbx.journal.story import CallStory
 from pbx.settings import WebSettings
 from pbx.web.access import Role
-from pbx.web.call_query import CallQuery, NoCursor, from_cursor, to_cursor
+from pbx.web.api.paging import cursor_of
+from pbx.web.call_query import CallQuery
 from pbx.web.call_track import Bar, draw
 from pbx.web.call_words import Teller
 from pbx.web.names import Names
@@ -101,7 +102,7 @@ async def test_the_address_says_which(shop: WebState, asked: str, shown: set[str
     [
         "period=never&outcome=x&from=0001-01-01&to=9999-12-31&before=abc&recorded=maybe",
         "before=////&number=" + "9" * 5000,
-        "before=" + to_cursor(datetime(2026, 1, 1, tzinfo=UTC), "x").replace("M", "%00"),
+        "before=" + cursor_of(datetime(2026, 1, 1, tzinfo=UTC), "x\0"),
         "agent='; drop table calls; --&queue=%ff%fe",
     ],
 )
@@ -138,12 +139,11 @@ async def test_the_next_page_begins_after_the_last_call(
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "MjAyNg", "0" * 400, "%", "é", "bm90IGEgdGltZSB4"])
-def test_a_cursor_that_is_none_of_ours_is_refused(cursor: str) -> None:
+def test_a_place_that_is_none_is_the_beginning(cursor: str) -> None:
     at = datetime(2026, 11, 17, 9, 0, 0, 123456, tzinfo=UTC)
 
-    assert from_cursor(to_cursor(at, "a-1 ж")) == (at, "a-1 ж")
-    with pytest.raises(NoCursor):
-        from_cursor(cursor)
+    assert CallQuery.of({"before": cursor_of(at, "a-1 ж")}).before == (at, "a-1 ж")
+    assert CallQuery.of({"before": cursor}).before is None
 
 
 def test_a_day_is_as_long_as_the_clocks_make_it() -> None:
@@ -239,6 +239,34 @@ async def test_masked_digits_stay_masked(shop: WebState) -> None:
     assert shown.keys == "************1111"
 
 
+@pytest.mark.parametrize(
+    ("noted", "said"),
+    [
+        (
+            'answered after 84 ms: manager ivanov; VIP; name "ООО → {x}"; language en',
+            "ответ за 84 мс: Иван Иванов; VIP; имя: ООО → {x}; язык: en",
+        ),
+        ("answered after 3 ms: nothing known", "ответ за 3 мс: ничего не известно"),
+        ("late after 700 ms: no answer within 700 ms", "без ответа: нет ответа за 700 мс"),
+        ("broken after 9 ms: status 500", "сбой через 9 мс: status 500"),
+        (
+            "not asked: the CRM did not answer 5 times in a row",
+            "не спрошено: CRM не ответила 5 раз подряд, ей дан отдых",
+        ),
+    ],
+)
+async def test_what_the_crm_said_is_told_in_the_pages_language(
+    shop: WebState, noted: str, said: str
+) -> None:
+    story = next(one for one in all_stories(shop) if one.steps)
+    step = replace(story.steps[0], node="", kind="lookup", digits=None, detail=noted)
+    told = Teller(texts("ru"), Names(shop.plan), str).moments(replace(story, steps=(step,)))
+
+    (shown,) = [one for one in told if one.icon == "circle-user"]
+    assert shown.detail == said
+    assert "CRM" in shown.text
+
+
 def test_whose_telephones_rang_and_why_is_told_with_names(shop: WebState) -> None:
     story = next(one for one in all_stories(shop) if one.call.agent and one.offers)
     teller = Teller(texts("ru"), Names(shop.plan), str)
@@ -246,6 +274,8 @@ def test_whose_telephones_rang_and_why_is_told_with_names(shop: WebState) -> Non
     for wanted, said in (
         ("next after ivanov", "следующий по кругу после: Иван Иванов"),
         ("ivanov, who talked last, is not to be had; by chance", "Иван Иванов говорил"),
+        ("named by the CRM", "назван в CRM"),
+        ("ivanov, whom the CRM named, is not to be had; by chance", "Иван Иванов назван в CRM"),
         ("all who are free: 3", "все, кто свободен: 3"),
         ("least talk today: 75 s", "1:15"),
         ("a strategy of somebody else's", "a strategy of somebody else's"),

@@ -145,8 +145,7 @@ class Looking:
     async def begin(self) -> None:
         assert await anext(self.stream) == b"retry: 1000\n\n"
         self.viewer = list(self.hub._viewers)[-1]
-        if not self.hub.there:
-            await self.read()
+        await self.read()  # whether the engine is there, and what time it is
 
     async def read(self) -> None:
         kind, data = parsed(await anext(self.stream))
@@ -312,7 +311,8 @@ async def test_equal_views_share_what_is_made_for_them(monkeypatch: pytest.Monke
     write = live._event
 
     def noted(kind: str, data: Any) -> bytes:
-        made.append(kind)
+        if kind != "alive":  # each stream's first
+            made.append(kind)
         return write(kind, data)
 
     monkeypatch.setattr(live, "_event", noted)
@@ -326,7 +326,7 @@ async def test_equal_views_share_what_is_made_for_them(monkeypatch: pytest.Monke
     hub.take({**NOTHING, "calls": [first["calls"][1]]})
     for one in looking:
         await one.read_all()
-        assert one.kinds == ["snapshot", "change"]
+        assert one.kinds == ["alive", "snapshot", "change"]
         await one.stream.aclose()
 
     assert made == ["snapshot"] * 2 + ["change"] * 2
@@ -403,6 +403,27 @@ async def test_a_stream_ends_after_a_while_and_at_the_end_of_the_process(
         b"retry: 1000\n\n",
         b'event: away\ndata: {"at":"2026-11-18T09:00:00.000Z"}\n\n',
     ]
+
+
+async def test_who_is_signed_out_does_not_look_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "ALIVE_EVERY_S", 0.01)
+    monkeypatch.setattr(live, "ASK_EVERY_S", 0.0)
+    hub = LiveHub(Path("nowhere"), lambda: NOW)
+    hub.take(picture().snapshot())
+    answers = [True, True, False]
+
+    async def still() -> bool:
+        return answers.pop(0)
+
+    events = [
+        parsed(event)[0]
+        async for event in hub.admit(who(Role.ADMIN), still)
+        if event[:5] == b"event"
+    ]
+
+    assert events[:2] == ["alive", "snapshot"]
+    assert answers == []
+    assert hub.viewers == 0
 
 
 async def test_no_more_than_so_many_look(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ import pytest
 from fastapi import FastAPI
 from playwright.sync_api import Browser
 
+from pbx.funnel.book import note
+from pbx.funnel.stages import StageEvent
 from pbx.journal.database import open_for_writing
 from pbx.settings import WebSettings
 from pbx.web.access import Role
@@ -104,3 +106,34 @@ def test_nothing_is_wider_than_the_screen(
         page.goto(f"{site}/reports?{WHOLE}")
         assert page.locator("#week .mark").count() > 20
         assert overflow(page) <= 0
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_the_funnel_narrows_and_names_its_weak_link(
+    site: str, settings: WebSettings, browser: Browser, width: int, height: int
+) -> None:
+    log = open_for_writing(settings.database)
+    at = datetime(2026, 11, 3, 9, tzinfo=UTC)
+    note(
+        log,
+        [
+            StageEvent(f"{stage}{n}", stage, f"+7916{n:07}", at, agent="petrova")
+            for stage, many in (("cold-call", 200), ("meeting", 22), ("need", 18))
+            for n in range(many)
+        ],
+        at,
+    )
+    log.dispose()
+    with quiet_page(browser, width=width, height=height) as page:
+        page.goto(f"{site}/funnel?since=2026-11-02&until=2026-11-08")
+        bands = page.locator("table.funnel .band")
+        wide = [bands.nth(n).bounding_box() for n in range(3)]
+        widths = [box["width"] for box in wide if box is not None]
+        assert widths[0] > 5 * widths[1] > 5 * widths[2] > 0
+        assert "81,8 %" in page.locator("table.funnel").inner_text().replace("\u00a0", " ")
+        assert page.locator("tr.weak .chip").inner_text() == "слабое звено"
+        assert overflow(page) <= 0
+        page.locator("select[name=by]").select_option("manager")
+        page.wait_for_url("**by=manager**")
+        page.locator(".groups tbody a", has_text="Мария Петрова").click()
+        page.wait_for_url("**manager=petrova**")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Column, Connection, Engine, delete, func, insert, select
 
 from pbx.journal.database import told_as_ours
 from pbx.journal.tables import audit
@@ -18,7 +18,7 @@ _LONGEST = 200
 """Of a subject, and of a name that nobody has."""
 MAX_PAGE = 500
 
-LOGIN, LOGIN_FAILED, LOGOUT = "login", "login_failed", "logout"
+LOGIN, LOGIN_FAILED, LOGOUT, SESSION_ENDED = "login", "login_failed", "logout", "session_ended"
 USER_COMMAND = "command"
 """The kind of who works with the command line."""
 
@@ -132,6 +132,28 @@ def known_address(engine: Engine, who: str, address: str, since: datetime) -> bo
     )
     with told_as_ours(engine), engine.connect() as connection:
         return connection.execute(asked).first() is not None
+
+
+def known_actions(engine: Engine) -> list[str]:
+    """Those that stand in the log.  Raises JournalError."""
+    return _different(engine, audit.c.action)
+
+
+def known_actors(engine: Engine) -> list[str]:
+    """Who stands in the log.  Raises JournalError."""
+    return [one for one in _different(engine, audit.c.who) if one]
+
+
+def _different(engine: Engine, column: Column[str]) -> list[str]:
+    # From one value to the next by the column's index: a plain DISTINCT reads the whole log.
+    found: list[str] = []
+    with told_as_ours(engine), engine.connect() as connection:
+        asked = select(func.min(column))
+        value = connection.execute(asked).scalar()
+        while value is not None and len(found) < MAX_PAGE:
+            found.append(value)
+            value = connection.execute(asked.where(column > value)).scalar()
+    return found
 
 
 def forget(connection: Connection, action: str, before: datetime) -> None:

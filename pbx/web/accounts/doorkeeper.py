@@ -101,6 +101,7 @@ class Doorkeeper:
         self.passwords = passwords or Passwords()
         self._names = Throttle(NAME_PACE)
         self._addresses = Throttle(ADDRESS_PACE)
+        self._inside = Throttle(NAME_PACE)
         self._seen: dict[str, datetime] = {}
         self._used: dict[str, datetime] = {}
         self._told_since = 0.0
@@ -144,6 +145,28 @@ class Doorkeeper:
                 return LetIn(secret)
         await self._tell_failure(found[0] if found else None, address)
         return Refused(Why.WRONG)
+
+    async def knows(self, name: str, password: str, address: str) -> Refused | None:
+        """None when it is the user's password; slowed down like a login: who got at an open
+        browser guesses no faster.
+
+        Raises JournalError.
+        """
+        now = self._seconds()
+        wait_s = self._inside.wait_s(name, now)
+        if wait_s > 0:
+            return Refused(Why.SLOWED, wait_s)
+        self._inside.begin(name, now)
+        found: tuple[User, str] | None = await self._in_thread(find_user, self._read, name)
+        try:
+            right = await self.passwords.right(found[1] if found else None, password)
+        except Crowded:
+            return Refused(Why.CROWDED)
+        if not right:
+            await self._tell_failure(found[0] if found else None, address)
+            return Refused(Why.WRONG)
+        self._inside.forgive(name)
+        return None
 
     async def by_cookie(self, secret: str) -> tuple[User, Session] | None:
         """Whose session it is; None: nobody's, or it is over.  Raises JournalError."""
@@ -239,7 +262,6 @@ class Doorkeeper:
             self._write,
             Actor(Kind.USER, user.name if user else "", address),
             LOGIN_FAILED,
-            user.name if user else "",
             at=self._now(),
         )
 

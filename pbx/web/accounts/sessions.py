@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, func, insert, select, update
 
 from pbx.journal.database import told_as_ours
-from pbx.journal.tables import sessions, users
-from pbx.web.accounts.audit import LOGIN, LOGIN_FAILED, Actor, forget, note
+from pbx.journal.tables import UtcTime, sessions, users
+from pbx.web.accounts.audit import LOGIN, LOGIN_FAILED, SESSION_ENDED, Actor, forget, note
 from pbx.web.accounts.keys import digest
 from pbx.web.accounts.users import User, user_of
 from pbx.web.principal import Kind
@@ -79,7 +79,7 @@ def begin_session(
                 browser=browser[:_BROWSER],
             )
         )
-        note(connection, Actor(Kind.USER, user.name, address), LOGIN, user.name, at=at)
+        note(connection, Actor(Kind.USER, user.name, address), LOGIN, at=at)
     return True
 
 
@@ -123,7 +123,23 @@ def end_session(
     theirs = (sessions.c.session_id == session_id) & (sessions.c.user_name == name)
     with told_as_ours(engine), engine.begin() as connection:
         if connection.execute(delete(sessions).where(theirs)).rowcount:
-            note(connection, by, action, name, at=at)
+            note(connection, by, action, at=at)
+
+
+def end_all(engine: Engine, name: str, *, by: Actor, at: datetime) -> None:
+    """All of a user's.  Raises JournalError."""
+    with told_as_ours(engine), engine.begin() as connection:
+        gone = connection.execute(delete(sessions).where(sessions.c.user_name == name)).rowcount
+        if gone:
+            note(connection, by, SESSION_ENDED, name, {"sessions": gone}, at=at)
+
+
+def last_seen(engine: Engine) -> dict[str, datetime]:
+    """When each user who is signed in was last seen.  Raises JournalError."""
+    latest = func.max(sessions.c.seen_at, type_=UtcTime)
+    asked = select(sessions.c.user_name, latest).group_by(sessions.c.user_name)
+    with told_as_ours(engine), engine.connect() as connection:
+        return {row[0]: row[1] for row in connection.execute(asked)}
 
 
 def write_seen(engine: Engine, seen: Mapping[str, datetime]) -> None:

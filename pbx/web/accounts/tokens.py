@@ -98,7 +98,7 @@ def add_token(engine: Engine, paper: Paper, *, by: Actor, at: datetime) -> tuple
         "name": token.name,
         "scopes": row["scopes"],
         "departments": row["departments"],
-        "expires_at": paper.expires_at.isoformat() if paper.expires_at else None,
+        "expires_at": paper.expires_at.isoformat(timespec="minutes") if paper.expires_at else None,
     }
     with told_as_ours(engine), engine.begin() as connection:
         connection.execute(insert(tokens).values(row))

@@ -93,7 +93,7 @@ def check_place(place: Place, staff: Staff | None = None) -> Place:
     if staff is not None:
         check_departments(departments, staff)
         if place.agent and place.agent not in staff.departments:
-            raise AccountError("agent", f"the plan has no manager {place.agent!r}")
+            raise AccountError("agent_unknown", f"the plan has no manager {place.agent!r}")
     return Place(place.role, departments, place.agent or None)
 
 
@@ -101,7 +101,7 @@ def check_departments(departments: Iterable[str], staff: Staff) -> None:
     """Raises AccountError for one that the plan has not."""
     for one in departments:
         if one != "*" and one not in staff.departments.values():
-            raise AccountError("departments", f"the plan has no department {one!r}")
+            raise AccountError("department_unknown", f"the plan has no department {one!r}")
 
 
 def any_user(engine: Engine) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends, Header, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -13,6 +13,7 @@ from pbx.engine.clicks import ClickResult
 from pbx.web.access import Principal, Scope, needs
 from pbx.web.api.problems import problems
 from pbx.web.faults import problem
+from pbx.web.once import OtherRequest
 from pbx.web.state import State
 
 router = APIRouter(tags=["click"])
@@ -56,18 +57,34 @@ async def click(
     body: ClickWanted,
     state: State,
     principal: Annotated[Principal, Depends(needs(Scope.CLICK_WRITE))],
+    idempotency_key: Annotated[
+        str,
+        Header(
+            max_length=200,
+            description="Yours: a request that is sent again under it within an hour, its answer "
+            "having been lost, rings nobody twice.",
+        ),
+    ] = "",
 ) -> Clicked | Response:
     """Nothing is waited for: what becomes of it is a call of its own, with `origin` click.
 
-    409 says why not: `result` by its name (docs/click.md), `detail` in words. Sent again while it
-    rings, it is refused as `busy`: nobody is called twice.
+    409 says why not: `result` by its name (docs/click.md), `detail` in words.
     """
     manager = body.manager or principal.agent_id
     if manager is None or not principal.sees_agent(manager):
         raise HTTPException(404, "there is no such manager, or it is not yours to see")
-    reply = await state.control.ask(
-        {"command": "click", "agent": manager, "number": body.number, "by": principal.name}
-    )
+    asked: dict[str, object] = {"command": "click", "agent": manager, "number": body.number}
+
+    async def ask() -> dict[str, Any]:
+        return await state.control.ask({**asked, "by": principal.name})
+
+    if idempotency_key:
+        try:
+            reply = await state.clicks.do(principal.name, idempotency_key, asked, ask)
+        except OtherRequest:
+            return problem(422, "this Idempotency-Key was another request's")
+    else:
+        reply = await ask()
     result = ClickResult(reply["result"])
     if not result.accepted:
         return problem(409, WORDS[result], result=result.value)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from pbx.funnel import telling
@@ -17,7 +17,7 @@ from pbx.funnel.stages import StageEvent
 from pbx.funnel.telling import LONGEST, MOST, EventsRefused, Slip, Told
 from pbx.numbers import normalise
 from pbx.web.access import Principal, Role, Scope, needs
-from pbx.web.api.paging import USUAL, Cursor, Limit, Word, cursor_of, place_of
+from pbx.web.api.paging import USUAL, Cursor, Limit, Moment, Word, cursor_of, place_of
 from pbx.web.api.problems import problems
 from pbx.web.faults import problem
 from pbx.web.seen import agents_seen
@@ -57,7 +57,7 @@ class NewEvent(BaseModel):
         description="Yours; the same again with the same content changes nothing.",
     )
     stage: _Text = Field(description="A stage of the plan, or `qualified`.")
-    at: AwareDatetime | None = Field(default=None, description="With its time zone; default: now.")
+    at: Moment | None = Field(default=None, description="With its time zone; default: now.")
     number: _Text = Field(default="", description="The contact's, in any spelling.")
     deal: _Text = Field(default="", description="Its id in the CRM.")
     manager: _Text = Field(default="", description="A key of the plan.")
@@ -195,8 +195,8 @@ def _own(told: Told, principal: Principal) -> Told:
 async def events(
     state: State,
     principal: Annotated[Principal, Depends(needs(Scope.FUNNEL_READ))],
-    since: Annotated[AwareDatetime | None, Query(description="Passed then or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Passed before then.")] = None,
+    since: Annotated[Moment | None, Query(description="Passed then or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Passed before then.")] = None,
     stage: Word = "",
     number: Annotated[Word, Query(description="The contact's, in any spelling.")] = "",
     deal: Word = "",

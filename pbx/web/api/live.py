@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from pbx.web.access import Principal, Scope, needs
+from pbx.web.access import Principal, Scope, needs, still_signed_in
 from pbx.web.live import EventStream
 from pbx.web.state import State
 
@@ -83,9 +84,9 @@ _EVENTS = (
         429: {"description": "Too many look at it."},
     },
 )
-async def events(principal: Viewer, state: State) -> EventStream:
+async def events(request: Request, principal: Viewer, state: State) -> EventStream:
     """Calls, managers, queues and the day's figures, filtered by what the token may see."""
-    return EventStream(state.live.admit(principal))
+    return EventStream(state.live.admit(principal, partial(still_signed_in, request)))
 
 
 @router.get(

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Path
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from pbx.days import day_began
 from pbx.journal.agent_day import AgentDay, agent_days
 from pbx.journal.port import OpenPause
 from pbx.journal.recall import open_pauses
-from pbx.live.today import midnight
 from pbx.pausing import LONGEST_REASON
 from pbx.web.access import Principal, Scope, needs
 from pbx.web.api.paging import USUAL, Limit, Word
@@ -158,7 +158,7 @@ async def _asked(state: WebState, request: dict[str, object]) -> StateNow:
 
 
 async def _managers(state: WebState, principal: Principal, keys: list[str]) -> list[Manager]:
-    now = midnight(state.zone, state.now())
+    now = day_began(state.now(), state.zone)
     days = await state.in_thread(agent_days, state.read, keys, now)
     pauses = {one.agent_id: one for one in await state.in_thread(open_pauses, state.read)}
     live = state.live.snapshot(principal)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from pbx.errors import ControlError
@@ -17,7 +17,7 @@ from pbx.missed.rules import How, Task, TaskClass
 from pbx.missed_by_hand import LONGEST_REASON
 from pbx.numbers import normalise
 from pbx.web.access import Principal, Scope, needs
-from pbx.web.api.paging import USUAL, Cursor, Limit, Word, cursor_of, place_of
+from pbx.web.api.paging import FIT, USUAL, Cursor, Limit, Moment, Word, cursor_of, place_of
 from pbx.web.api.problems import problems
 from pbx.web.faults import problem
 from pbx.web.seen import tasks_seen
@@ -26,7 +26,7 @@ from pbx.web.state import State, WebState
 router = APIRouter(prefix="/missed", tags=["missed"])
 Reader = Annotated[Principal, Depends(needs(Scope.MISSED_READ))]
 Writer = Annotated[Principal, Depends(needs(Scope.MISSED_WRITE))]
-Id = Annotated[str, Path(description="The missed call's.", examples=["1795463763.12"])]
+Id = Annotated[str, Path(description="The missed call's.", examples=["1795463763.12"]), FIT]
 
 
 class Which(StrEnum):
@@ -43,14 +43,18 @@ class Missed(BaseModel):
     id: str = Field(examples=["1795463763.12"])
     number: str = Field(examples=["+79161234567"])
     name: str = Field(examples=["Иван"])
-    did: str = Field(description="The number of ours that was called last.")
+    did: str = Field(
+        description="The number of ours that was called last.", examples=["+78005553535"]
+    )
     queue: str | None = Field(examples=["sales"])
     manager: str | None = Field(description="Whose it is; null: the queue's.", examples=[None])
     opened_at: datetime = Field(examples=["2026-11-23T09:00:30Z"])
-    first_at: datetime = Field(description="When the first of the calls began.")
-    last_at: datetime
+    first_at: datetime = Field(
+        description="When the first of the calls began.", examples=["2026-11-23T09:00:00Z"]
+    )
+    last_at: datetime = Field(examples=["2026-11-23T09:12:41Z"])
     calls: int = Field(examples=[2])
-    last_call: str = Field(description="The last call's id.")
+    last_call: str = Field(description="The last call's id.", examples=["1795464761.31"])
     outcome: str = Field(description="Of the last call.", examples=["abandoned_waiting"])
     closed_at: datetime | None = Field(examples=[None])
     closed_how: How | None = Field(examples=[None])
@@ -97,8 +101,8 @@ async def missed(
     which: Which = Which.OPEN,
     owner: Annotated[Word, Query(description=f"A manager's or a queue's key, or {NOBODY}.")] = "",
     number: Annotated[Word, Query(description="The client's, in any spelling.")] = "",
-    since: Annotated[AwareDatetime | None, Query(description="Missed then or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Missed before then.")] = None,
+    since: Annotated[Moment | None, Query(description="Missed then or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Missed before then.")] = None,
     limit: Limit = USUAL,
     after: Cursor = "",
 ) -> MissedPage:

@@ -18,7 +18,7 @@ class Problem(BaseModel):
     """Why something was not done."""
 
     type: str = Field(examples=["about:blank"])
-    title: str = Field(examples=["Unprocessable Content"])
+    title: str = Field(examples=["Unprocessable Entity"])
     status: int = Field(examples=[422])
     detail: str | None = Field(default=None, examples=["the request is not as it should be"])
     errors: list[Wrong] | None = None
@@ -30,6 +30,7 @@ _WORDS = {
     403: "The token's scopes do not allow it.",
     404: "There is none, or it is not yours to see.",
     409: "It can't be done as things are; `detail` says why.",
+    410: "It was there, and is gone.",
     413: "The request is longer than 2 MB.",
     422: "The request is not as it should be; `errors` has each mistake with its place.",
     429: "Too many requests.",

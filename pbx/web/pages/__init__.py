@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pbx.web.pages import calls, login, preferences, recordings, reports, wall
+from pbx.web.pages import (
+    account,
+    audit,
+    calls,
+    funnel,
+    login,
+    preferences,
+    recordings,
+    reports,
+    tokens,
+    users,
+    wall,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
+    account.router,
+    audit.router,
+    calls.router,
     login.router,
     preferences.router,
-    wall.router,
-    calls.router,
     recordings.router,
     reports.router,
+    funnel.router,
+    tokens.router,
+    users.router,
+    wall.router,
 )

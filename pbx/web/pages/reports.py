@@ -68,7 +68,7 @@ async def reports(request: Request, state: State, principal: Reader) -> Response
         query=query,
         untold=[labels.measure(name) for name in untold],
         labels=labels,
-        limited=not principal.sees_everything(),
+        limited="" if principal.sees_everything() else "reports.limited",
         periods={name: address(_of_period(asked, name)) for name in PERIODS},
         plots={name: address(replace(asked, plot=name)) for name in told.measures},
         drawn=told.plot or told.measures[0],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from pbx.errors import ControlError
-from pbx.web.access import Forbidden, Principal, Role, Scope, needs
-from pbx.web.csrf import check
+from pbx.web.access import Forbidden, Principal, Role, Scope, needs, still_signed_in
 from pbx.web.html import page, texts_of
 from pbx.web.live import EventStream
 from pbx.web.state import State
@@ -26,21 +26,20 @@ async def wall(request: Request, principal: Viewer) -> HTMLResponse:
         "texts": texts_of(request).some(("wall.", "live.")),
         "may_pause": may_pause(principal),
         "may_missed": principal.may(Scope.MISSED_READ),
+        "may_calls": principal.may(Scope.CALLS_READ),
         "everything": principal.sees_everything(),
-        "me": principal.agent_id,
     }
     return page(request, "wall.html", principal, script=script)
 
 
 @router.get("/live/events")
-async def events(principal: Viewer, state: State) -> EventStream:
+async def events(request: Request, principal: Viewer, state: State) -> EventStream:
     """What the pages are told, for as long as they look."""
-    return EventStream(state.live.admit(principal))
+    return EventStream(state.live.admit(principal, partial(still_signed_in, request)))
 
 
 @router.post("/live/pause")
 async def pause(
-    request: Request,
     state: State,
     principal: Annotated[Principal, Depends(needs(Scope.MANAGERS_WRITE))],
     agent: Annotated[str, Form(max_length=200)],
@@ -48,7 +47,6 @@ async def pause(
     resume: Annotated[bool, Form()] = False,
 ) -> JSONResponse:
     """A supervisor sends a manager into a pause, or back to work."""
-    await check(request, getattr(request.state, "cookie", ""))
     if not (may_pause(principal) and principal.sees_agent(agent)):
         raise Forbidden
     asked: dict[str, object] = {"agent": agent, "by": principal.name}

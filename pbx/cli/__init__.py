@@ -24,6 +24,7 @@ _COMMANDS = {
     "fmt": "pbx.cli.fmt:fmt",
     "funnel": "pbx.cli.funnel:funnel",
     "graph": "pbx.cli.graph:graph",
+    "live": "pbx.cli.live:live",
     "missed": "pbx.cli.missed:missed",
     "pause": "pbx.cli.pause:pause",
     "recordings": "pbx.cli.recordings:recordings",

@@ -30,6 +30,12 @@ def as_json(content: object) -> str:
     return "".join(sign if sign.isprintable() or sign == "\n" else _escape(sign) for sign in text)
 
 
+def as_line(content: object) -> str:
+    """The same in one line."""
+    text = orjson.dumps(content).decode()
+    return "".join(sign if sign.isprintable() else _escape(sign) for sign in text)
+
+
 def told(content: object, words: str, json_wanted: bool) -> None:
     """What a command did: in words, or as JSON."""
     click.echo(as_json(content) if json_wanted else words)

@@ -181,6 +181,10 @@ class LiveServer:
                 await reader.run()
         except (OSError, TimeoutError):
             writer.transport.abort()  # gone, or asleep
+        except asyncio.CancelledError:
+            # By ``stop``, and this task ends here: as a cancelled one it would be told as an error
+            # by the streams of Python 3.11.
+            writer.transport.abort()
         finally:
             self._readers.pop(reader, None)
             writer.close()

@@ -31,13 +31,15 @@ class TaskFilter:
     """Which tasks; None asks for nothing.
 
     ``open_only``: those nobody has closed; ``closed_only``: the others.  ``owner``: a manager's or
-    a queue's key, or NOBODY.  ``since`` and ``until``: opened then or later, before then.
-    ``sight``: of those, what may be seen; None is everything.  ``newest_first``: ``before`` begins
-    after the task that was opened then and has this id.  ``limit``: so many; None for all.
+    a queue's key, or NOBODY.  ``queue``: the call waited there, whoever owns it.  ``since`` and
+    ``until``: opened then or later, before then.  ``sight``: of those, what may be seen; None is
+    everything.  ``newest_first``: ``before`` begins after the task that was opened then and has
+    this id.  ``limit``: so many; None for all.
     """
 
     open_only: bool = True
     owner: str | None = None
+    queue: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     closed_only: bool = False
@@ -73,6 +75,8 @@ def _conditions(wanted: TaskFilter) -> list[ColumnElement[bool]]:
         found.append(here.task_id == wanted.task_id)
     if wanted.number is not None:
         found.append(here.number == wanted.number)
+    if wanted.queue is not None:
+        found.append(here.queue == wanted.queue)
     if wanted.since is not None:
         found.append(here.opened_at >= wanted.since)
     if wanted.until is not None:

@@ -16,6 +16,7 @@ from pbx.journal.replay import recall_dropped, recall_service
 from pbx.journal.writer import SqlJournal
 from pbx.plan.model import Plan
 from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction, Script
+from pbx.taking_over import take_over
 from routing import facts
 from routing.dispatcher import Dispatcher
 from routing.strategy import Registry
@@ -141,3 +142,17 @@ def test_who_hung_up_before_the_restart_has_the_old_place_after_it(killed: Kille
     *strangers, returned = [one.position for one in story.of(facts.WaitStarted)]
     assert strangers == [1, 2, 3, 4, 5]
     assert returned == 1
+
+
+@pytest.mark.parametrize(("zone", "calls_today"), [("UTC", True), ("Asia/Kamchatka", False)])
+def test_a_restart_counts_the_day_of_the_companys_own_clock(
+    killed: Killed, zone: str, calls_today: bool
+) -> None:
+    # 12:15 in London, a quarter past midnight in Kamchatka; the calls were an hour before.
+    now = datetime.fromtimestamp(START + 4_100.0, UTC)
+
+    taken = take_over(killed.log, replace(company(), time_zone=zone), now)
+
+    records = taken.memory.records.values()
+    assert all(one.last_ended_at for one in records)
+    assert bool(sum(one.calls for one in records)) is calls_today

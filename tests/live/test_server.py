@@ -231,6 +231,19 @@ async def test_more_than_it_can_take_at_once_is_paid_for_at_once_and_none_is_los
     await server.stop()
 
 
+async def test_the_end_is_quiet_whoever_follows(tmp_path: Path) -> None:
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: told.append(what["message"]))
+    server = make(tmp_path)
+    await server.start()
+    async with aclosing(follow(tmp_path)) as messages:
+        assert await anext(messages)
+        await server.stop()
+        while await anext(messages) is not None:
+            pass
+    assert told == []
+
+
 async def test_a_log_that_is_not_well_leaves_the_rest(tmp_path: Path) -> None:
     def broken() -> Any:
         raise JournalError("locked")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated
 
@@ -25,7 +26,6 @@ async def wall(request: Request, principal: Viewer) -> HTMLResponse:
     script = {
         "texts": texts_of(request).some(("wall.", "live.")),
         "may_pause": may_pause(principal),
-        "may_missed": principal.may(Scope.MISSED_READ),
         "may_calls": principal.may(Scope.CALLS_READ),
         "everything": principal.sees_everything(),
     }
@@ -57,11 +57,11 @@ async def pause(
     return await told(state, asked)
 
 
-async def told(state: State, asked: dict[str, object]) -> JSONResponse:
+async def told(state: State, asked: Mapping[str, object]) -> JSONResponse:
     """The engine's reply to a script; 409: it refuses, or is not there.  Its words may name a file:
     they stay with us."""
     try:
-        return JSONResponse(await state.control.ask(asked))
+        return JSONResponse(await state.control.ask(dict(asked)))
     except ControlError:
         return JSONResponse({"ok": False}, 409)
 

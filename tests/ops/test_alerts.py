@@ -129,7 +129,6 @@ def test_every_metric_is_on_the_dashboard_or_in_a_rule() -> None:
         "voronka_journal_spilled_entries_total",
         "voronka_webhook_delivered_total",
         "voronka_webhook_failed_attempts_total",
-        "voronka_callbacks_open",
     }
 
 

@@ -97,7 +97,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
 class WebSettings:
     """Everything ``pbx web`` needs.  ``url``: what browsers call it by, "" where nothing says it;
     ``recordings`` and ``messages``: where talks and voicemail are kept; ``crm_secret``: signs what
-    the CRM tells by itself."""
+    the CRM tells by itself; ``reports_file``: which reports are mailed."""
 
     plan: Path
     database: str
@@ -110,6 +110,7 @@ class WebSettings:
     log_format: str
     log_level: str
     crm_secret: bytes | None = None
+    reports_file: Path | None = None
 
     def __repr__(self) -> str:
         """Without secrets."""
@@ -135,6 +136,7 @@ def read_web_settings(env: Mapping[str, str] = os.environ) -> WebSettings:
         log_format=_log_format(env),
         log_level=_log_level(env),
         crm_secret=_crm_secret(env),
+        reports_file=Path(env["VORONKA_REPORTS_FILE"]) if env.get("VORONKA_REPORTS_FILE") else None,
     )
 
 

@@ -26,6 +26,7 @@ from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
 from pbx.engine.tuning import tune
 from pbx.errors import ControlError, SettingsError, SwitchLost
+from pbx.funnel.dialled import DialledStages
 from pbx.funnel.lookout import Lookout
 from pbx.http import start_http
 from pbx.journal.database import open_for_reading, open_for_writing
@@ -414,7 +415,7 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
     journal = SqlJournal(
         settings.database,
         spool=settings.state_dir / "spool.jsonl",
-        followers=[events, book, FactBook()],
+        followers=[events, book, FactBook(), DialledStages()],
     )
     await asyncio.to_thread(journal.start)
     metrics.journal_source(journal)

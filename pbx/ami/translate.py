@@ -37,6 +37,8 @@ _log = structlog.get_logger(__name__)
 
 HEARD = "VoronkaHeard"
 """The dialplan's word for: who picked up has heard the greeting (asterisk-conf/extensions.conf)."""
+STAGE = "VoronkaStage"
+"""And for: a stage of the funnel was dialled."""
 MAX_DEVICES = 100_000
 """Devices remembered to be unreachable."""
 
@@ -83,6 +85,7 @@ class Channels:
         self.unreachable: set[str] = set()
         """Devices of Asterisk's, in the plan or not: a new plan may name them."""
         self._dialled: dict[str, str] = {}
+        self._stage_dialled: dict[str, str] = {}
         self._bridges: dict[str, set[str]] = {}
         self.malformed = 0
         self._takers: dict[str, Callable[[Headers], None]] = {
@@ -140,6 +143,10 @@ class Channels:
                 caller = self.callers.get(call_id)
                 if caller is None or not self.clients.stop(caller):
                     self.leading.lead(command)
+            case port.StageNoted(key):
+                if channel := self._stage_dialled.pop(key, None):
+                    noted = (("Channel", channel), ("Variable", "VORONKA_NOTED"), ("Value", "1"))
+                    self._act("Setvar", noted)
             case port.Release(call_id):
                 self.leading.release(call_id)
 
@@ -208,9 +215,17 @@ class Channels:
             caller.going = True
 
     def _dialplan_says(self, event: Headers) -> None:
-        leg = self.ringing.of(event["Uniqueid"])
+        unique_id = event["Uniqueid"]
+        leg = self.ringing.of(unique_id)
         if event["UserEvent"] == HEARD and leg is not None:
             self._tell(port.GreetingHeard(leg.leg_id))
+        elif (
+            event["UserEvent"] == STAGE
+            and (address := self.own_calls.get(unique_id))
+            and event["Stage"].isdecimal()
+        ):
+            self._stage_dialled[unique_id] = event["Channel"]
+            self._tell(port.StageDialled(address, unique_id, int(event["Stage"])))
 
     def _hangup(self, event: Headers) -> None:
         unique_id = event["Uniqueid"]
@@ -231,6 +246,7 @@ class Channels:
                 self._tell(port.CallerGone(caller.call_id, words))
         elif address := self.own_calls.pop(unique_id, None):
             self._dialled.pop(unique_id, None)
+            self._stage_dialled.pop(unique_id, None)
             self._tell(port.AddressIdle(address, unique_id))
 
     def _bridge_enter(self, event: Headers) -> None:

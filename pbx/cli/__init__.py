@@ -31,6 +31,7 @@ _COMMANDS = {
     "reload": "pbx.cli.reload:reload",
     "replay": "pbx.cli.replay:replay",
     "report": "pbx.cli.report:report",
+    "report-mail": "pbx.cli.report_mail:report_mail",
     "reports": "pbx.cli.report:reports",
     "rollback": "pbx.cli.reload:rollback",
     "run": "pbx.cli.run:run",

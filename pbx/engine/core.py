@@ -20,6 +20,7 @@ from ivr import events as ivr_events
 from ivr.nodes import ToQueue
 from ivr.walk import Walk
 from pbx.days import day_ends
+from pbx.engine.after_talk import stage_dialled
 from pbx.engine.awaited import Awaited
 from pbx.engine.call import LiveCall, LiveCalls, Place, Stage
 from pbx.engine.callbacks import Callbacks
@@ -337,6 +338,11 @@ class EngineCore:
                     self.tell(events.OwnCallStarted(agent_id, key), now)
             case switch.OwnCallJoined(address, _, dialled):
                 self._own_talk(address, dialled, now)
+            case switch.StageDialled(address, key, number):
+                noted = stage_dialled(self.plan, self._devices.agents_at(address), number)
+                if noted is not None:
+                    self._note(noted, now)
+                    self._send(switch.StageNoted(key))
             case switch.AddressIdle(address, key):
                 for agent_id in self._devices.agents_at(address):
                     self.tell(events.OwnCallEnded(agent_id, key), now)

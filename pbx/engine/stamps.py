@@ -44,6 +44,7 @@ class Stamps:
                 facts.AgentChanged()
                 | facts.Irregular()
                 | journal.OwnTalkStarted()
+                | journal.StageDialled()
                 | journal.PauseStarted()
                 | journal.PauseEnded()
                 | journal.CallbackOpened()

@@ -24,6 +24,8 @@ from pbx.plan.model import Plan
 
 MOST = 1_000
 """Events told at once."""
+MANAGER = "manager"
+"""``via`` of what a manager told."""
 LONGEST = 200
 """Of any text of an event, characters."""
 _TOGETHER = 400
@@ -99,6 +101,11 @@ def _record(engine: Engine, events: Sequence[Told], plan: Plan, now: datetime, v
         except KeyTaken as error:
             at = max(index for index, one in enumerate(events) if one.event_id == error.key)
             raise EventsRefused([Slip(at, "id", error.why, conflict=True)]) from error
+
+
+def of_talk(call_id: str, agent: str, stage: str) -> str:
+    """The id of what a manager tells of a talk, however they do: told twice, it is told once."""
+    return f"page/{call_id}/{agent}/{stage}"
 
 
 def stages_of(plan: Plan) -> tuple[str, ...]:

@@ -244,6 +244,15 @@ class OwnTalkStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class StageDialled:
+    """A manager dialled the funnel's code after a talk: whoever they talked with last passed
+    ``stage``."""
+
+    agent_id: AgentId
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
 class PauseStarted:
     """A manager is to get no calls.  ``by``: who wanted it, "" for the engine itself.
 
@@ -303,6 +312,7 @@ Entry = (
     | RecordingKept
     | RecordingFailed
     | OwnTalkStarted
+    | StageDialled
     | PauseStarted
     | PauseEnded
     | CallEnded

@@ -119,6 +119,8 @@ class RowMaker:
             case port.OwnTalkStarted(agent_id, number):
                 own = {"talk_id": entry_id, "at": at, "agent": agent_id, "number": number}
                 return [added(tables.own_talks, **own)]
+            case port.StageDialled():
+                return []  # pbx/funnel/dialled.py writes what follows from it
             case port.PauseStarted(pause_id, agent_id, reason, by):
                 return [
                     added(

@@ -512,5 +512,24 @@ audit = Table(
     Index("ix_audit_action", "action", "audit_id"),
 )
 
+# Reports that are mailed: one row for each time at which one was due, written before it is sent.
+report_mails = Table(
+    "report_mails",
+    metadata,
+    # Name and time: "sales-week 2026-11-23T06:00".
+    Column("mail_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("due_at", UtcTime, nullable=False),
+    # open, sent, refused, given-up, passed (before it was known).
+    Column("state", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    # Not tried before; while somebody tries, when they are taken for dead.
+    Column("next_at", UtcTime, nullable=False),
+    # Whose server has taken it already, or never will.
+    Column("settled", Json, nullable=False),
+    Column("error", Text, nullable=False),
+    Index("ix_report_mails_name_due_at", "name", "due_at"),
+)
+
 KEYS = {table.name: next(iter(table.primary_key)) for table in metadata.tables.values()}
 """The column that tells a table's rows apart."""

@@ -225,7 +225,11 @@ class SqlJournal:
 
     def _write_items(self, items: Sequence[Item]) -> bool:
         refused_before = self._refused
-        todo = [(changes, item.stamped) for item in items if (changes := self._rows_of(item))]
+        todo = [
+            (changes, item.stamped)
+            for item in items
+            if (changes := self._rows_of(item)) is not None
+        ]
         delay = self._limits.retry_first_s
         while True:
             self._writing_since = time.monotonic()
@@ -243,13 +247,14 @@ class SqlJournal:
                 self._recovered()
                 return True
 
-    def _rows_of(self, item: Item) -> list[Change]:
+    def _rows_of(self, item: Item) -> list[Change] | None:
+        """None: nothing follows from it either."""
         try:
             return self._rows.rows(item.entry_id, item.stamped)
         except Exception:
             self._refused += 1
             _log.exception("journal_entry_not_understood", kind=type(item.stamped.entry).__name__)
-            return []
+            return None
 
     def _commit_all(self, todo: list[_Written]) -> None:
         try:
@@ -268,8 +273,12 @@ class SqlJournal:
                 if not _refused(error):
                     raise
                 self._refused += 1
-                table = todo[0][0][0].table.name
-                _log.error("journal_entry_refused", table=table, reason=first_line(error))
+                changes, stamped = todo[0]
+                tables = sorted({one.table.name for one in changes})
+                kind = type(stamped.entry).__name__
+                _log.error(
+                    "journal_entry_refused", kind=kind, tables=tables, reason=first_line(error)
+                )
             del todo[0]
 
     def _commit(self, todo: Sequence[_Written]) -> None:

@@ -196,6 +196,16 @@ class OwnCallJoined:
 
 
 @dataclass(frozen=True, slots=True)
+class StageDialled:
+    """On a device somebody dialled the funnel's code.  ``number``: of the stage, from 1; 0 for
+    qualified.  ``key``: as in ``AddressBusy``."""
+
+    address: str
+    key: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class AddressIdle:
     """The end of ``AddressBusy`` with the same key."""
 
@@ -297,6 +307,7 @@ SwitchEvent = (
     | LegEnded
     | AddressBusy
     | OwnCallJoined
+    | StageDialled
     | AddressIdle
     | AddressReachable
     | GreetingHeard
@@ -398,8 +409,24 @@ class Release:
     call_id: CallId
 
 
+@dataclass(frozen=True, slots=True)
+class StageNoted:
+    """Who dialled ``StageDialled`` with this key is told that it is noted."""
+
+    key: str
+
+
 SwitchCommand = (
-    ForCaller | Hold | Announce | Fetch | Ring | CallClient | PauseRecording | StopRinging | Release
+    ForCaller
+    | Hold
+    | Announce
+    | Fetch
+    | Ring
+    | CallClient
+    | PauseRecording
+    | StopRinging
+    | StageNoted
+    | Release
 )
 
 PromptResolver = Callable[[Prompt, str], str]

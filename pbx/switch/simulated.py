@@ -120,6 +120,8 @@ class SimulatedSwitch:
                     self._tell(port.RecordingPaused(leg_id, paused))
             case StopRinging(leg_id, disposition):
                 self._soon(lambda: self._stop(leg_id, disposition))
+            case port.StageNoted():
+                pass  # nobody dials it here
             case port.Release(call_id):
                 self._soon(lambda: self._caller_gone(call_id, "released"))
 

@@ -18,11 +18,12 @@ from sqlalchemy import Engine
 
 from pbx.control import ask
 from pbx.engine.clock import Clock, SystemClock
-from pbx.errors import JournalError, PbxError
+from pbx.errors import JournalError, PbxError, SettingsError
 from pbx.journal.database import open_for_reading, open_for_writing
 from pbx.plan.model import Plan
+from pbx.reports.columns import ColumnStore
 from pbx.settings import WebSettings
-from pbx.web.accounts.audit import actor_of, write_note
+from pbx.web.accounts.audit import Action, actor_of, write_note
 from pbx.web.accounts.doorkeeper import Doorkeeper
 from pbx.web.accounts.passwords import Passwords
 from pbx.web.assets import Assets
@@ -31,6 +32,8 @@ from pbx.web.once import Once
 from pbx.web.plan_in_force import PlanInForce
 from pbx.web.plays import Plays
 from pbx.web.principal import Principal, Staff
+from pbx.web.report_mail.file import read_report_mails
+from pbx.web.report_mail.post import Desk, Post
 from pbx.web.waveforms import Waveforms
 
 THREADS = 6
@@ -153,17 +156,38 @@ class WebState:
     async def audit(
         self,
         principal: Principal,
-        action: str,
+        action: Action,
         subject: str = "",
         details: Mapping[str, object] | None = None,
     ) -> None:
-        """Write down that somebody did something.  Raises JournalError: then it is not to be done.
+        """Write down that somebody did something.
 
-        ``action``: one of those that texts/*/audit.toml knows.
+        Raises JournalError: then it is not to be done.
         """
         await self.in_thread(
             write_note, self.write, actor_of(principal), action, subject, details, at=self.now()
         )
+
+    def _report_mails(self) -> list[asyncio.Task[None]]:
+        """What sends reports, where a file says which.  One that is wrong keeps no page away."""
+        if self.settings.reports_file is None:
+            return []
+        try:
+            mails = read_report_mails(self.settings.reports_file)
+        except SettingsError as error:
+            _log.error("report_mails_not_read", reason=str(error))
+            return []
+        store = ColumnStore.beside(self.settings.state_dir, self.settings.database)
+        desk = Desk(
+            self.read,
+            self.write,
+            store,
+            lambda: self.plan,
+            self.now,
+            lambda work: self.slowly(work),
+            self.settings.url,
+        )
+        return [asyncio.create_task(Post(mails, desk).run(), name="report mails")]
 
     def end_streams(self) -> None:
         """The process is about to end: nobody is to be kept."""
@@ -176,6 +200,7 @@ class WebState:
             asyncio.create_task(self._in_force.watch(), name="plan"),
             asyncio.create_task(self.live.run(), name="live"),
             asyncio.create_task(self._keep_house(), name="accounts"),
+            *self._report_mails(),
         ]
         try:
             yield

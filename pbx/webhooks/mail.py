@@ -11,7 +11,7 @@ from typing import Self
 import aiosmtplib
 
 from pbx.webhooks.letter import Letter, letter, plain
-from pbx.webhooks.mail_target import MailTarget
+from pbx.webhooks.mail_target import MailTarget, Server
 from pbx.webhooks.outbox import Message
 from pbx.webhooks.sending import NotDelivered
 
@@ -44,7 +44,7 @@ class Mail:
         written = await asyncio.to_thread(letter, message, self._target, time.time())
         had = self._had.get(message.event_id, frozenset())
         wanted = [one for one in written.recipients if one not in had]
-        refused = await self._hand_over(written, wanted)
+        refused = await hand_over(self._target, written, wanted, self._answer_s)
         self._had.pop(message.event_id, None)
         if refused:
             self._had[message.event_id] = had | (frozenset(wanted) - refused.keys())
@@ -58,33 +58,38 @@ class Mail:
             )
         return ACCEPTED
 
-    async def _hand_over(self, written: Letter, wanted: Sequence[str]) -> Mapping[str, int]:
-        """Gives those recipients whom the server refused, with its status."""
-        target = self._target
-        user, password = target.login or (None, None)
-        client = aiosmtplib.SMTP(
-            hostname=target.host,
-            port=target.port,
-            username=None if user is None else user.encode(),
-            password=None if password is None else password.encode(),
-            timeout=self._answer_s,
-            use_tls=target.tls == "implicit",
-            start_tls=target.tls == "starttls",
-            tls_context=target.context,
-        )
-        try:
-            async with asyncio.timeout(self._answer_s):
-                await _connect(client)
-                refused = await _transact(client, target.sender, wanted, written.content)
-            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
-                await client.quit(timeout=QUIT_S)
-        except TimeoutError:
-            raise NotDelivered("no answer in time", refused=False) from None
-        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            raise NotDelivered(plain(f"{type(error).__name__}: {error}"), refused=False) from error
-        finally:
-            client.close()
-        return refused
+
+async def hand_over(
+    server: Server | MailTarget,
+    written: Letter,
+    wanted: Sequence[str],
+    answer_s: float = ANSWER_S,
+) -> Mapping[str, int]:
+    """Gives those recipients whom the server refused, with its status.  Raises NotDelivered."""
+    user, password = server.login or (None, None)
+    client = aiosmtplib.SMTP(
+        hostname=server.host,
+        port=server.port,
+        username=None if user is None else user.encode(),
+        password=None if password is None else password.encode(),
+        timeout=answer_s,
+        use_tls=server.tls == "implicit",
+        start_tls=server.tls == "starttls",
+        tls_context=server.context,
+    )
+    try:
+        async with asyncio.timeout(answer_s):
+            await _connect(client)
+            refused = await _transact(client, server.sender, wanted, written.content)
+        with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+            await client.quit(timeout=QUIT_S)
+    except TimeoutError:
+        raise NotDelivered("no answer in time", refused=False) from None
+    except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+        raise NotDelivered(plain(f"{type(error).__name__}: {error}"), refused=False) from error
+    finally:
+        client.close()
+    return refused
 
 
 async def _connect(client: aiosmtplib.SMTP) -> None:

@@ -25,14 +25,9 @@ MAILED = frozenset({EventKind.VOICEMAIL_LEFT, EventKind.MISSED_OPENED})
 TLS = ("starttls", "implicit", "none")
 LANGUAGES = ("ru", "en")
 _PORTS = {"starttls": 587, "implicit": 465, "none": 25}
+SERVER_KEYS = ("smtp", "tls", "ca_file", "allow_plain", "user", "password_file", "from")
 _KEYS = (
-    "smtp",
-    "tls",
-    "ca_file",
-    "allow_plain",
-    "user",
-    "password_file",
-    "from",
+    *SERVER_KEYS,
     "to",
     "boxes",
     "events",
@@ -48,6 +43,18 @@ _SERVER = re.compile(rf"(\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>{_HOST}))(:(?P<port
 # Plain addresses of RFC 5321: quoted ones, and those that need SMTPUTF8, are taken by few servers.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _ADDRESS = re.compile(rf"(?=.{{3,254}}$)(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@{_HOST}")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A mail server, and in whose name mail is given to it.  ``tls``: one of TLS."""
+
+    host: str
+    port: int
+    tls: str
+    context: ssl.SSLContext = field(repr=False)
+    login: tuple[str, str] | None = field(repr=False)
+    sender: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +101,7 @@ class MailTarget:
 def read_mail_target(keys: Keys, audio_dir: Path) -> MailTarget | None:
     """The target; None where something is missing.  What is wrong goes to the keys' faults."""
     keys.only(_KEYS)
-    plain = keys.text("allow_plain", "false", ("true", "false")) == "true"
-    tls = keys.text("tls", "starttls", TLS)
-    server = keys.given("smtp", lambda text: _server(text, tls, plain=plain))
-    context = ssl.create_default_context()
-    if "ca_file" in keys:
-        context = keys.given("ca_file", lambda text: _trusting(keys.content(text))) or context
-    login = None
-    if "user" in keys or "password_file" in keys:
-        user, password = keys.given("user", _user), keys.given("password_file", keys.content)
-        login = (user or "", password or "")
-    sender = keys.given("from", check_address)
+    server = read_server(keys)
     to = keys.texts("to", check_address)
     boxes = keys.by_name("boxes", check_address)
     events = keys.events(MAILED)
@@ -113,15 +110,16 @@ def read_mail_target(keys: Keys, audio_dir: Path) -> MailTarget | None:
     link = keys.link()
     language = keys.text("language", "", LANGUAGES)
     zone = keys.given("time_zone", _zone) if "time_zone" in keys else None
-    if server is None or sender is None:
+    if server is None:
         return None
     return MailTarget(
         keys.name,
-        *server,
-        tls,
-        context,
-        login,
-        sender,
+        server.host,
+        server.port,
+        server.tls,
+        server.context,
+        server.login,
+        server.sender,
         to,
         boxes,
         events,
@@ -132,6 +130,24 @@ def read_mail_target(keys: Keys, audio_dir: Path) -> MailTarget | None:
         language,
         zone,
     )
+
+
+def read_server(keys: Keys) -> Server | None:
+    """The server alone (SERVER_KEYS); None where something is missing."""
+    plain = keys.text("allow_plain", "false", ("true", "false")) == "true"
+    tls = keys.text("tls", "starttls", TLS)
+    place = keys.given("smtp", lambda text: _server(text, tls, plain=plain))
+    context = ssl.create_default_context()
+    if "ca_file" in keys:
+        context = keys.given("ca_file", lambda text: _trusting(keys.content(text))) or context
+    login = None
+    if "user" in keys or "password_file" in keys:
+        user, password = keys.given("user", _user), keys.given("password_file", keys.content)
+        login = (user or "", password or "")
+    sender = keys.given("from", check_address)
+    if place is None or sender is None:
+        return None
+    return Server(*place, tls, context, login, sender)
 
 
 def check_address(text: str) -> str:

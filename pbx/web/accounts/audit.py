@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Column, Connection, Engine, delete, func, insert, select
 
@@ -18,7 +18,29 @@ _LONGEST = 200
 """Of a subject, and of a name that nobody has."""
 MAX_PAGE = 500
 
-LOGIN, LOGIN_FAILED, LOGOUT, SESSION_ENDED = "login", "login_failed", "logout", "session_ended"
+Action = Literal[
+    "login",
+    "login_failed",
+    "logout",
+    "session_ended",
+    "user_added",
+    "user_changed",
+    "user_disabled",
+    "user_enabled",
+    "user_removed",
+    "password_changed",
+    "token_added",
+    "token_revoked",
+    "listened",
+    "downloaded",
+    "exported",
+    "called",
+]
+"""What is written down; its words stand in texts/*/audit.toml."""
+LOGIN: Action = "login"
+LOGIN_FAILED: Action = "login_failed"
+LOGOUT: Action = "logout"
+SESSION_ENDED: Action = "session_ended"
 USER_COMMAND = "command"
 """The kind of who works with the command line."""
 
@@ -66,7 +88,7 @@ def actor_of(principal: Principal) -> Actor:
 def note(
     connection: Connection,
     actor: Actor,
-    action: str,
+    action: Action,
     subject: str = "",
     details: Mapping[str, object] | None = None,
     *,
@@ -90,7 +112,7 @@ def note(
 def write_note(
     engine: Engine,
     actor: Actor,
-    action: str,
+    action: Action,
     subject: str = "",
     details: Mapping[str, object] | None = None,
     *,
@@ -156,7 +178,7 @@ def _different(engine: Engine, column: Column[str]) -> list[str]:
     return found
 
 
-def forget(connection: Connection, action: str, before: datetime) -> None:
+def forget(connection: Connection, action: Action, before: datetime) -> None:
     """Remove lines of one action that are older."""
     old = (audit.c.action == action) & (audit.c.audit_id < _first_id(before))
     connection.execute(delete(audit).where(old))

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, delete, func, insert, select, update
 
 from pbx.journal.database import told_as_ours
 from pbx.journal.tables import UtcTime, sessions, users
-from pbx.web.accounts.audit import LOGIN, LOGIN_FAILED, SESSION_ENDED, Actor, forget, note
+from pbx.web.accounts.audit import LOGIN, LOGIN_FAILED, SESSION_ENDED, Action, Actor, forget, note
 from pbx.web.accounts.keys import digest
 from pbx.web.accounts.users import User, user_of
 from pbx.web.principal import Kind
@@ -117,7 +117,7 @@ def sessions_of(engine: Engine, name: str, at: datetime) -> list[Session]:
 
 
 def end_session(
-    engine: Engine, session_id: str, name: str, *, by: Actor, action: str, at: datetime
+    engine: Engine, session_id: str, name: str, *, by: Actor, action: Action, at: datetime
 ) -> None:
     """One of a user's.  Raises JournalError."""
     theirs = (sessions.c.session_id == session_id) & (sessions.c.user_name == name)

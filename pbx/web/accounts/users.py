@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pbx.errors import AccountError
@@ -67,8 +67,10 @@ class User:
 
 
 def plain_name(text: str) -> str:
-    """A name as it is kept: small letters, one form for each.  It may be none at all."""
-    return unicodedata.normalize("NFKC", text[:200]).strip().casefold()
+    """A name as it is kept: small letters, one form for each, nothing that is not shown.  It may
+    be none at all."""
+    shown = "".join(sign for sign in text[:200] if sign.isprintable())
+    return unicodedata.normalize("NFKC", shown).strip().casefold()
 
 
 def check_name(text: str) -> str:
@@ -151,11 +153,11 @@ def add_user(
 def change_place(engine: Engine, name: str, place: Place, *, by: Actor, at: datetime) -> None:
     """``place`` is checked.  Raises AccountError and JournalError."""
     with told_as_ours(engine), engine.begin() as connection:
+        if place.role is not Role.ADMIN:
+            _not_the_last_admin(connection, name)
         before = _user(connection, name)
         if before.place == place:
             return
-        if place.role is not Role.ADMIN:
-            _not_the_last_admin(connection, before)
         values = {
             "role": place.role.value,
             "departments": list(place.departments),
@@ -189,10 +191,9 @@ def rehash(engine: Engine, name: str, before: str, hashed: str) -> None:
 def disable_user(engine: Engine, name: str, *, by: Actor, at: datetime) -> None:
     """Nobody comes in by that name.  Raises AccountError and JournalError."""
     with told_as_ours(engine), engine.begin() as connection:
-        user = _user(connection, name)
-        if user.disabled_at is not None:
+        _not_the_last_admin(connection, name)
+        if _user(connection, name).disabled_at is not None:
             return
-        _not_the_last_admin(connection, user)
         connection.execute(update(users).where(users.c.name == name).values(disabled_at=at))
         _end_sessions(connection, name)
         note(connection, by, "user_disabled", name, at=at)
@@ -210,8 +211,8 @@ def enable_user(engine: Engine, name: str, *, by: Actor, at: datetime) -> None:
 def remove_user(engine: Engine, name: str, *, by: Actor, at: datetime) -> None:
     """What they did stays in the audit log.  Raises AccountError and JournalError."""
     with told_as_ours(engine), engine.begin() as connection:
+        _not_the_last_admin(connection, name)
         user = _user(connection, name)
-        _not_the_last_admin(connection, user)
         _end_sessions(connection, name)
         connection.execute(delete(users).where(users.c.name == name))
         note(connection, by, "user_removed", name, _told(user.place), at=at)
@@ -238,16 +239,13 @@ def _user(connection: Connection, name: str) -> User:
     return user_of(found)
 
 
-def _not_the_last_admin(connection: Connection, user: User) -> None:
-    if user.role is not Role.ADMIN or user.disabled_at is not None:
-        return
-    admins = connection.execute(
-        select(func.count())
-        .select_from(users)
-        .where(users.c.role == Role.ADMIN.value, users.c.disabled_at.is_(None))
-    ).scalar_one()
-    if admins <= 1:
-        raise AccountError("last_admin", f"{user.name!r} is the last admin: make another one first")
+def _not_the_last_admin(connection: Connection, name: str) -> None:
+    # All rows, in one order: two admins who take each other's rights away wait for each other.
+    asked = select(users).order_by(users.c.name).with_for_update()
+    everybody = [user_of(row) for row in connection.execute(asked).mappings()]
+    admins = [one.name for one in everybody if one.role is Role.ADMIN and not one.disabled_at]
+    if admins == [name]:
+        raise AccountError("last_admin", f"{name!r} is the last admin: make another one first")
 
 
 def _end_sessions(connection: Connection, name: str, keep: str = "") -> None:

@@ -76,6 +76,7 @@ async def click(
     asked: dict[str, object] = {"command": "click", "agent": manager, "number": body.number}
 
     async def ask() -> dict[str, Any]:
+        await state.audit(principal, "called", body.number, {"manager": manager})
         return await state.control.ask({**asked, "by": principal.name})
 
     if idempotency_key:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pbx.errors import AccountError
@@ -20,6 +20,8 @@ from pbx.web.principal import Principal
 from pbx.web.state import State, WebState
 
 router = APIRouter(prefix="/account")
+
+SessionId = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
 
 @router.get("", response_class=HTMLResponse)
@@ -63,7 +65,9 @@ async def password(
 
 
 @router.post("/sessions/{session_id}")
-async def end(request: Request, state: State, principal: SignedIn, session_id: str) -> Response:
+async def end(
+    request: Request, state: State, principal: SignedIn, session_id: SessionId
+) -> Response:
     """Sign out one browser of one's own."""
     await state.in_thread(
         end_session,

@@ -34,17 +34,17 @@ async def audit(
     """The newest first, a page at a time."""
     first, last = day(since), day(until)
     wanted = AuditFilter(
-        who=who.strip(),
-        action=action,
+        who=_plain(who),
+        action=_plain(action),
         since=_midnight(first, state.zone) if first else None,
         until=_midnight(last + timedelta(days=1), state.zone) if last else None,
-        before=before,
+        before=_plain(before),
         limit=ROWS + 1,
     )
     rows = await state.in_thread(list_notes, state.read, wanted)
     kept: dict[str, Any] = {
         "who": wanted.who,
-        "action": action,
+        "action": wanted.action,
         "since": first.isoformat() if first else "",
         "until": last.isoformat() if last else "",
     }
@@ -94,6 +94,11 @@ def day(text: str) -> date | None:
         return None
     # The next midnight must be a time that a database knows.
     return found if 1970 <= found.year < 2200 else None
+
+
+def _plain(text: str) -> str:
+    """Without what no line holds, and PostgreSQL refuses to be asked."""
+    return "".join(sign for sign in text if sign.isprintable()).strip()
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from pbx.recordings.waveform import NoWaveform
 from pbx.web.access import Principal, Scope, needs
+from pbx.web.accounts.audit import Action
 from pbx.web.hearing import Hearable, recording, voicemail
 from pbx.web.sound import NoSound, SoundResponse
 from pbx.web.state import State, WebState
@@ -85,7 +86,7 @@ async def sound_of(
 async def _write_down(
     state: WebState, principal: Principal, wanted: Hearable, play: str, download: bool
 ) -> None:
-    action = "downloaded" if download else "listened"
+    action: Action = "downloaded" if download else "listened"
     details = {"call_id": wanted.call_id} if wanted.call_id else None
 
     async def write() -> None:

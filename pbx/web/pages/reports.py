@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -14,14 +12,14 @@ from starlette.responses import JSONResponse, Response
 from pbx.errors import ReportError
 from pbx.reports.asked import MOST_SLICES, PERIODS, Asked
 from pbx.reports.columns import ColumnStore
-from pbx.reports.export import BEFORE, TOTAL, as_csv, table, write_sheet
-from pbx.reports.measures import MEASURES
+from pbx.reports.export import as_csv
 from pbx.reports.report import Query, Report, report
 from pbx.reports.slices import SLICES
 from pbx.web.access import Principal, Scope, needs
 from pbx.web.html import page, texts_of
 from pbx.web.labels import Labels
 from pbx.web.report_data import ask, limits
+from pbx.web.report_sheet import sheet
 from pbx.web.report_view import PATH, Viewer, address, measures_by_kind
 from pbx.web.state import State, TooLong, WebState
 from pbx.web.words import Words
@@ -124,32 +122,6 @@ async def as_sheet(request: Request, state: State, principal: Reader) -> Respons
     found = await _exported(request, state, principal, "xlsx")
     content = await state.in_thread(sheet, found, _labels(request, state), texts_of(request))
     return _file(content, XLSX, found, "xlsx")
-
-
-def sheet(found: Report, labels: Labels, t: Any) -> bytes:
-    """An Excel file with names that people read."""
-    header, rows = table(found)
-    by = found.query.by
-    for row in rows:
-        for place, name in enumerate(by):
-            if row[0] == TOTAL and row is rows[-1]:
-                row[0] = t("reports.total")
-                break
-            row[place] = labels.label(name, str(row[place]))
-    names = [name.removesuffix(BEFORE) for name in header[len(by) :]]
-    titles = [
-        labels.measure(name) + (f" ({t('reports.before')})" if whole.endswith(BEFORE) else "")
-        for name, whole in zip(names, header[len(by) :], strict=True)
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "report.xlsx"
-        write_sheet(
-            path,
-            [*(labels.slice(name) for name in by), *titles],
-            rows,
-            [None] * len(by) + [MEASURES[name].unit for name in names],
-        )
-        return path.read_bytes()
 
 
 async def _exported(request: Request, state: WebState, principal: Principal, kind: str) -> Report:

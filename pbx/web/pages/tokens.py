@@ -87,7 +87,9 @@ async def add(
 
 
 @router.post("/revoke")
-async def revoke(state: State, principal: Admin, token_id: Annotated[str, Form()] = "") -> Response:
+async def revoke(
+    state: State, principal: Admin, token_id: Annotated[str, Form(pattern=r"^[\w-]{1,64}$")]
+) -> Response:
     """It opens nothing any more."""
     try:
         await state.in_thread(

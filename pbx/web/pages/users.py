@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
@@ -37,6 +37,7 @@ from pbx.web.state import State, WebState
 router = APIRouter(prefix="/users")
 
 Admin = Annotated[Principal, Depends(needs(Scope.ADMIN))]
+Name = Annotated[str, Path(pattern=r"^\w[\w.@-]{0,63}$")]
 DONE = frozenset(
     {"added", "changed", "password", "disabled", "enabled", "removed", "sessions", "session"}
 )
@@ -104,7 +105,7 @@ async def add(
 
 @router.get("/name/{name}", response_class=HTMLResponse)
 async def one(
-    request: Request, state: State, principal: Admin, name: str, done: str = ""
+    request: Request, state: State, principal: Admin, name: Name, done: str = ""
 ) -> HTMLResponse:
     """One user."""
     return await _one(request, state, principal, name, done=done if done in DONE else "")
@@ -115,7 +116,7 @@ async def change(
     request: Request,
     state: State,
     principal: Admin,
-    name: str,
+    name: Name,
     role: Annotated[Role, Form()],
     departments: Annotated[list[str] | None, Form()] = None,
     agent: Annotated[str, Form()] = "",
@@ -137,7 +138,7 @@ async def password(
     request: Request,
     state: State,
     principal: Admin,
-    name: str,
+    name: Name,
     password: Annotated[str, Form()] = "",
 ) -> Response:
     """Another password."""
@@ -153,25 +154,25 @@ async def password(
 
 
 @router.post("/name/{name}/disable", response_class=HTMLResponse)
-async def disable(request: Request, state: State, principal: Admin, name: str) -> Response:
+async def disable(request: Request, state: State, principal: Admin, name: Name) -> Response:
     """Let in no more."""
     return await _do(request, state, principal, name, disable_user, address(name, "disabled"))
 
 
 @router.post("/name/{name}/enable", response_class=HTMLResponse)
-async def enable(request: Request, state: State, principal: Admin, name: str) -> Response:
+async def enable(request: Request, state: State, principal: Admin, name: Name) -> Response:
     """Let in again."""
     return await _do(request, state, principal, name, enable_user, address(name, "enabled"))
 
 
 @router.post("/name/{name}/remove", response_class=HTMLResponse)
-async def remove(request: Request, state: State, principal: Admin, name: str) -> Response:
+async def remove(request: Request, state: State, principal: Admin, name: Name) -> Response:
     """Take away."""
     return await _do(request, state, principal, name, remove_user, "/users?done=removed")
 
 
 @router.post("/name/{name}/sessions", response_class=HTMLResponse)
-async def sessions(request: Request, state: State, principal: Admin, name: str) -> Response:
+async def sessions(request: Request, state: State, principal: Admin, name: Name) -> Response:
     """Sign out everywhere."""
     return await _do(request, state, principal, name, end_all, address(name, "sessions"))
 

@@ -6,8 +6,11 @@ import re
 from dataclasses import dataclass
 from itertools import groupby
 
+from pbx.funnel.stages import CALL_TITLES
 from pbx.plan.model import Plan
+from pbx.plan.schema_funnel import USUAL_STAGES
 from pbx.web.principal import Principal
+from pbx.web.texts import Texts
 from pbx.web.words import phone
 from routing.values import AgentId, QueueId
 
@@ -84,3 +87,13 @@ class Names:
     def numbers(self) -> list[Choice]:
         """The numbers that the company advertises."""
         return [Choice(did, self.number(did)) for did in self._plan.numbers]
+
+
+def stage_titles(plan: Plan, t: Texts) -> dict[str, str]:
+    """Stages as the plan calls them; those that a plan is born with in the page's language."""
+    usual = {**CALL_TITLES, **USUAL_STAGES}
+    own = plan.funnel.stages if plan.funnel is not None else {}
+    return {
+        str(key): t(f"funnel.stage.{key}") if title == usual.get(key) else title
+        for key, title in {**CALL_TITLES, **own}.items()
+    }

@@ -24,6 +24,7 @@ class Entry:
 ENTRIES = (
     Entry("/", "wall", "layout-dashboard", Scope.LIVE_READ),
     Entry("/missed", "missed", "phone-missed", Scope.MISSED_READ),
+    Entry("/my", "my", "circle-user", Scope.CALLS_READ, own=True),
     Entry("/calls", "calls", "phone", Scope.CALLS_READ),
     Entry("/reports", "reports", "chart-column", Scope.REPORTS_READ),
     Entry("/funnel", "funnel", "funnel", Scope.FUNNEL_READ),

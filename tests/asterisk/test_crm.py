@@ -31,8 +31,9 @@ settings:
   outside_per_hour: 10
 managers:
   anna: {{name: Анна}}
+  boris: {{name: Борис}}
 queues:
-  sales: {{members: anna, strategy: round-robin, ring_time: 15s}}
+  sales: {{members: [anna, boris], strategy: round-robin, ring_time: 15s}}
 numbers:
   "{DID}": {{entry: {{queue: sales}}, source: site}}
 """
@@ -52,7 +53,7 @@ async def until(holds: Callable[[], Awaitable[bool]], deadline_s: float = 20.0) 
             await asyncio.sleep(0.1)
 
 
-async def test_a_call_a_stage_and_a_call_back(tmp_path: Path) -> None:
+async def test_a_call_a_stage_another_call_and_a_call_back(tmp_path: Path) -> None:
     plan, hooks = tmp_path / "plan.yaml", tmp_path / "hooks.yaml"
     plan.write_text(PLAN)
     web_port, crm_port = free_port(), free_port()
@@ -62,9 +63,12 @@ async def test_a_call_a_stage_and_a_call_back(tmp_path: Path) -> None:
         "VORONKA_WEB": "on",
         "VORONKA_WEB_PORT": str(web_port),
         "VORONKA_WEBHOOKS_FILE": str(hooks),
+        "VORONKA_LOOKUP": f"http://127.0.0.1:{crm_port}/lookup",
+        "VORONKA_LOOKUP_ALLOW_HTTP": "yes",
+        "VORONKA_LOOKUP_SECRET_FILE": str(tmp_path / "crm.secret"),
     }
     async with (
-        AsteriskLab(phones=["anna"]) as lab,
+        AsteriskLab(phones=["anna", "boris"]) as lab,
         PbxProcess(lab, plan, tmp_path / "state", settings=settings) as pbx,
     ):
         scopes = ("--scope", "click:write", "--scope", "funnel:write", "--json")
@@ -74,6 +78,7 @@ async def test_a_call_a_stage_and_a_call_back(tmp_path: Path) -> None:
         async with (
             Beside(tmp_path, web_port, token=token, port=crm_port) as crm,
             Phone(lab, "anna", Answer(200, talk_ms=1500)) as anna,
+            Phone(lab, "boris", Answer(200, talk_ms=1500)) as boris,
             TrunkPhones(lab, {CLIENT: Answer(200, talk_ms=1000)}) as outside,
         ):
             await until(lambda: up(web_port))
@@ -86,11 +91,16 @@ async def test_a_call_a_stage_and_a_call_back(tmp_path: Path) -> None:
                 await crm.post(f"/contacts/{CLIENT}/stage", stage=stage)
             await until(lambda: funnel(pbx, {"talked": 0, "qualified": 1, "meeting": 1}))
 
+            # It would be the other's turn; the CRM says whose client this is.
+            await Caller(lab, Dialling(DID[1:], from_number=CLIENT)).run(20)
+            await lab.nothing_left()
+            assert (len(anna.calls()), len(boris.calls())) == (2, 0)
+
             assert "ringing" in (await crm.post(f"/contacts/{CLIENT}/call"))[1]
-            await anna.wait_for(lambda call: call is not anna.calls()[0] and call.answered)
+            await anna.wait_for(lambda call: call is anna.calls()[-1] and len(anna.calls()) == 3)
             await until(lambda: talked(outside))
             await lab.nothing_left()
-            assert (len(anna.calls()), len(outside.calls())) == (2, 1)
+            assert (len(anna.calls()), len(outside.calls())) == (3, 1)
         assert lab.log_errors() == []
 
 

@@ -157,6 +157,13 @@ async def test_a_call_through_the_containers_is_in_the_log_and_in_prometheus(
     await until(scraped)
 
 
+async def test_prometheus_has_the_rules(composed: Composed) -> None:
+    _, text = await page(f"{PROMETHEUS}/api/v1/rules")
+    groups = json.loads(text)["data"]["groups"]
+
+    assert "VoronkaEngineDown" in {rule["name"] for group in groups for rule in group["rules"]}
+
+
 async def test_the_page_is_there(composed: Composed) -> None:
     async def there() -> bool:
         return (await page(PAGE))[0] != 0

@@ -12,7 +12,6 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
-from pbx.funnel.stages import CALL_TITLES
 from pbx.journal.queries import CallFilter, Heard, call_story, heard, list_calls, totals
 from pbx.journal.story import CallRow, Totals
 from pbx.web.access import Principal, Role, Scope, needs
@@ -22,7 +21,7 @@ from pbx.web.call_track import draw
 from pbx.web.call_words import Teller
 from pbx.web.hearing import may_hear_talk
 from pbx.web.html import page, texts_of
-from pbx.web.names import Names
+from pbx.web.names import Names, stage_titles
 from pbx.web.players import Player, players_of
 from pbx.web.sight import sight_of
 from pbx.web.state import State, WebState
@@ -190,7 +189,6 @@ async def call(
         heard_by = partial(may_hear_talk, principal, sees_call=True)
         players = await state.in_thread(players_of, state, story, names, heard_by)
     teller = Teller(t, names, Words(t.language, state.zone).day)
-    stages = {**CALL_TITLES, **(state.plan.funnel.stages if state.plan.funnel else {})}
     return page(
         request,
         "call.html",
@@ -203,7 +201,7 @@ async def call(
         names=names,
         around=beside,
         others=[line_of(one, names, Heard()) for one in beside.others],
-        stages=stages,
+        stages=stage_titles(state.plan, t),
         players=players,
         tone=TONES.get(story.call.outcome, ""),
     )

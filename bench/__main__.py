@@ -5,7 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from bench import against_queue, ami, core, memory, plan, reload, replay, simulate, trial, wall
+from bench import (
+    against_queue,
+    ami,
+    core,
+    ingest,
+    memory,
+    plan,
+    reload,
+    replay,
+    simulate,
+    trial,
+    wall,
+)
 
 
 def main() -> None:
@@ -35,6 +47,8 @@ def main() -> None:
     print(wall.table())
     print("\n## Memory\n")
     print(memory.table())
+    print("\n## The log while reports are open\n")
+    print(ingest.table(min(options.seconds, 15.0), ingest.LEGS))
     print("\n## Reload\n")
     print(asyncio.run(reload.run(min(options.seconds, 20.0))))
     print("\n## Beside app_queue\n")

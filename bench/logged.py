@@ -65,6 +65,18 @@ def route(
     seed: int,
 ) -> None:
     """Play ``who`` (numbered in order, each with keys) and write what happened to the log."""
+    write(log, played(setting, routing, who, registry=registry, seed=seed))
+
+
+def played(
+    setting: Setting,
+    routing: RoutingPlan,
+    who: Sequence[Caller],
+    *,
+    registry: Registry,
+    seed: int,
+) -> list[tuple[Seconds, port.Entry]]:
+    """What the journal is told of ``who`` (numbered in order, each with keys), in order."""
     journal = _Journal(setting)
     world = World(
         setting,
@@ -77,9 +89,8 @@ def route(
     )
     world.run()
     # At the same time a call begins before all else of it.
-    write(
-        log,
-        sorted(journal.entries, key=lambda one: (one[0], not isinstance(one[1], port.CallStarted))),
+    return sorted(
+        journal.entries, key=lambda one: (one[0], not isinstance(one[1], port.CallStarted))
     )
 
 
@@ -91,11 +102,12 @@ def write(log: Engine, entries: Iterable[tuple[Seconds, port.Entry]]) -> None:
         changes = (
             change
             for n, (at, entry) in some
-            for change in rows.rows(f"e{n:09}", Stamped(_aware(at), entry))
+            for change in rows.rows(f"e{n:09}", Stamped(aware(at), entry))
         )
         with log.begin() as connection:
             write_changes(connection, changes)
 
 
-def _aware(at: Seconds) -> datetime:
+def aware(at: Seconds) -> datetime:
+    """Core time as the log has it."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at)

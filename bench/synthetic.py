@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sqlalchemy import Table
 
+from pbx.journal import tables
 from pbx.numbers import region_of
 from pbx.reports.book import DAY_MS
 from pbx.reports.facts import RESOLVED_WITHIN
@@ -57,17 +59,17 @@ def fill(path: Path, legs: int) -> Sizes:
         for begin in range(0, calls, _AT_ONCE):
             some = range(begin, min(begin + _AT_ONCE, calls))
             rows = made.rows(some)
-            _insert(log, "calls", 20, rows.calls)
-            _insert(log, "legs", 16, rows.legs)
-            _insert(log, "agent_states", 7, rows.states)
-            _insert(log, "call_facts", _FACT_COLUMNS, rows.facts)
+            _insert(log, tables.calls, 20, rows.calls)
+            _insert(log, tables.legs, 16, rows.legs)
+            _insert(log, tables.agent_states, 7, rows.states)
+            _insert(log, tables.call_facts, _FACT_COLUMNS, rows.facts)
             number_of_legs += len(rows.legs)
             number_of_states += len(rows.states)
         first = _EPOCH_MS // DAY_MS
         days = [
             (kind, day, 1) for kind in ("calls", "states") for day in range(first, first + DAYS + 1)
         ]
-        _insert(log, "fact_days", 3, days)
+        _insert(log, tables.fact_days, 3, days)
         log.execute("commit")
         for _, sql in indexes:
             log.execute(sql)
@@ -75,8 +77,10 @@ def fill(path: Path, legs: int) -> Sizes:
     return Sizes(calls, number_of_legs, number_of_states)
 
 
-def _insert(log: sqlite3.Connection, table: str, columns: int, rows: Iterable[Any]) -> None:
-    log.executemany(f"insert into {table} values ({', '.join('?' * columns)})", rows)
+def _insert(log: sqlite3.Connection, table: Table, columns: int, rows: Iterable[Any]) -> None:
+    """Rows of the first so many columns; the rest is left open."""
+    names = ", ".join(table.columns.keys()[:columns])
+    log.executemany(f"insert into {table} ({names}) values ({', '.join('?' * columns)})", rows)
 
 
 @dataclass(slots=True)

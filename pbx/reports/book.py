@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, text
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pbx.journal import port as journal
@@ -242,17 +242,22 @@ def _days_of(change: facts.AgentChanged, at: datetime) -> set[int]:
 
 def _wrapped_up(connection: Connection, change: facts.AgentChanged, at: datetime) -> set[str]:
     """The calls of the manager's last wrap-ups."""
-    query = (
-        select(agent_states.c.call_id)
-        .where(
-            agent_states.c.agent == change.agent_id,
-            agent_states.c.state == AgentState.WRAP_UP.value,
-            agent_states.c.started_at >= at - timedelta(seconds=change.lasted_s + 5.0),
-            agent_states.c.call_id.is_not(None),
-        )
-        .limit(AT_ONCE)
+    since = at - timedelta(seconds=change.lasted_s + 5.0)
+    given = {"agent": change.agent_id, "since": since}
+    return set(connection.execute(_WRAP_UPS, given).scalars())
+
+
+_WRAP_UPS = (
+    select(agent_states.c.call_id)
+    .where(
+        agent_states.c.agent == bindparam("agent"),
+        agent_states.c.state == AgentState.WRAP_UP.value,
+        agent_states.c.started_at >= bindparam("since", type_=agent_states.c.started_at.type),
+        agent_states.c.call_id.is_not(None),
     )
-    return set(connection.execute(query).scalars())
+    .limit(AT_ONCE)
+)
+"""Made once: it is asked at the end of each wrap-up."""
 
 
 def _all_ids(engine: Engine) -> Iterator[list[str]]:

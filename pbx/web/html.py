@@ -61,7 +61,7 @@ def page(
     """The template, filled in.
 
     Besides ``values`` it knows ``t`` (texts), ``words`` (numbers and times), ``principal``,
-    ``asset``, ``csrf`` and ``path``.
+    ``asset``, ``csrf``, ``path``, and ``here``: the path with all that was asked.
     """
     state: WebState = request.app.state.web
     t = texts_of(request)
@@ -74,6 +74,7 @@ def page(
         principal=principal,
         entries=entries_for(principal),
         path=request.url.path,
+        here=f"{request.url.path}?{request.url.query}".removesuffix("?"),
         asset=state.assets.url,
         csrf=token_of(getattr(request.state, "cookie", "")),
         version=version(),

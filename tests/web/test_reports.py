@@ -287,6 +287,14 @@ async def test_nothing_and_too_few_are_told_plainly(
 
 
 @pytest.mark.usefixtures("admin", "facts")
+async def test_another_language_shows_the_same_report(browser: httpx.AsyncClient) -> None:
+    page = await browser.get(f"/reports?{WHOLE}&by=queue")
+    assert f'name="back" value="/reports?{WHOLE}&amp;by=queue"'.replace("&until", "&amp;until") in (
+        page.text
+    )
+
+
+@pytest.mark.usefixtures("admin", "facts")
 async def test_a_measure_that_the_slices_do_not_know_is_left_out_and_named(
     browser: httpx.AsyncClient,
 ) -> None:

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from lab.asterisk import CHECKOUT, HOST, AsteriskLab, LabPhone
+from lab.asterisk import CHECKOUT, HOST, AsteriskLab, LabError, LabPhone
 from lab.containers import Compose, call, podman
 from lab.ports import PortSlot
 from lab.sipp import Answer, Caller, Dialling, Phone
@@ -155,6 +155,17 @@ async def test_a_call_through_the_containers_is_in_the_log_and_in_prometheus(
     await until(logged)
     assert await composed.sql("SELECT count(*) FROM calls") == "1"
     await until(scraped)
+
+
+async def test_a_changed_plan_is_put_in_force_and_a_broken_one_is_not(composed: Composed) -> None:
+    plan = composed.top / "plan/plan.yaml"
+    plan.write_text(PLAN.replace("timeout: 60s", "timeout: 50s"))
+    await composed.compose.execute("engine", "pbx", "reload")
+    plan.write_text(PLAN + "nonsense: 1\n")
+    with pytest.raises(LabError, match="nonsense"):
+        await composed.compose.execute("engine", "pbx", "reload")
+    plan.write_text(PLAN)
+    await composed.compose.execute("engine", "pbx", "reload")
 
 
 async def test_prometheus_has_the_rules(composed: Composed) -> None:

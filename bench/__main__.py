@@ -5,7 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from bench import against_queue, ami, core, ingest, memory, plan, reload, replay, simulate, trial
+from bench import (
+    against_queue,
+    ami,
+    core,
+    ingest,
+    memory,
+    plan,
+    reload,
+    replay,
+    simulate,
+    trial,
+    wall,
+)
 
 
 def main() -> None:
@@ -31,6 +43,8 @@ def main() -> None:
     print(replay.table())
     print("\n## Dial-plan tests\n")
     print(trial.table())
+    print("\n## The wall\n")
+    print(wall.table())
     print("\n## Memory\n")
     print(memory.table())
     print("\n## The log while reports are open\n")

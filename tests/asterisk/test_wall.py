@@ -50,14 +50,13 @@ async def signed_in(page: Page, url: str) -> None:
 
 
 async def test_a_real_call_is_seen_in_menu_waiting_ringing_talking_and_gone(
-    plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: Path, tmp_path: Path
 ) -> None:
     port = free_port()
-    monkeypatch.setenv("VORONKA_WEB", "on")
-    monkeypatch.setenv("VORONKA_WEB_PORT", str(port))
+    web = {"VORONKA_WEB": "on", "VORONKA_WEB_PORT": str(port)}
     async with (
         AsteriskLab(phones=["anna", "boris"]) as lab,
-        PbxProcess(lab, plan, tmp_path / "state") as pbx,
+        PbxProcess(lab, plan, tmp_path / "state", settings=web) as pbx,
         Phone(lab, "anna", Answer(1500)) as anna,
         chromium() as browser,
         looking(browser, "about:blank") as page,

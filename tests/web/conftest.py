@@ -10,13 +10,17 @@ import httpx
 import pytest
 import structlog
 from fastapi import FastAPI
+from playwright.async_api import Browser
 
 from pbx.engine.clock import Clock, SystemClock
 from pbx.journal.database import migrate, open_for_writing
 from pbx.logs import set_up_logs
 from pbx.settings import WebSettings, read_web_settings
+from pbx.web.access import Role, signed_in
 from pbx.web.app import build_app
 from pbx.web.state import WebState
+from tests.web.looking import chromium, served
+from tests.web.made_up import FIRST, Asked, who
 from tests.web.people import quick
 
 PLAN = Path("config").absolute()
@@ -72,3 +76,26 @@ async def browser(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         transport=httpx.ASGITransport(app), base_url=HOST, headers={"Accept-Language": "ru"}
     ) as client:
         yield client
+
+
+@pytest.fixture
+async def asked(state: WebState, app: FastAPI) -> Asked:
+    """What pages ask of the engine; an admin is signed in."""
+    asked = Asked()
+    state.control = asked  # type: ignore[assignment]
+    app.dependency_overrides[signed_in] = lambda: who(Role.ADMIN)
+    return asked
+
+
+@pytest.fixture
+async def chrome() -> AsyncIterator[Browser]:
+    async with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+async def url(app: FastAPI, asked: Asked, state: WebState) -> AsyncIterator[str]:
+    """Where the application is served, with two managers and no calls."""
+    state.live.take(FIRST)
+    async with served(app) as address:
+        yield address

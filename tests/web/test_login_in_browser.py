@@ -63,14 +63,17 @@ def chromium() -> Iterator[tuple[Page, list[str]]]:
 def test_coming_in_and_going_out_by_keyboard(base: str) -> None:
     with chromium() as (page, said):
         page.goto(f"{base}/audit?who=root")
+        expect(page.locator("#name")).to_be_focused()
         page.keyboard.type("root")
         page.keyboard.press("Tab")
         page.keyboard.type("wrong")
         page.keyboard.press("Enter")
         expect(page.get_by_role("alert")).to_have_text("Имя или пароль не подходит.")
+        page.wait_for_load_state()
         # The name stays, and the password is what comes next.
         expect(page.locator("#password")).to_be_focused()
         page.keyboard.type(PASSWORD)
+        expect(page.locator("#password")).to_have_value(PASSWORD)
         page.keyboard.press("Enter")
         page.wait_for_url(f"{base}/audit?who=root")
         expect(page.get_by_role("heading", level=1)).to_have_text("Журнал действий")

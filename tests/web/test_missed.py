@@ -16,21 +16,10 @@ from pbx.journal.tables import audit, missed
 from pbx.web.access import SCOPES, Kind, Principal, Role, signed_in
 from pbx.web.state import WebState
 from tests.web.looking import SIZES, looking
-from tests.web.test_wall import (
-    Asked,
-    agent,
-    ago,
-    browsing,
-    call,
-    change,
-    queue,
-    whole,
-)
-from tests.web.test_wall import asked as asked
-from tests.web.test_wall import chrome as chrome
-from tests.web.test_wall import url as url
+from tests.web.made_up import Asked, agent, ago, call, change, queue, whole
 
 pytestmark = pytest.mark.timeout(90)
+browsing = pytest.mark.browser
 NOW = datetime.now(UTC)
 NUMBERS = {
     "anna": "+79160000001",

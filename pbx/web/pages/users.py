@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Form, Path, Request
+from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
@@ -57,16 +57,39 @@ class Typed:
 
 @router.get("", response_class=HTMLResponse)
 async def all_users(
-    request: Request, state: State, principal: Admin, done: str = ""
+    request: Request,
+    state: State,
+    principal: Admin,
+    done: str = "",
+    q: Annotated[str, Query(max_length=64)] = "",
 ) -> HTMLResponse:
-    """Everyone."""
+    """Everyone, or those whose name, department or manager holds ``q``."""
+    everyone = await state.in_thread(list_users, state.read)
+    agents = agents_of(state)
+    wanted = q.strip().casefold()
+    found = [
+        one
+        for one in everyone
+        if any(
+            wanted in text.casefold()
+            for text in (
+                one.name,
+                *one.departments,
+                one.agent or "",
+                agents.get(one.agent or "", ""),
+            )
+        )
+    ]
     return page(
         request,
         "users.html",
         principal,
-        users=await state.in_thread(list_users, state.read),
+        users=found,
+        total=len(everyone),
+        may=sum(one.disabled_at is None for one in everyone),
+        q=q,
         seen=await state.in_thread(last_seen, state.read),
-        agents=agents_of(state),
+        agents=agents,
         done=done if done in DONE else "",
     )
 

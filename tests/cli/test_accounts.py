@@ -13,6 +13,8 @@ from pbx.journal.database import migrate, open_for_reading, open_for_writing
 from pbx.web.accounts.audit import AuditFilter, list_notes
 from pbx.web.accounts.users import find_user
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct horse battery"
 PLAN = str(Path("config").absolute())
 

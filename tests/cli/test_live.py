@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from pbx.cli.live_screen import drawn
@@ -63,6 +64,7 @@ async def test_it_is_shown_once(tmp_path: Path) -> None:
     assert "Anna" in said
 
 
+@pytest.mark.slow
 async def test_a_program_reads_a_message_a_line(tmp_path: Path) -> None:
     server = await serving(tmp_path)
     _, said = await pbx(tmp_path, "--json", lines=2)

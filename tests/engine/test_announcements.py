@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
 
 from ivr import phrases
@@ -77,6 +78,7 @@ def test_shuffled_messages_all_come_before_one_comes_again() -> None:
     assert all(one != other for one, other in itertools.pairwise(heard))
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.none() | st.integers(1, 40), st.none() | st.floats(0, 1e5), st.floats(0, 60)),

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from ivr.nodes import Menu, ToQueue
@@ -32,6 +33,7 @@ def kept() -> Counter[str]:
     return Counter(type(one).__name__ for one in gc.get_objects() if isinstance(one, KEPT))
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     strategy=st.sampled_from(STRATEGIES),

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given, settings
 from sqlalchemy import Engine, create_engine, select
 
@@ -76,6 +77,7 @@ def times(row: dict[str, Any]) -> list[datetime]:
 STEADY = rows_of(story([]))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(JUMPS)
 def test_a_jump_of_the_wall_changes_no_length_and_turns_no_interval(jumps: list[Jump]) -> None:
@@ -95,6 +97,7 @@ def test_a_jump_of_the_wall_changes_no_length_and_turns_no_interval(jumps: list[
                 assert abs(length - before) < timedelta(milliseconds=1)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(JUMPS)
 def test_what_begins_after_a_jump_has_the_time_that_a_watch_shows(jumps: list[Jump]) -> None:

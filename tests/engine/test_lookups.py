@@ -315,6 +315,7 @@ class Watched(SimulatedSwitch):
         super().send(command)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(CALLERS, st.lists(st.tuples(SAYS, SOON), min_size=1, max_size=4), st.data())
 def test_nothing_that_is_said_breaks_a_call_or_keeps_it_waiting(

@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given, settings
 
 from ivr.nodes import CallOut, Menu, Node
@@ -123,6 +124,7 @@ CALLERS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(CALLERS, st.frozensets(st.integers(1, 60), max_size=25))
 def test_with_any_events_missing_nobody_is_stuck(

@@ -196,6 +196,7 @@ def test_a_spool_whose_folder_is_removed_loses_nothing(tmp_path: Path) -> None:
     assert steps_in(url) == list(range(300))
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_all_it_was_told_to_the_next_exactly_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'log.db'}"
     process = subprocess.Popen(

@@ -386,6 +386,7 @@ class Broken:
         connection.execute(text("insert into irregulars (irregular_id) values ('x')"))
 
 
+@pytest.mark.slow
 def test_a_follower_that_fails_costs_the_log_nothing(url: str, tmp_path: Path) -> None:
     log = SqlJournal(url, spool=tmp_path / "s.jsonl", followers=[Broken()])
     log.start()

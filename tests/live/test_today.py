@@ -31,6 +31,7 @@ FIGURES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("zone", "day"),
     [

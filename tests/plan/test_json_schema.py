@@ -134,6 +134,7 @@ def changed(value: Any, path: tuple[Any, ...], new: Any, how: str) -> Any:
     return copy
 
 
+@pytest.mark.slow
 @given(st.sampled_from(PATHS), VALUES, st.sampled_from(["set", "drop", "add"]))
 def test_whatever_one_change_the_loader_takes_the_editor_takes(
     path: tuple[Any, ...], new: Any, how: str

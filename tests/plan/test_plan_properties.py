@@ -6,6 +6,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -120,6 +121,7 @@ _TREES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @QUICK
 @given(st.dictionaries(st.sampled_from(sorted(SECTIONS)), _TREES))
 def test_any_tree_ends_in_a_plan_or_in_mistakes(tree: dict[str, object]) -> None:
@@ -142,6 +144,7 @@ def _good_paths() -> list[tuple[object, ...]]:
     return _paths(yaml.load(good_text(), Loader=yaml.BaseLoader))
 
 
+@pytest.mark.slow
 @QUICK
 @given(st.data())
 def test_any_value_put_anywhere_into_a_good_plan_is_taken_or_told(data: st.DataObject) -> None:

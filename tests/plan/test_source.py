@@ -85,6 +85,7 @@ def test_aliases_that_multiply_are_refused_before_they_do() -> None:
     assert f"more than {MAX_NODES:,} values" in mistakes("\n".join(lines))
 
 
+@pytest.mark.slow
 def test_more_values_than_any_plan_needs_are_refused() -> None:
     assert f"more than {MAX_NODES:,} values" in mistakes("- a\n" * (MAX_NODES + 1))
 

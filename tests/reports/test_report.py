@@ -49,6 +49,7 @@ def same(told: Report, brute: dict[tuple[str, ...], dict[str, Value]]) -> None:
     assert told.total.values == pytest.approx({name: total[name] for name in told.total.values})
 
 
+@pytest.mark.slow
 @settings(
     max_examples=5,
     deadline=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,6 +44,7 @@ def company(people: list[tuple[dict[str, int], int, int]]) -> tuple[Members, lis
     return Members(queue, made), agents
 
 
+@pytest.mark.slow
 @given(people=PEOPLE, data=st.data())
 @settings(max_examples=300, deadline=None)
 def test_every_question_is_answered_as_by_looking_through_all(

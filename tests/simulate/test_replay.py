@@ -33,6 +33,8 @@ from routing import events, facts
 from routing.strategy import Registry
 from routing.values import AgentId, AgentState, CallId, Outcome
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Path(__file__).parents[2] / "config"
 REGISTRY = Registry.builtin()
 UNTIL = BEGINS + timedelta(days=2)

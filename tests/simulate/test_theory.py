@@ -13,6 +13,8 @@ from pbx.simulate.world import Setting
 from routing.strategy import Registry
 from tests.world import SALES, START, agent, plan, sales
 
+pytestmark = pytest.mark.slow
+
 TALK_S = 120.0
 
 

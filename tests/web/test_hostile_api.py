@@ -77,6 +77,7 @@ def event(**more: object) -> dict[str, object]:
     return {"id": "e", "stage": "meeting", "number": "+79161234567"} | more
 
 
+@pytest.mark.slow
 async def test_nothing_that_is_sent_is_an_error_of_ours(app: FastAPI, state: WebState) -> None:
     await send_all(app, state)
 

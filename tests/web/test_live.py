@@ -172,6 +172,7 @@ def same(one: Message, other: Message) -> None:
     assert (one["ready"], one["today"]) == (other["ready"], other["today"])
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     SNAPSHOT,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Column, Connection, Engine, delete, func, insert, select
 
+from pbx.journal.change import text
 from pbx.journal.database import told_as_ours
 from pbx.journal.tables import audit
 from pbx.web.principal import Principal
@@ -100,11 +101,14 @@ def note(
             audit_id=_first_id(at) + secrets.token_hex(4),
             at=at,
             kind=actor.kind,
-            who=actor.name[:_LONGEST],
-            address=actor.address[:_LONGEST],
+            who=text(actor.name[:_LONGEST]),
+            address=text(actor.address[:_LONGEST]),
             action=action,
-            subject=subject[:_LONGEST],
-            details=dict(details or {}),
+            subject=text(subject[:_LONGEST]),
+            details={
+                name: text(value) if isinstance(value, str) else value
+                for name, value in (details or {}).items()
+            },
         )
     )
 

@@ -85,6 +85,8 @@ class PbxProcess:
             "VORONKA_SOUNDS_DIR_ON_SWITCH": lab.sounds.asterisk,
             "VORONKA_MESSAGES_DIR": str(lab.recordings.host),
             "VORONKA_MESSAGES_DIR_ON_SWITCH": lab.recordings.asterisk,
+            "VORONKA_RECORDINGS_DIR": str(lab.talks.host),
+            "VORONKA_RECORDINGS_DIR_ON_SWITCH": lab.talks.asterisk,
             "VORONKA_CDR_FILE": str(lab.folder.host / "log/cdr-custom/voronka.csv"),
             "VORONKA_STATE_DIR": str(self.folder),
             "VORONKA_HTTP_PORT": str(port),

@@ -211,3 +211,7 @@ async def test_nothing_is_wider_than_the_screen(shop: WebState, size: str) -> No
             await page.goto(page.url.split("/calls")[0] + path)
             wider = "document.documentElement.scrollWidth - innerWidth"
             assert await page.evaluate(wider) <= 0
+            # What a card cuts off would be wider, too.
+            cut = """[...document.querySelectorAll('.card')].some(
+                (one) => one.scrollWidth > one.clientWidth + 1)"""
+            assert not await page.evaluate(cut)

@@ -230,7 +230,10 @@ class Compose:
         await podman("pod", "rm", "--all", "--force", "--time", "1")
         await podman("rm", "--all", "--force", "--time", "1")
         await podman("volume", "rm", "--all", "--force")
-        forget_cgroups(ids.split())
+        for _ in range(20):  # a container's watcher ends a moment after it
+            if forget_cgroups(ids.split()):
+                break
+            await asyncio.sleep(0.1)
 
     def _container(self, service: str) -> str:
         return f"{self._project}_{service}_1"
@@ -244,13 +247,17 @@ class Compose:
         )  # fmt: skip
 
 
-def forget_cgroups(ids: Sequence[str]) -> None:
-    """Podman leaves the control groups of containers that it removed by force, and their parent."""
+def forget_cgroups(ids: Sequence[str]) -> bool:
+    """Podman leaves the control groups of containers that it removed by force, and their parent.
+
+    Whether all are gone: another podman's are not ours to remove.
+    """
     for parent in Path("/sys/fs/cgroup").glob("*/libpod_parent"):
         ours = [parent / f"libpod-{kind}{one}" for one in ids for kind in ("", "conmon-")]
-        for group in (*ours, parent):
+        for group in (*ours, parent / "conmon", parent):
             with contextlib.suppress(OSError):  # not there, or another podman's and in use
                 group.rmdir()
+    return not any(Path("/sys/fs/cgroup").glob("*/libpod_parent"))
 
 
 def write_configuration() -> None:

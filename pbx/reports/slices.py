@@ -163,5 +163,5 @@ def understood(name: str, text: str) -> str:
     if name == "hour" and text.isdecimal():
         return f"{int(text):02}"
     if name == "weekday":
-        return text.casefold()[:3]
+        return text.casefold()[:3].strip()
     return text

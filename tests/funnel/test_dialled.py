@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from pbx.engine.after_talk import stage_dialled
+from pbx.funnel.book import Noted
 from pbx.funnel.dialled import DialledStages
+from pbx.funnel.telling import MANAGER, Told, of_talk, record
 from pbx.journal import port as journal
 from pbx.journal.tables import stage_events
 from pbx.journal.writer import SqlJournal
@@ -57,6 +59,22 @@ def test_it_is_of_the_last_talk_and_told_twice_it_is_told_once(log: SqlJournal) 
         ("meeting", IVAN, "anna", "call-0001"),
         ("need", IVAN, "anna", "call-0001"),
     ]
+
+
+def test_pressed_in_the_page_as_well_it_is_the_same_event(log: SqlJournal) -> None:
+    company = load(Path("config"))
+    day = Day()
+    day.talks(IVAN, "petrova")
+    day.told(journal.StageDialled(AgentId("petrova"), "meeting"))
+    once = told(log, day)
+    pressed = Told(
+        of_talk("call-0001", "petrova", "meeting"),
+        "meeting",
+        manager="petrova",
+        call_id="call-0001",
+    )
+    assert record(log.engine, [pressed], company, day.now, via=MANAGER) == Noted(0, 1)
+    assert told(log, day) == once
 
 
 def test_it_is_of_a_call_that_the_manager_made(log: SqlJournal) -> None:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from pbx.engine.clicks import ClickResult
 from pbx.errors import ControlError
-from pbx.funnel.telling import EventsRefused, Told, record
+from pbx.funnel.telling import MANAGER, EventsRefused, Told, of_talk, record
 from pbx.journal.queries import call_story
 from pbx.pausing import LONGEST_REASON
 from pbx.web.access import Forbidden, Principal, Role, Scope, needs
@@ -29,8 +29,6 @@ router = APIRouter(prefix="/my")
 Viewer = Annotated[Principal, Depends(needs(Scope.CALLS_READ))]
 REASONS = ("lunch", "break", "meeting", "training")
 """Of a pause, to choose from; any other can be written."""
-_MANAGER = "manager"
-"""``via`` of what is told on this page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +148,11 @@ async def stage(
     )
     if not talked:
         raise HTTPException(404)
-    event = Told(
-        f"page/{call}/{whose.agent_id}/{stage}", stage, manager=whose.agent_id, call_id=call
-    )
+    event_id = of_talk(call, whose.agent_id, stage)
+    event = Told(event_id, stage, manager=whose.agent_id, call_id=call)
     try:
         noted = await state.in_thread(
-            record, state.write, [event], state.plan, state.now(), via=_MANAGER
+            record, state.write, [event], state.plan, state.now(), via=MANAGER
         )
     except EventsRefused:
         return JSONResponse({"ok": False}, 409)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -105,6 +106,7 @@ def silent_answer(kind: type[events.Event], reason: ReturnReason) -> events.Even
     return by_kind[kind]
 
 
+@pytest.mark.slow
 @given(tree=TREES, reason=st.sampled_from([one for one in ReturnReason if one != "talk_ended"]))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_silent_caller_ends_whatever_the_tree(

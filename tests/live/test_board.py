@@ -187,6 +187,7 @@ NEWS: list[Callable[[VirtualWorld, AgentId], None]] = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     CALLERS,

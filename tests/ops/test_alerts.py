@@ -160,6 +160,7 @@ def test_each_alert_is_seen_to_fire_in_the_tests_of_the_rules() -> None:
     assert fired == {one["alert"] for one in alerts()}
 
 
+@pytest.mark.slow
 @needs_promtool
 @pytest.mark.parametrize(
     "words",

@@ -96,6 +96,7 @@ async def until(holds: Callable[[], Awaitable[bool]], deadline_s: float = 40.0) 
             await asyncio.sleep(0.2)
 
 
+@pytest.mark.slow
 async def test_rules_are_loaded_alerts_fire_and_panels_have_answers(tmp_path: Path) -> None:
     slot = PortSlot()
     registry = CollectorRegistry()

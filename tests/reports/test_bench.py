@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bench.ingest import day, ingest
 from bench.synthetic import Sizes, fill
 from pbx.journal import port as journal
@@ -28,6 +30,7 @@ def test_a_made_up_logs_facts_are_those_of_its_rows(tmp_path: Path) -> None:
     assert (found.calls, found.wrong) == (sizes.calls, 0)
 
 
+@pytest.mark.slow
 def test_what_is_told_while_reports_are_open_is_written_and_its_facts_are_right(
     tmp_path: Path,
 ) -> None:

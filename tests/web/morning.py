@@ -21,6 +21,7 @@ from pbx.web.app import build_app
 from pbx.web.state import WebState
 from routing.dispatcher import Dispatcher
 from routing.strategy import Registry
+from tests.web.people import quick
 
 # A Tuesday, 12:00 in Moscow.
 BEGAN = datetime(2026, 11, 17, 9, 0, tzinfo=UTC)
@@ -55,7 +56,7 @@ def principal(
 @asynccontextmanager
 async def morning(settings: WebSettings) -> AsyncIterator[WebState]:
     """Pages as they were ten minutes after it."""
-    state = WebState(settings, clock=VirtualClock(BEGAN.timestamp() + LATER_S))
+    state = WebState(settings, clock=VirtualClock(BEGAN.timestamp() + LATER_S), passwords=quick())
     async with state.running():
         yield state
 

@@ -22,6 +22,7 @@ from pbx.web.sight import sight_of
 from pbx.web.state import WebState
 from tests.web.asking import asking, somebody
 from tests.web.morning import BEGAN, morning, write_morning
+from tests.web.people import quick
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("morning")
     made = read_web_settings({"VORONKA_STATE_DIR": str(folder), "VORONKA_PLAN": "config"})
     write_morning(made, folder)
-    state = WebState(made)
+    state = WebState(made, passwords=quick())
     whole = list_calls(state.read, CallFilter())
     talks = [leg for one in whole for leg in one.legs if leg.joined_at is not None]
     support = next(one for one in whole if one.queue == "support")

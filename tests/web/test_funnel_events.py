@@ -18,6 +18,7 @@ from pbx.web.state import WebState
 from pbx.webhooks.webhook import signed
 from tests.web.asking import API, asking, somebody
 from tests.web.conftest import HOST
+from tests.web.people import quick
 
 SECRET = b"k" * 24
 IVAN = "+79161234567"
@@ -227,7 +228,7 @@ async def test_the_crm_tells_by_a_signed_message(
 
 
 async def test_without_a_secret_there_is_no_such_address(settings: WebSettings) -> None:
-    state = WebState(replace(settings, crm_secret=None))
+    state = WebState(replace(settings, crm_secret=None), passwords=quick())
     async with state.running():
         transport = httpx.ASGITransport(build_app(state))
         async with httpx.AsyncClient(transport=transport, base_url=HOST) as browser:

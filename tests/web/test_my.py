@@ -29,6 +29,7 @@ from pbx.web.texts import LANGUAGES, texts
 from tests.web.house import house
 from tests.web.looking import SIZES, chromium, looking, served
 from tests.web.morning import BEGAN, morning, principal, seen_by, write_morning
+from tests.web.people import quick
 
 ME = "ivanov"
 
@@ -219,7 +220,7 @@ async def test_the_page_follows_the_engine_without_being_loaded_again(
     settings: WebSettings, written: Path, tmp_path: Path
 ) -> None:
     shutil.copy(written, tmp_path / "voronka.db")
-    state = WebState(settings)
+    state = WebState(settings, passwords=quick())
     app = build_app(state)
     app.dependency_overrides[signed_in] = lambda: principal(state, Role.MANAGER, agent=ME)
     async with (

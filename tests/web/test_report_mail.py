@@ -28,6 +28,7 @@ from pbx.web.report_mail.file import ReportMails, read_report_mails
 from pbx.web.report_mail.post import Desk, Post
 from pbx.web.state import WebState
 from pbx.webhooks.letter import Letter
+from tests.web.people import quick
 from tests.web.seeded import seed
 from tests.webhooks.post_office import PostOffice, post_office
 
@@ -296,7 +297,7 @@ async def test_a_wrong_file_keeps_no_page_away(state: WebState, tmp_path: Path) 
 
     broken = tmp_path / "broken.yaml"
     broken.write_text("mails: 5", encoding="utf-8")
-    other = WebState(replace(state.settings, reports_file=broken))
+    other = WebState(replace(state.settings, reports_file=broken), passwords=quick())
     async with other.running():
         assert other.plan is not None
 

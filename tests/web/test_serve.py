@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from pbx.settings import WebSettings, read_settings
 
@@ -26,6 +27,7 @@ def env_of(settings: WebSettings, **more: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_told_in_one_line(settings: WebSettings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -42,6 +44,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(settings: WebSettings) -> None
     assert "VORONKA_WEB_PORT" in told["reason"]
 
 
+@pytest.mark.slow
 def test_it_serves_beside_the_engine_and_ends_with_it(settings: WebSettings) -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as free:

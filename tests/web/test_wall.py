@@ -90,7 +90,7 @@ async def test_times_tick_by_the_servers_clock(
         before = seconds(await time.inner_text())
         await expect(time).not_to_have_text(f"0:{before:02}")
         assert before < seconds(await time.inner_text()) <= before + 2
-        # Ten minutes before the tests began, however long ago that is, and not an hour more or less.
+        # Since ten minutes before the tests began, and not by an hour more or less.
         pause = page.locator('[data-agent="boris"] .time')
         assert 600 <= seconds(await pause.inner_text()) < 3000
 

@@ -231,7 +231,7 @@ async def run(minutes: float, seed: int, console: Console) -> bool:
                 call.from_user: datetime.fromtimestamp(call.answered_at, UTC)
                 for phone in (sales, rescue)
                 for call in phone.calls()
-                if call.answered_at is not None and "cause=26" not in call.reason
+                if call.answered and call.answered_at and "cause=26" not in call.reason
             }
             records = (lab.folder.host / "log/cdr-custom/voronka.csv").read_text().splitlines()
             return await _account(soak, talked, records)

@@ -274,6 +274,8 @@ class Callers:
                 self._next(caller)
             return
         caller.agi_id = ""
+        if caller.answering:
+            caller.answering, caller.answered = False, True
         self._resume(caller, scripts.parse(unquote(event["Result"])))
 
     def key(self, event: Headers) -> None:
@@ -296,7 +298,8 @@ class Callers:
         if caller.script is not None or not caller.todo or not caller.ready or caller.agi_id:
             return
         if not caller.answered:
-            caller.answered = True
+            # Until Asterisk says that it has: one that is lost with the line is given again.
+            caller.answering = True
             self._agi(caller, "ANSWER")
             return
         caller.command = caller.todo.popleft()
@@ -406,6 +409,7 @@ class Callers:
             caller.script.close()
         caller.script = caller.command = None
         caller.agi_id = ""
+        caller.answering = False
 
     # After a time without a line -----------------------------------------------------------
 
@@ -430,6 +434,7 @@ class Callers:
             self._back_in_agi(caller, channel, sent_to if caller.talked else "")
         elif caller.script is None:
             caller.agi_id = ""
+            caller.answering = False
             self._next(caller)
 
 

@@ -70,6 +70,7 @@ class CallerChannel:
     ``waits``: the last command, where it was to wait.
     ``stranger``: talks since a time before us, and the engine does not know the call.
     ``client``: of whom we call, until they talk.
+    ``answering``: Asterisk was told to answer, and has not said that it did.
     ``going``: they have hung up, and Asterisk is about to end the channel.
     """
 
@@ -99,6 +100,7 @@ class CallerChannel:
     waits: port.Hold | None = None
     stranger: bool = False
     client: ClientCall | None = None
+    answering: bool = False
     going: bool = False
 
     @property

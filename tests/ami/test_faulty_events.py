@@ -196,6 +196,7 @@ def play(name: str, mutations: Mutations, cut: int | None = None) -> Rig:
     return rig
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(NAMES, MUTATIONS)
 def test_after_any_events_nothing_is_left_of_calls_that_are_over(
@@ -221,6 +222,7 @@ def test_after_any_events_nothing_is_left_of_calls_that_are_over(
     assert len(rig.stamps) == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(NAMES, MUTATIONS, st.integers(0, 200))
 def test_in_the_middle_of_calls_what_is_gone_is_cleaned_within_30_s(

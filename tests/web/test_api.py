@@ -237,6 +237,7 @@ SCOPED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("asked", "scope"), SCOPED.items())
 async def test_each_asks_for_its_scope(
     app: FastAPI, state: WebState, asked: tuple[str, str], scope: Scope

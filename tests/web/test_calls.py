@@ -162,6 +162,7 @@ def test_a_day_is_as_long_as_the_clocks_make_it() -> None:
 # Who sees what ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("role", "departments", "agent"),
     [
@@ -211,6 +212,7 @@ def test_sight_of_nobody_shows_nothing(shop: WebState) -> None:
 # A call's page ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_every_call_of_the_morning_has_a_page(shop: WebState, language: str) -> None:
     async with seen_by(shop, Role.ADMIN, language=language) as browser:
@@ -239,6 +241,7 @@ async def test_masked_digits_stay_masked(shop: WebState) -> None:
     assert shown.keys == "************1111"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("noted", "said"),
     [

@@ -105,6 +105,7 @@ async def test_the_bar_leads_a_manager_to_it_and_others_not(shop: WebState) -> N
 # What is shown --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_every_managers_page_can_be_read(shop: WebState, language: str) -> None:
     async with seen_by(shop, Role.ADMIN, language=language) as browser:

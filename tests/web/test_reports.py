@@ -140,6 +140,7 @@ def test_what_is_read_and_written_again_is_the_same(asked: Asked) -> None:
     assert Asked.read(asked.pairs()) == asked
 
 
+@pytest.mark.slow
 @settings(max_examples=40, suppress_health_check=list(HealthCheck), deadline=None)
 @given(
     st.lists(

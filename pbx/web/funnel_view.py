@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from urllib.parse import urlencode
 
 from sqlalchemy import Engine
 
@@ -14,10 +13,11 @@ from pbx.funnel.asked import AskedFunnel
 from pbx.funnel.count import Counted, Reading, Step
 from pbx.funnel.report import FunnelQuery, FunnelReport, funnel_report
 from pbx.funnel.sag import Judged, Verdict
-from pbx.funnel.stages import CALL_TITLES, Funnel
+from pbx.funnel.stages import Funnel
 from pbx.funnel.watch import EPOCH, Look, Watch, slices_of, watch
-from pbx.plan.schema_funnel import USUAL_STAGES
 from pbx.web.labels import Labels
+from pbx.web.links import link, only, without
+from pbx.web.names import stage_title
 from pbx.web.principal import Principal
 from pbx.web.report_view import Chip
 from pbx.web.texts import Texts
@@ -27,7 +27,6 @@ PATH = "/funnel"
 MOST_GROUPS = 200
 """Shown in the page: those in which the most entered."""
 MOST_FALLEN = 12
-_USUAL = {**CALL_TITLES, **USUAL_STAGES}
 _MOMENT = timedelta(seconds=1)
 _HOUR_S = 3600
 _DAY_S = 86_400
@@ -37,20 +36,7 @@ _LEAST_WIDTH = 0.6
 
 def address(asked: AskedFunnel, path: str = PATH) -> str:
     """The link that asks it."""
-    query = urlencode(asked.pairs())
-    return f"{path}?{query}" if query else path
-
-
-def only(asked: AskedFunnel, name: str, label: str) -> AskedFunnel:
-    """With this label alone in the slice's filter."""
-    return replace(asked, where={**asked.where, name: (label,)})
-
-
-def without(asked: AskedFunnel, name: str, label: str) -> AskedFunnel:
-    """Without this label in the filter."""
-    left = tuple(one for one in asked.where[name] if one != label)
-    others = {key: labels for key, labels in asked.where.items() if key != name}
-    return replace(asked, where={**others, name: left} if left else others)
+    return link(path, asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +188,8 @@ class Viewer:
         )
 
     def title(self, stage: str, title: str) -> str:
-        """A stage's, as the plan has it; those that a plan is born with in the page's language."""
-        return self._t(f"funnel.stage.{stage}") if title == _USUAL.get(stage) else title
+        """A stage's."""
+        return stage_title(stage, title, self._t)
 
     def _stages(self, counted: Counted) -> tuple[Stage, ...]:
         steps = counted.steps

@@ -14,6 +14,8 @@ from pbx.web.texts import Texts
 from pbx.web.words import phone
 from routing.values import AgentId, QueueId
 
+_USUAL_TITLES = {**CALL_TITLES, **USUAL_STAGES}
+
 _PHONE = re.compile(r"PJSIP/([^@/]+)(?:@\S+)?")
 
 
@@ -89,11 +91,14 @@ class Names:
         return [Choice(did, self.number(did)) for did in self._plan.numbers]
 
 
+def stage_title(stage: str, title: str, t: Texts) -> str:
+    """As the plan calls it; what a plan is born with in the page's language."""
+    return t(f"funnel.stage.{stage}") if title == _USUAL_TITLES.get(stage) else title
+
+
 def stage_titles(plan: Plan, t: Texts) -> dict[str, str]:
-    """Stages as the plan calls them; those that a plan is born with in the page's language."""
-    usual = {**CALL_TITLES, **USUAL_STAGES}
+    """Of all stages."""
     own = plan.funnel.stages if plan.funnel is not None else {}
     return {
-        str(key): t(f"funnel.stage.{key}") if title == usual.get(key) else title
-        for key, title in {**CALL_TITLES, **own}.items()
+        str(key): stage_title(str(key), title, t) for key, title in {**CALL_TITLES, **own}.items()
     }

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode
 
 from pbx.reports.asked import Asked, AskedPeriod
 from pbx.reports.measures import MEASURES, Of
 from pbx.reports.report import Report, ReportRow
 from pbx.reports.slices import SLICES, WEEKDAYS
 from pbx.web.labels import Change, Labels, change
+from pbx.web.links import link, only, without
 from pbx.web.report_data import Answer, Key, Step
 
 PATH = "/reports"
@@ -28,20 +28,7 @@ _HOURS = tuple(f"{hour:02}" for hour in range(24))
 
 def address(asked: Asked, path: str = PATH) -> str:
     """The link that asks it."""
-    query = urlencode(asked.pairs())
-    return f"{path}?{query}" if query else path
-
-
-def only(asked: Asked, name: str, label: str) -> Asked:
-    """With this label alone in the slice's filter."""
-    return replace(asked, where={**asked.where, name: (label,)})
-
-
-def without(asked: Asked, name: str, label: str) -> Asked:
-    """Without this label in the filter."""
-    left = tuple(one for one in asked.where[name] if one != label)
-    others = {key: labels for key, labels in asked.where.items() if key != name}
-    return replace(asked, where={**others, name: left} if left else others)
+    return link(path, asked)
 
 
 @dataclass(frozen=True, slots=True)

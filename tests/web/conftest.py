@@ -21,6 +21,7 @@ from pbx.web.app import build_app
 from pbx.web.state import WebState
 from tests.web.looking import chromium, served
 from tests.web.made_up import FIRST, Asked, who
+from tests.web.morning import morning, write_morning
 from tests.web.people import quick
 
 PLAN = Path("config").absolute()
@@ -99,3 +100,19 @@ async def url(app: FastAPI, asked: Asked, state: WebState) -> AsyncIterator[str]
     state.live.take(FIRST)
     async with served(app) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def morning_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's morning: made once, for who works on a copy."""
+    folder = tmp_path_factory.mktemp("morning")
+    made = read_web_settings({"VORONKA_STATE_DIR": str(folder), "VORONKA_PLAN": str(PLAN)})
+    write_morning(made, folder)
+    return folder / "voronka.db"
+
+
+@pytest.fixture
+async def shop(settings: WebSettings, morning_log: Path, tmp_path: Path) -> AsyncIterator[WebState]:
+    shutil.copy(morning_log, tmp_path / "voronka.db")
+    async with morning(settings) as state:
+        yield state

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,32 +16,16 @@ from sqlalchemy import insert
 from pbx.journal.queries import CallFilter, list_calls
 from pbx.journal.story import LegRow
 from pbx.journal.tables import recordings
-from pbx.settings import WebSettings, read_web_settings
 from pbx.web.access import Role, signed_in
 from pbx.web.accounts.audit import AuditFilter, list_notes
 from pbx.web.app import build_app
 from pbx.web.state import WebState
 from tests.web.looking import SIZES, chromium, looking, served
-from tests.web.morning import morning, principal, write_morning
+from tests.web.morning import principal
 
 pytestmark = [pytest.mark.browser]
 
 LENGTH_S = 60
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("morning")
-    made = read_web_settings({"VORONKA_STATE_DIR": str(folder), "VORONKA_PLAN": "config"})
-    write_morning(made, folder)
-    return folder / "voronka.db"
-
-
-@pytest.fixture
-async def shop(settings: WebSettings, written: Path, tmp_path: Path) -> AsyncIterator[WebState]:
-    shutil.copy(written, tmp_path / "voronka.db")
-    async with morning(settings) as state:
-        yield state
 
 
 @asynccontextmanager

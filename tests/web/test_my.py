@@ -19,7 +19,7 @@ from pbx.funnel.telling import stages_of
 from pbx.journal.queries import CallFilter, list_calls
 from pbx.journal.story import CallRow
 from pbx.journal.tables import calls, missed
-from pbx.settings import WebSettings, read_web_settings
+from pbx.settings import WebSettings
 from pbx.web.access import Role, signed_in
 from pbx.web.app import build_app
 from pbx.web.my_data import own_page
@@ -28,25 +28,10 @@ from pbx.web.state import WebState
 from pbx.web.texts import LANGUAGES, texts
 from tests.web.house import house
 from tests.web.looking import SIZES, chromium, looking, served
-from tests.web.morning import BEGAN, morning, principal, seen_by, write_morning
+from tests.web.morning import BEGAN, principal, seen_by
 from tests.web.people import quick
 
 ME = "ivanov"
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("morning")
-    made = read_web_settings({"VORONKA_STATE_DIR": str(folder), "VORONKA_PLAN": "config"})
-    write_morning(made, folder)
-    return folder / "voronka.db"
-
-
-@pytest.fixture
-async def shop(settings: WebSettings, written: Path, tmp_path: Path) -> AsyncIterator[WebState]:
-    shutil.copy(written, tmp_path / "voronka.db")
-    async with morning(settings) as state:
-        yield state
 
 
 @asynccontextmanager
@@ -218,9 +203,9 @@ def test_everything_that_becomes_of_a_click_has_words() -> None:
 
 @pytest.mark.browser
 async def test_the_page_follows_the_engine_without_being_loaded_again(
-    settings: WebSettings, written: Path, tmp_path: Path
+    settings: WebSettings, morning_log: Path, tmp_path: Path
 ) -> None:
-    shutil.copy(written, tmp_path / "voronka.db")
+    shutil.copy(morning_log, tmp_path / "voronka.db")
     state = WebState(settings, passwords=quick())
     app = build_app(state)
     app.dependency_overrides[signed_in] = lambda: principal(state, Role.MANAGER, agent=ME)

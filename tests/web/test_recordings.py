@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import wave
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,12 +14,11 @@ from sqlalchemy import insert
 from pbx.journal.queries import CallFilter, list_calls
 from pbx.journal.story import LegRow
 from pbx.journal.tables import messages, recordings
-from pbx.settings import WebSettings, read_web_settings
 from pbx.web.access import Role
 from pbx.web.accounts.audit import AuditFilter, AuditRow, list_notes
 from pbx.web.sound import NoSound, open_sound
 from pbx.web.state import WebState
-from tests.web.morning import morning, seen_by, write_morning
+from tests.web.morning import seen_by
 
 FRAMES = 8000
 LEG_OF_NOBODY = "lost-1"
@@ -35,21 +32,6 @@ def write_wav(file: Path, channels: int = 2) -> bytes:
         out.setframerate(8000)
         out.writeframes(bytes(range(256)) * (FRAMES * channels * 2 // 256))
     return file.read_bytes()
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("morning")
-    made = read_web_settings({"VORONKA_STATE_DIR": str(folder), "VORONKA_PLAN": "config"})
-    write_morning(made, folder)
-    return folder / "voronka.db"
-
-
-@pytest.fixture
-async def shop(settings: WebSettings, written: Path, tmp_path: Path) -> AsyncIterator[WebState]:
-    shutil.copy(written, tmp_path / "voronka.db")
-    async with morning(settings) as state:
-        yield state
 
 
 def talk_of(state: WebState, agent: str) -> LegRow:

@@ -24,12 +24,17 @@ PICKS_UP_MS = 200
 
 
 async def test_nothing_is_left_behind_after_4000_calls_at_150_a_second() -> None:
+    told: list[str] = []
     for rate in (RATE, *SLOWER):
         trouble = await nothing_left_after(CALLS * rate // RATE, rate)
         if not trouble:
-            return
-        print(f"this machine does not carry {rate} calls a second: {trouble}")
-    pytest.fail(f"no rate was carried: {trouble}")
+            break
+        told.append(f"this machine does not carry {rate} calls a second: {trouble}")
+    else:
+        pytest.fail("; ".join(told))
+    if told:
+        # Not shown is not passed: only that nothing is left at what it does carry.
+        pytest.skip(f"{'; '.join(told)}; nothing is left after {rate} a second")
 
 
 async def nothing_left_after(calls: int, rate: int) -> str:

@@ -3,7 +3,10 @@
 const button = document.getElementById("copy");
 const secret = document.getElementById("secret");
 
+secret.focus();
 secret.select();
+// Without this script, or before it has come, a press would do nothing: the button shows up with it.
+button.hidden = false;
 button.addEventListener("click", async () => {
   secret.select();
   try {

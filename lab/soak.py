@@ -256,19 +256,18 @@ async def run(minutes: float, seed: int, console: Console) -> bool:
                 for call in phone.calls()
                 if call.answered and call.answered_at and "cause=26" not in call.reason
             }
-            records = (lab.folder.host / "log/cdr-custom/voronka.csv").read_text().splitlines()
-            return await _account(soak, talked, records)
+            return await _account(soak, talked)
 
 
-async def _account(soak: Soak, talked: dict[str, datetime], records: list[str]) -> bool:
+async def _account(soak: Soak, talked: dict[str, datetime]) -> bool:
     """Compare, until the log is complete or has had its time; print; True when all agree.
 
     ``talked``: whose call a phone took, and when.
     """
-    parsed = [record for line in records if (record := cdr.parse(line)) is not None]
-    recorded = Counter(call.number for call in cdr.calls_of(parsed))
     end = time.monotonic() + SETTLE_S
     while True:
+        # Asterisk too writes its last records a moment after the last call.
+        recorded = _recorded(soak.lab.folder.host / "log/cdr-custom/voronka.csv")
         logged = _logged(soak.pbx.database)
         wrong = _differences(soak, talked, logged, set(recorded))
         if not wrong or time.monotonic() > end:
@@ -337,6 +336,13 @@ class Logged:
 
 def _all(logged: dict[str, list[Logged]]) -> list[Logged]:
     return [one for calls in logged.values() for one in calls]
+
+
+def _recorded(records: Path) -> Counter[str]:
+    """Asterisk's calls by the caller's number."""
+    lines = records.read_text().splitlines()
+    parsed = [record for line in lines if (record := cdr.parse(line)) is not None]
+    return Counter(call.number for call in cdr.calls_of(parsed))
 
 
 def _logged(database: str) -> dict[str, list[Logged]]:

@@ -8,6 +8,7 @@ import asyncio
 from bench import (
     against_queue,
     ami,
+    burst,
     core,
     ingest,
     memory,
@@ -56,6 +57,8 @@ def main() -> None:
     print(asyncio.run(reload.run(min(options.seconds, 20.0))))
     print("\n## Beside app_queue\n")
     print(asyncio.run(against_queue.run(options.seconds, rates)))
+    print("\n## A burst\n")
+    print(asyncio.run(burst.run(burst.Options(burst.CALLS, burst.SECONDS, burst.MANAGERS))))
 
 
 if __name__ == "__main__":

@@ -21,11 +21,11 @@ from pbx.journal.story import CallRow
 from pbx.journal.tables import calls, missed
 from pbx.settings import WebSettings
 from pbx.web.access import Role, signed_in
-from pbx.web.app import build_app
 from pbx.web.my_data import own_page
 from pbx.web.names import stage_titles
 from pbx.web.state import WebState
 from pbx.web.texts import LANGUAGES, texts
+from tests.web.application import application
 from tests.web.house import house
 from tests.web.looking import SIZES, chromium, looking, served
 from tests.web.morning import BEGAN, principal, seen_by
@@ -214,7 +214,7 @@ async def test_the_page_follows_the_engine_without_being_loaded_again(
 ) -> None:
     shutil.copy(morning_log, tmp_path / "voronka.db")
     state = WebState(settings, passwords=quick())
-    app = build_app(state)
+    app = application(state)
     app.dependency_overrides[signed_in] = lambda: principal(state, Role.MANAGER, agent=ME)
     async with (
         state.running(),
@@ -253,7 +253,7 @@ async def test_the_page_follows_the_engine_without_being_loaded_again(
 
 @pytest.mark.browser
 async def test_a_button_says_what_came_of_a_call(shop: WebState) -> None:
-    app = build_app(shop)
+    app = application(shop)
     app.dependency_overrides[signed_in] = lambda: principal(shop, Role.MANAGER, agent=ME)
     async with (
         served(app) as url,
@@ -275,7 +275,7 @@ async def test_a_button_says_what_came_of_a_call(shop: WebState) -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize("size", sorted(SIZES))
 async def test_nothing_is_wider_than_the_screen(shop: WebState, size: str) -> None:
-    app = build_app(shop)
+    app = application(shop)
     app.dependency_overrides[signed_in] = lambda: principal(shop, Role.ADMIN)
     async with served(app) as url, chromium() as browser:
         for path in ("/my", f"/my?agent={ME}"):

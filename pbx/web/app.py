@@ -38,7 +38,7 @@ def build_app(state: WebState) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
         middleware=[
-            Middleware(Counted, metrics=state.metrics, files=state.assets.root, api=API_ROOT),
+            Middleware(Counted, files=state.assets.root, api=API_ROOT),
             Middleware(SecurityHeaders, secure=state.settings.secure),
             Middleware(faults.Unforeseen),
             Middleware(BoundedBody),

@@ -113,9 +113,8 @@ class Counted:
     ``files``: where the page's own files are; ``api``: below what the API's routes are.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: WebMetrics, files: str, api: str) -> None:
+    def __init__(self, app: ASGIApp, *, files: str, api: str) -> None:
         self._app = app
-        self._metrics = metrics
         self._files = f"{files}/"
         self._api = f"{api}/"
 
@@ -124,12 +123,13 @@ class Counted:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        metrics: WebMetrics = scope["app"].state.web.metrics
         began = time.perf_counter()
 
         async def note(message: Message) -> None:
             if message["type"] == "http.response.start":
                 took = time.perf_counter() - began
-                self._metrics.answered(self._route(scope), message["status"], took)
+                metrics.answered(self._route(scope), message["status"], took)
             await send(message)
 
         await self._app(scope, receive, note)

@@ -167,7 +167,7 @@ def _read(path: Path, layout: Layout, columns: Sequence[str], version: int) -> D
             file.seek(begin)
             # Where most is wanted, all of it at once is quicker.
             if 2 * len(columns) > len(layout.columns):
-                whole = np.empty((len(layout.columns), rows), _SMALL)
+                whole: npt.NDArray[np.int32] = np.empty((len(layout.columns), rows), _SMALL)
                 file.readinto(memoryview(whole).cast("B") if rows else b"")
                 return _only(layout, columns, DayColumns(whole, texts))
             matrix = np.empty((len(columns), rows), _SMALL)

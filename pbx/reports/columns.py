@@ -168,7 +168,7 @@ def _read(path: Path, layout: Layout, columns: Sequence[str], version: int) -> D
             # Where most is wanted, all of it at once is quicker.
             if 2 * len(columns) > len(layout.columns):
                 whole: npt.NDArray[np.int32] = np.empty((len(layout.columns), rows), _SMALL)
-                file.readinto(memoryview(whole).cast("B") if rows else b"")
+                file.readinto(whole.data.cast("B") if rows else b"")
                 return _only(layout, columns, DayColumns(whole, texts))
             matrix = np.empty((len(columns), rows), _SMALL)
             for line, name in enumerate(columns):

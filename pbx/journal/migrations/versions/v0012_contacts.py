@@ -14,7 +14,8 @@ branch_labels = None
 depends_on = None
 
 _DAY = {
-    "sqlite": "CAST(strftime('%s', at) AS INTEGER) / 86400",
+    # The day alone: of a time SQLite rounds what is below a millisecond.
+    "sqlite": "CAST(strftime('%s', substr(at, 1, 10)) AS INTEGER) / 86400",
     "postgresql": "CAST(floor(extract(epoch FROM at) / 86400) AS INTEGER)",
 }
 

@@ -17,6 +17,7 @@ from pbx.web.access import SCOPES, Kind, Principal, Role, signed_in
 from pbx.web.state import WebState
 from tests.web.looking import SIZES, looking
 from tests.web.made_up import Asked, agent, ago, call, change, queue, whole
+from tests.web.people import noted
 
 pytestmark = pytest.mark.timeout(90)
 browsing = pytest.mark.browser
@@ -209,6 +210,10 @@ async def test_closing_and_opening_again_are_asked_of_the_engine(
     assert asked.requests[:2] == [
         {"command": "missed_close", "task": "sales", "by": "maria", "reason": "spam"},
         {"command": "missed_reopen", "task": "done", "by": "maria"},
+    ]
+    assert noted(state.read, "missed_closed", "missed_reopened") == [
+        ("missed_closed", NUMBERS["sales"], {"reason": "spam"}),
+        ("missed_reopened", NUMBERS["done"], {}),
     ]
 
 

@@ -94,7 +94,7 @@ class WebState:
         self.assets = Assets()
         self._clock = clock or SystemClock()
         self.metrics = WebMetrics(CollectorRegistry())
-        self.live = LiveHub(settings.state_dir, self.now)
+        self.live = LiveHub(settings.state_dir, self.now, self.leads_to)
         self.metrics.live_source(lambda: self.live.viewers, lambda: self.live.there)
         self._in_force = PlanInForce(settings.plan, settings.state_dir / "plans")
         self.waveforms = Waveforms()
@@ -129,6 +129,10 @@ class WebState:
     def zone(self) -> ZoneInfo:
         """The company's time zone."""
         return ZoneInfo(self.plan.time_zone)
+
+    def leads_to(self, did: str) -> frozenset[str]:
+        """The departments that a number's callers may come to."""
+        return self._in_force.leads.get(did, frozenset())
 
     def now(self) -> datetime:
         """The time (UTC, aware)."""

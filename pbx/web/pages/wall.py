@@ -28,6 +28,7 @@ async def wall(request: Request, principal: Viewer) -> HTMLResponse:
         "may_pause": may_pause(principal),
         "may_calls": principal.may(Scope.CALLS_READ),
         "everything": principal.sees_everything(),
+        "sees_menu": principal.role is not Role.MANAGER,
     }
     return page(request, "wall.html", principal, script=script)
 

@@ -108,7 +108,7 @@ class Service:
         self._deliveries = deliveries
         self._supervisor = supervisor
         self._read = read
-        self._without_log = not journal.up_to_date
+        self._without_log = False
         self._today_reader = TodayReader(read)
         self._showing: LiveServer | None = None
         self._engine: EngineLoop | None = None
@@ -298,7 +298,8 @@ class Service:
 
     async def _take_over(self) -> TakenOver:
         """What the log tells; nothing where it can't be had: calls don't wait for it."""
-        if not self._without_log:
+        # A standby may have begun without the log, and it is back by now.
+        if self._journal.up_to_date:
             try:
                 return await asyncio.to_thread(
                     take_over, self._journal, self.live.plan, self._utc_now()

@@ -53,6 +53,7 @@ from pbx.recordings.retention import keep_no_longer
 from pbx.records.absence import Absence, CdrFile
 from pbx.reload import Began, LivePlan, first_plan
 from pbx.reports.book import FactBook
+from pbx.reports.columns import ColumnStore
 from pbx.settings import Settings
 from pbx.supervisor import Supervisor
 from pbx.taking_over import TakenOver, take_over
@@ -158,7 +159,9 @@ class Service:
         self._missed.start()
         self._deliveries.start()
         lookout = Lookout(
-            self._journal.engine,
+            # Not the journal's: a question over it keeps everybody else from writing.
+            self._read,
+            ColumnStore.beside(self._settings.state_dir, self._settings.database),
             lambda: self.live.plan,
             lambda: self._clock.utc(self._clock.now()),
         )

@@ -102,6 +102,7 @@ class WebState:
         self.clicks: Once[dict[str, Any]] = Once(
             self._clock.now, lambda reply: bool(reply.get("accepted"))
         )
+        self.columns = ColumnStore.beside(settings.state_dir, settings.database)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="log")
         self._slow = asyncio.Semaphore(SLOW_AT_ONCE)
         self.door = Doorkeeper(
@@ -202,11 +203,10 @@ class WebState:
             _log.error("report_mails_not_read", reason=str(error))
             self.metrics.report_mails_unreadable()
             return []
-        store = ColumnStore.beside(self.settings.state_dir, self.settings.database)
         desk = Desk(
             self.read,
             self.write,
-            store,
+            self.columns,
             lambda: self.plan,
             self.now,
             lambda work: self.slowly(work),

@@ -8,9 +8,11 @@ import asyncio
 from bench import (
     against_queue,
     ami,
+    burst,
     core,
     ingest,
     memory,
+    phones_to_wall,
     plan,
     reload,
     replay,
@@ -45,6 +47,8 @@ def main() -> None:
     print(trial.table())
     print("\n## The wall\n")
     print(wall.table())
+    print("\n## From the phone to the wall\n")
+    print(phones_to_wall.table(options.seconds))
     print("\n## Memory\n")
     print(memory.table())
     print("\n## The log while reports are open\n")
@@ -53,6 +57,8 @@ def main() -> None:
     print(asyncio.run(reload.run(min(options.seconds, 20.0))))
     print("\n## Beside app_queue\n")
     print(asyncio.run(against_queue.run(options.seconds, rates)))
+    print("\n## A burst\n")
+    print(asyncio.run(burst.run(burst.Options(burst.CALLS, burst.SECONDS, burst.MANAGERS))))
 
 
 if __name__ == "__main__":

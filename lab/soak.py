@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import random
 import socket
 import sqlite3
@@ -39,6 +40,8 @@ AGENTS = 120
 RATE = 10.0
 STRETCH_S = 60
 """Callers come in stretches of so many seconds, each with SIPps of its own."""
+LONG_MIN, GONE_S = 30, 300
+"""In a run of so many minutes the database is gone once for so many seconds."""
 SETTLE_S = 90
 """How long the log may take to be complete after the last call, seconds."""
 UNTOLD_S = 1.0
@@ -138,19 +141,29 @@ class Soak:
         await self.lab.restart()
 
     async def database_locked(self) -> None:
-        """Another process holds the log's database."""
+        """Another process holds the log's database for seconds."""
+        await self._database_held(self.rng.uniform(2, 8))
+
+    async def database_gone(self) -> None:
+        """... for minutes."""
+        await self._database_held(GONE_S)
+
+    async def _database_held(self, seconds: float) -> None:
         path = self.pbx.database.removeprefix("sqlite:///")
 
-        def hold(seconds: float) -> None:
+        def hold() -> None:
             with sqlite3.connect(path, isolation_level=None, timeout=10) as other:
                 other.execute("BEGIN EXCLUSIVE")
                 time.sleep(seconds)
                 other.execute("ROLLBACK")
 
-        await asyncio.to_thread(hold, self.rng.uniform(2, 8))
+        await asyncio.to_thread(hold)
 
-    async def faults_by_chance(self) -> None:
-        """Until cancelled; a pause after each, in which all has to be well again."""
+    async def faults_by_chance(self, minutes: float) -> None:
+        """Until cancelled; a pause after each, in which all has to be well again.
+
+        In a run of half an hour or more the database is gone for minutes once, about its middle.
+        """
         known: list[tuple[str, Callable[[], Awaitable[None]]]] = [
             ("engine killed", self.killed),
             ("engine restarted", self.restarted),
@@ -159,9 +172,12 @@ class Soak:
             ("database locked", self.database_locked),
             ("Asterisk killed", self.asterisk_killed),
         ]
+        gone_at = minutes * 60 / 2 if minutes >= LONG_MIN else math.inf
         while True:
             await asyncio.sleep(self.rng.uniform(10, 20))
             name, fault = self.rng.choice(known)
+            if time.monotonic() - self.began > gone_at:
+                name, fault, gone_at = "database gone", self.database_gone, math.inf
             self.say(name)
             self.faults[name] += 1
             await fault()
@@ -187,6 +203,15 @@ class Soak:
             group.create_task(self.callers(count, 1, SALES, RATE * 0.7, talk_ms=60_000))
             group.create_task(self.callers(count, 2, DEAF, RATE * 0.2, talk_ms=2500))
             group.create_task(self.callers(count, 3, MENU, RATE * 0.1, talk_ms=1500))
+        self.say(f"{len(self.made)} calls made")
+
+    async def stretches(self, count: int) -> None:
+        """By the clock: callers of one may still be there when the next begins."""
+        async with asyncio.TaskGroup() as group:
+            began = time.monotonic()
+            for number in range(count):
+                await asyncio.sleep(began + number * STRETCH_S - time.monotonic())
+                group.create_task(self.stretch(number))
 
 
 async def run(minutes: float, seed: int, console: Console) -> bool:
@@ -215,11 +240,9 @@ async def run(minutes: float, seed: int, console: Console) -> bool:
         ):
             soak = Soak(lab, pbx, wire, console, random.Random(seed))
             soak.say(f"{minutes:g} min at {RATE:g} calls/s, seed {seed}")
-            trouble = asyncio.create_task(soak.faults_by_chance())
+            trouble = asyncio.create_task(soak.faults_by_chance(minutes))
             try:
-                for count in range(max(1, round(minutes * 60 / STRETCH_S))):
-                    await soak.stretch(count)
-                    soak.say(f"{len(soak.made)} calls made")
+                await soak.stretches(max(1, round(minutes * 60 / STRETCH_S)))
             finally:
                 trouble.cancel()
                 await asyncio.gather(trouble, return_exceptions=True)
@@ -233,19 +256,18 @@ async def run(minutes: float, seed: int, console: Console) -> bool:
                 for call in phone.calls()
                 if call.answered and call.answered_at and "cause=26" not in call.reason
             }
-            records = (lab.folder.host / "log/cdr-custom/voronka.csv").read_text().splitlines()
-            return await _account(soak, talked, records)
+            return await _account(soak, talked)
 
 
-async def _account(soak: Soak, talked: dict[str, datetime], records: list[str]) -> bool:
+async def _account(soak: Soak, talked: dict[str, datetime]) -> bool:
     """Compare, until the log is complete or has had its time; print; True when all agree.
 
     ``talked``: whose call a phone took, and when.
     """
-    parsed = [record for line in records if (record := cdr.parse(line)) is not None]
-    recorded = Counter(call.number for call in cdr.calls_of(parsed))
     end = time.monotonic() + SETTLE_S
     while True:
+        # Asterisk too writes its last records a moment after the last call.
+        recorded = _recorded(soak.lab.folder.host / "log/cdr-custom/voronka.csv")
         logged = _logged(soak.pbx.database)
         wrong = _differences(soak, talked, logged, set(recorded))
         if not wrong or time.monotonic() > end:
@@ -314,6 +336,13 @@ class Logged:
 
 def _all(logged: dict[str, list[Logged]]) -> list[Logged]:
     return [one for calls in logged.values() for one in calls]
+
+
+def _recorded(records: Path) -> Counter[str]:
+    """Asterisk's calls by the caller's number."""
+    lines = records.read_text().splitlines()
+    parsed = [record for line in lines if (record := cdr.parse(line)) is not None]
+    return Counter(call.number for call in cdr.calls_of(parsed))
 
 
 def _logged(database: str) -> dict[str, list[Logged]]:

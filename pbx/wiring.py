@@ -25,10 +25,11 @@ from pbx.control import ControlServer, Request
 from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
 from pbx.engine.tuning import tune
-from pbx.errors import ControlError, SettingsError, SwitchLost
+from pbx.errors import ControlError, JournalError, LogIsBack, SettingsError, SwitchLost
 from pbx.funnel.dialled import DialledStages
 from pbx.funnel.lookout import Lookout
 from pbx.http import start_http
+from pbx.journal import outage
 from pbx.journal.database import open_for_reading, open_for_writing
 from pbx.journal.port import Stamped
 from pbx.journal.writer import SqlJournal
@@ -52,9 +53,10 @@ from pbx.recordings.retention import keep_no_longer
 from pbx.records.absence import Absence, CdrFile
 from pbx.reload import Began, LivePlan, first_plan
 from pbx.reports.book import FactBook
+from pbx.reports.columns import ColumnStore
 from pbx.settings import Settings
 from pbx.supervisor import Supervisor
-from pbx.taking_over import take_over
+from pbx.taking_over import TakenOver, take_over
 from pbx.web_process import WebProcess
 from pbx.webhooks.book import EventBook
 from pbx.webhooks.mail_target import MailTarget
@@ -107,6 +109,7 @@ class Service:
         self._deliveries = deliveries
         self._supervisor = supervisor
         self._read = read
+        self._without_log = not journal.up_to_date
         self._today_reader = TodayReader(read)
         self._showing: LiveServer | None = None
         self._engine: EngineLoop | None = None
@@ -151,11 +154,14 @@ class Service:
         await engine.start()
         self._engine = engine
         # The callers who are still there have been found; now the log is to know it, too.
-        await asyncio.to_thread(self._journal.flush, CLOSE_S)
+        if not self._without_log:
+            await asyncio.to_thread(self._journal.flush, CLOSE_S)
         self._missed.start()
         self._deliveries.start()
         lookout = Lookout(
-            self._journal.engine,
+            # Not the journal's: a question over it keeps everybody else from writing.
+            self._read,
+            ColumnStore.beside(self._settings.state_dir, self._settings.database),
             lambda: self.live.plan,
             lambda: self._clock.utc(self._clock.now()),
         )
@@ -243,7 +249,7 @@ class Service:
     async def _make_engine(self) -> EngineLoop:
         """The engine, with what the log tells of the time before."""
         plan, journal, clock = self.live.plan, self._journal, self._clock
-        known = await asyncio.to_thread(take_over, journal, plan, clock.utc(clock.now()))
+        known = await self._take_over()
         dispatcher = Dispatcher(
             plan.routing,
             strategies=self._strategies,
@@ -292,6 +298,19 @@ class Service:
         # A restart gives nobody a new hour's worth of calls.
         engine.core.outside_calls.remember(known.outside_calls)
         return engine
+
+    async def _take_over(self) -> TakenOver:
+        """What the log tells; nothing where it can't be had: calls don't wait for it."""
+        if not self._without_log:
+            try:
+                return await asyncio.to_thread(
+                    take_over, self._journal, self.live.plan, self._utc_now()
+                )
+            except JournalError as error:
+                _log.error("log_not_taken_over", reason=str(error))
+        self._without_log = True
+        _log.error("engine_begins_without_log")
+        return TakenOver()
 
     def _utc_now(self) -> datetime:
         return self._clock.utc(self._clock.now())
@@ -345,6 +364,7 @@ class Service:
 
         Raises SwitchLost when another engine has taken over while we could not be reached: what
         we know of the calls is not true any more, so this process has to end and start anew.
+        LogIsBack: what began without the log is to be stopped, and built and run anew.
         """
         waits = asyncio.create_task(stop.wait())
         works = asyncio.create_task(self._work())
@@ -359,12 +379,25 @@ class Service:
 
     async def _work(self) -> None:
         await self.start()
-        await self._switch.connection.deposed()
-        raise SwitchLost("another engine leads")
+        deposed = asyncio.create_task(self._switch.connection.deposed())
+        ends = {deposed}
+        if self._without_log:
+            ends.add(asyncio.create_task(outage.over(self._journal)))
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in ends:
+                task.cancel()
+        if deposed.done() and not deposed.cancelled():
+            await deposed
+            raise SwitchLost("another engine leads")
+        raise LogIsBack
 
-    async def stop(self) -> None:
-        """No new calls, talks untouched, the log written to its end."""
-        self._supervisor.stopping()
+    async def stop(self, *, for_good: bool = True) -> None:
+        """No new calls, talks untouched, the log written to its end.  ``for_good``: the process
+        ends, too."""
+        if for_good:
+            self._supervisor.stopping()
         _log.info(
             "engine_stopping", calls=len(self._engine.core.calls.by_id if self._engine else ())
         )
@@ -417,7 +450,13 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
         spool=settings.state_dir / "spool.jsonl",
         followers=[events, book, FactBook(), DialledStages()],
     )
-    await asyncio.to_thread(journal.start)
+    await asyncio.to_thread(outage.start, journal, settings.database, settings.state_dir)
+
+    async def reader() -> Engine:
+        return await asyncio.to_thread(
+            open_for_reading, settings.database, checked=journal.up_to_date
+        )
+
     metrics.journal_source(journal)
     prompts = PromptStore(plan, settings.sounds.here, settings.sounds.on_switch)
     for problem in await asyncio.to_thread(prompts.prepare, None, _speaking()):
@@ -427,7 +466,7 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
     clock = SystemClock()
     missed = MissedService(
         book,
-        read=await asyncio.to_thread(open_for_reading, settings.database),
+        read=await reader(),
         write=open_for_writing(settings.database),
         utc_now=lambda: clock.utc(clock.now()),
     )
@@ -438,7 +477,7 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
             one.in_zone(ZoneInfo(plan.time_zone)) if isinstance(one, MailTarget) else one
             for one in settings.webhooks
         ],
-        read=await asyncio.to_thread(open_for_reading, settings.database),
+        read=await reader(),
         write=open_for_writing(settings.database),
         utc_now=lambda: clock.utc(clock.now()),
         rng=random.Random(int.from_bytes(os.urandom(8))),
@@ -477,7 +516,7 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
         book,
         deliveries,
         supervisor,
-        await asyncio.to_thread(open_for_reading, settings.database),
+        await reader(),
     )
     keeping = switch.housekeeping
     metrics.failures_source(

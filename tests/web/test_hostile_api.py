@@ -14,9 +14,9 @@ from fastapi import FastAPI
 
 from pbx.journal.database import migrate, open_for_writing
 from pbx.settings import read_web_settings
-from pbx.web.app import build_app
 from pbx.web.state import WebState
 from tests.journal.databases import NoPostgres, postgres
+from tests.web.application import application
 from tests.web.asking import asking, somebody
 from tests.web.conftest import PLAN
 from tests.web.house import house
@@ -93,7 +93,7 @@ async def test_nor_is_it_with_a_database_that_takes_less(tmp_path: Path) -> None
             engine.dispose()
             state = WebState(settings, passwords=quick())
             async with state.running():
-                await send_all(build_app(state), state)
+                await send_all(application(state), state)
     except NoPostgres as error:
         pytest.skip(str(error))
 

@@ -16,6 +16,7 @@ from pbx.journal import port as journal
 from pbx.journal.port import Stamped
 from pbx.journal.writer import SqlJournal
 from pbx.plan.load import load
+from pbx.reports.contacts import CallerBook
 from routing import facts
 from routing.dispatcher import Dispatcher
 from routing.strategy import Registry
@@ -30,7 +31,7 @@ def play_simulated(
 ) -> None:
     """Play the morning ``speed`` times as fast as life, then show the log."""
     plan = load(config)
-    log = SqlJournal(database, spool=folder / "spool.jsonl")
+    log = SqlJournal(database, spool=folder / "spool.jsonl", followers=[CallerBook()])
     log.start()
     began = time.time()
     total, over = len(MORNING.callers), 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pbx.cli.options import database_url, db_option, open_log, tz_option, zone
-from pbx.cli.report import conditions, listed, period_of, plan_option, right_now
+from pbx.cli.report import columns_of, conditions, listed, period_of, plan_option, right_now
 from pbx.cli.times import FORMS
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def funnel(
         _departments(loaded),
     )
     with working("counting"):
-        found = funnel_report(open_log(db), query, right_now())
+        found = funnel_report(open_log(db), columns_of(db), query, right_now())
     if json_wanted:
         from pbx.funnel.export import as_json
 
@@ -176,7 +176,7 @@ def sag(
         slices_of(listed(by), _departments(loaded)),
     )
     with working("judging the weeks"):
-        judged = watch(open_log(db), wanted, EPOCH, right_now())
+        judged = watch(open_log(db), columns_of(db), wanted, EPOCH, right_now())
     if json_wanted:
         click.echo(as_json(judged))
     else:

@@ -36,7 +36,14 @@ from pbx.journal.batch import write_changes
 from pbx.journal.change import Change
 from pbx.journal.closing import close_open
 from pbx.journal.codec import Item
-from pbx.journal.database import first_line, migrate, open_for_writing, told_as_ours, which_file
+from pbx.journal.database import (
+    NewerLog,
+    first_line,
+    migrate,
+    open_for_writing,
+    told_as_ours,
+    which_file,
+)
 from pbx.journal.follower import Follower
 from pbx.journal.port import Stamped
 from pbx.journal.rows import RowMaker
@@ -88,6 +95,8 @@ class SqlJournal:
         self._limits = limits or Limits()
         self._followers = tuple(followers)
         self.unfollowed = 0
+        self.up_to_date = False
+        """The database was there, and its tables are those of this program."""
         self._spool_path = spool
         self._spool = Spool(spool)
         # Ids sort by time over restarts too: rows of the same instant keep their order.
@@ -108,17 +117,24 @@ class SqlJournal:
         self._writer = Thread(target=self._run, name="journal-writer", daemon=True)
         self._spiller = Thread(target=self._spill, name="journal-spiller", daemon=True)
 
-    def start(self) -> None:
+    def start(self, *, patient: bool = False) -> None:
         """Bring the tables up to date and begin to write, an earlier run's spool first.
 
-        Raises JournalError when the database or the spool can't be had, or the database is newer
-        than the program.
+        Raises JournalError when the spool can't be had, the database is newer than the program, or
+        can't be had.  ``patient``: then everything goes to the spool until it can.
         """
         try:
-            migrate(self._engine)
             self._spool.open()
         except OSError as error:
             raise JournalError(f"{self._spool_path}: {error.strerror or error}") from error
+        try:
+            migrate(self._engine)
+        except JournalError as error:
+            if not patient or isinstance(error, NewerLog):
+                raise
+            self._failed(error)
+        else:
+            self.up_to_date = True
         if self._spool.pending:
             _log.info("journal_spool_found", entries=self._spool.pending)
             self._backlog.work.set()
@@ -193,6 +209,8 @@ class SqlJournal:
     # The writer's thread -----------------------------------------------------------------
 
     def _run(self) -> None:
+        if not self._begin():
+            return
         while True:
             self._backlog.work.wait()
             self._backlog.work.clear()
@@ -203,6 +221,24 @@ class SqlJournal:
             self._backlog.full.clear()
             if not self._write_all() or closing:
                 return
+
+    def _begin(self) -> bool:
+        """Where there was no database at the start; False: time is over."""
+        delay = self._limits.retry_first_s
+        while not self.up_to_date:
+            if self._time_is_over(delay):
+                return False
+            delay = min(2 * delay, self._limits.retry_most_s)
+            try:
+                migrate(self._engine)
+            except JournalError as error:
+                self._failed(error)
+            except Exception:
+                _log.exception("journal_not_brought_up_to_date")
+            else:
+                self.up_to_date = True
+                self._recovered()
+        return True
 
     def _write_all(self) -> bool:
         """False: given up, for time is over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, select, text
 
 from pbx.errors import JournalError
 from pbx.journal import migrations
 from pbx.journal.database import HEAD, migrate, open_for_reading, open_for_writing
-from pbx.journal.tables import metadata
+from pbx.journal.tables import calls, contacts, fact_days, metadata, stage_events
 
 
 def scripts() -> ScriptDirectory:
@@ -91,6 +92,41 @@ def test_a_log_of_an_older_version_is_not_read_until_it_is_brought_up_to_date(ur
     migrate(engine)
     open_for_reading(url).dispose()
     migrate(engine)  # a second time changes nothing
+    engine.dispose()
+
+
+def test_callers_and_days_of_an_older_log_are_known_after_it(url: str) -> None:
+    engine = open_for_writing(url)
+    climb(engine, "0011")
+    blank = {
+        **dict.fromkeys(("did", "number_raw", "name", "source", "language", "menu_path"), ""),
+        "started_at": datetime(2026, 11, 23, tzinfo=UTC),
+    }
+    passed = {
+        **dict.fromkeys(("number", "agent", "source", "call_id", "via"), ""),
+        "noted_at": datetime(2026, 11, 23, tzinfo=UTC),
+        "stage": "meeting",
+    }
+    with engine.begin() as connection:
+        for n, number in enumerate(("+79161234567", "", "+79161234567", "+74951112233")):
+            values = blank | {"call_id": f"c{n}", "number": number}
+            connection.execute(calls.insert(), values | {"short": False, "reconstructed": False})
+        for n, (subject, at) in enumerate(
+            (
+                ("deal:1", datetime(2026, 11, 22, 23, 59, 59, 999_999, tzinfo=UTC)),
+                ("+74951112233", datetime(2026, 11, 23, tzinfo=UTC)),
+            )
+        ):
+            key = {"event_id": f"e{n}", "key": f"k{n}"}
+            connection.execute(stage_events.insert(), passed | key | {"subject": subject, "at": at})
+
+    migrate(engine)
+
+    with engine.connect() as connection:
+        known = sorted(connection.execute(select(contacts.c.subject)).scalars())
+        days = connection.execute(select(fact_days.c.kind, fact_days.c.day)).all()
+    assert known == ["+74951112233", "+79161234567", "deal:1"]
+    assert sorted(map(tuple, days)) == [("stages", 20779), ("stages", 20780)]
     engine.dispose()
 
 

@@ -173,7 +173,7 @@ def test_nobody_counts_what_is_not_theirs(
     asked = AskedFunnel.read(
         [("since", since), ("until", until), ("reading", reading), *where.items()]
     )
-    found = funnel_report(state.read, query_of(asked, state, who), state.now())
+    found = funnel_report(state.read, state.columns, query_of(asked, state, who), state.now())
 
     allowed = [
         one

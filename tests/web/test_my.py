@@ -29,7 +29,7 @@ from tests.web.application import application
 from tests.web.house import house
 from tests.web.looking import SIZES, chromium, looking, served
 from tests.web.morning import BEGAN, principal, seen_by
-from tests.web.people import quick
+from tests.web.people import noted, quick
 
 ME = "ivanov"
 
@@ -181,6 +181,13 @@ async def test_pause_resume_and_call_reach_the_engine(shop: WebState) -> None:
         assert back.json()["state"] == "free"
         assert (await browser.post("/my/pause", data={"agent": ME})).status_code == 409
         await running.written()
+    # What the engine has refused has not been done; who was to be called is known all the same.
+    # (The shop's clock stands still, so that lines have no order.)
+    assert sorted(noted(shop.read, "paused", "unpaused", "called"), key=lambda one: one[0]) == [
+        ("called", "1", {"manager": ME}),
+        ("paused", ME, {"reason": "обед"}),
+        ("unpaused", ME, {}),
+    ]
 
 
 async def test_without_an_engine_it_is_said_and_the_page_is_there(shop: WebState) -> None:

@@ -123,7 +123,7 @@ async def told(request: Request, state: State, principal: Reader) -> Response:
     try:
         check_names(pairs, _PARAMETERS)
         query = query_of(AskedFunnel.read(pairs), state, principal)
-        found = await state.slowly(funnel_report, state.read, query, state.now())
+        found = await state.slowly(funnel_report, state.read, state.columns, query, state.now())
     except (FunnelError, ReportError) as error:
         return problem(422, str(error))
     except TooLong:
@@ -146,7 +146,7 @@ async def falls(
     query = query_of(AskedFunnel(way=way), state, principal)
     try:
         judged, (since, until) = await state.slowly(
-            look_for_falls, state.read, query, principal, state.now()
+            look_for_falls, state.read, state.columns, query, principal, state.now()
         )
     except TooLong:
         return problem(503, TOO_LONG)

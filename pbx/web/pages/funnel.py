@@ -40,7 +40,7 @@ async def funnel(request: Request, state: State, principal: Reader) -> Response:
     status, note, view, query = 200, "", None, None
     try:
         query = query_of(asked, state, principal)
-        found = await state.slowly(ask, state.read, query, principal, state.now())
+        found = await state.slowly(ask, state.read, state.columns, query, principal, state.now())
         view = viewer.view(found)
     except FunnelError:
         status, note = 400, "reports.note.period"
@@ -82,7 +82,7 @@ async def labels_of(request: Request, state: State, principal: Reader, slice: st
         raise HTTPException(400)
     others = {name: labels for name, labels in asked.where.items() if name != slice}
     query = query_of(replace(asked, by=slice, where=others), state, principal)
-    found = await state.slowly(funnel_report, state.read, query, state.now())
+    found = await state.slowly(funnel_report, state.read, state.columns, query, state.now())
     t = texts_of(request)
     words = Words(t.language, state.zone)
     shown = Labels(t, words, state.plan)

@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse, Response
 
 from pbx.errors import ReportError
 from pbx.reports.asked import MOST_SLICES, PERIODS, Asked
-from pbx.reports.columns import ColumnStore
 from pbx.reports.export import as_csv
 from pbx.reports.report import Query, Report, report
 from pbx.reports.slices import SLICES
@@ -48,7 +47,7 @@ async def reports(request: Request, state: State, principal: Reader) -> Response
     status, note, view, query = 200, "", None, None
     try:
         query = _query(told, state, principal)
-        found = await state.slowly(ask, state.read, _store(state), told, query, state.now())
+        found = await state.slowly(ask, state.read, state.columns, told, query, state.now())
         view = viewer.view(found)
     except ReportError:
         status, note = 400, "reports.note.period"
@@ -90,7 +89,7 @@ async def labels_of(request: Request, state: State, principal: Reader, slice: st
     others = {name: labels for name, labels in asked.where.items() if name != slice}
     some = replace(asked, by=(slice,), where=others, measures=("offered",), compare=False)
     query = replace(_query(some, state, principal), limit=MOST_LABELS)
-    found = await state.slowly(report, state.read, _store(state), query, state.now())
+    found = await state.slowly(report, state.read, state.columns, query, state.now())
     shown = _labels(request, state)
     chosen = asked.where.get(slice, ())
     rows = sorted(found.rows, key=lambda row: -(row.values["offered"] or 0))
@@ -128,7 +127,7 @@ async def _exported(request: Request, state: WebState, principal: Principal, kin
     """The report, once it is on record that somebody takes it away."""
     asked = _told(_asked(request))
     query = _query(asked, state, principal)
-    found = await state.slowly(report, state.read, _store(state), query, state.now())
+    found = await state.slowly(report, state.read, state.columns, query, state.now())
     details = {"format": kind, "rows": len(found.rows)}
     await state.audit(principal, "exported", address(asked), details)
     return found
@@ -166,10 +165,6 @@ def _of_period(asked: Asked, name: str) -> Asked:
 def _query(asked: Asked, state: WebState, principal: Principal) -> Query:
     departments = {one: name for one, name in state.staff.departments.items() if name}
     return asked.query(state.now(), state.zone, departments, limits(principal))
-
-
-def _store(state: WebState) -> ColumnStore:
-    return ColumnStore.beside(state.settings.state_dir, state.settings.database)
 
 
 def _labels(request: Request, state: WebState) -> Labels:

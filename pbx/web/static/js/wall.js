@@ -83,7 +83,7 @@ function paintWaiting() {
 function paintFigures() {
   const now = stages();
   waiting = now.waiting;
-  figure("f-menu", data.everything ? count(now.menu) : "—");
+  figure("f-menu", data.sees_menu ? count(now.menu) : "—");
   figure("f-ringing", count(now.ringing + now.calling));
   figure("f-talking", count(now.talking + now.outside));
   let free = 0;
@@ -191,7 +191,9 @@ function fillCall(row, call) {
   text(row.stage, t(`live.stage.${call.stage}`));
   since(row.time, call.stage === "ringing" ? call.waiting_since ?? call.since : call.since);
   const known = call.did !== "";
-  text(row.number, call.number ? phone(call.number) : t(known ? "wall.withheld" : "wall.client"));
+  // Who is in the menu is not told to a supervisor whom they may yet pass by.
+  const told = known && (data.everything || call.stage !== "menu");
+  text(row.number, call.number ? phone(call.number) : t(told ? "wall.withheld" : "wall.client"));
   text(row.name, call.origin === "client" ? call.name : t(`wall.${call.origin}`));
   text(row.to, call.queue ? queueOf(call.queue) : known ? phone(call.did) : "");
   text(row.from, call.source || (call.queue && known ? phone(call.did) : ""));

@@ -35,7 +35,7 @@ from pbx.plan.model import Plan
 from pbx.web.principal import Role
 from routing import facts
 from routing.values import AgentId, AgentState, CallId, DeviceId, LegId, OfferId, Outcome, QueueId
-from tests.web.chromium import CHROMIUM
+from tests.web.looking import CHROMIUM
 from tests.web.people import PASSWORD, make_user
 
 MANAGERS = 50

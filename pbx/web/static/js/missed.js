@@ -2,6 +2,7 @@
 
 import { Live } from "./live.js";
 import { find, post, text, toast } from "./page.js";
+import { ready } from "./ready.js";
 import { phone, span, t, useTexts } from "./words.js";
 
 const data = JSON.parse(find("data").textContent);
@@ -163,3 +164,4 @@ find("filters").addEventListener("change", () => {
 
 tick();
 anew(ANYWAY_MS);
+ready(find("filters"));

@@ -3,6 +3,7 @@
 
 import { Live } from "./live.js";
 import { find, post, text, toast } from "./page.js";
+import { ready } from "./ready.js";
 import { phone, span, t, useTexts } from "./words.js";
 
 const data = JSON.parse(find("data").textContent);
@@ -157,3 +158,4 @@ find("dial")?.addEventListener("submit", async (event) => {
   if (await dial(field.value)) field.value = "";
 });
 find("agent")?.addEventListener("change", (event) => event.target.form.submit());
+ready(document.querySelector(".whose"));

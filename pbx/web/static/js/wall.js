@@ -3,6 +3,7 @@
 
 import { Live } from "./live.js";
 import { find, h, icon, post, text, toast } from "./page.js";
+import { ready } from "./ready.js";
 import { clock, count, percent, phone, span, t, useTexts } from "./words.js";
 
 const data = JSON.parse(find("data").textContent);
@@ -522,3 +523,4 @@ function walk(event) {
 }
 
 tick();
+ready();

@@ -15,7 +15,7 @@ from sqlalchemy import insert, select, update
 from pbx.journal.tables import audit, missed
 from pbx.web.access import SCOPES, Kind, Principal, Role, signed_in
 from pbx.web.state import WebState
-from tests.web.looking import SIZES, looking
+from tests.web.looking import SIZES, looking, overflow
 from tests.web.made_up import Asked, agent, ago, call, change, queue, whole
 from tests.web.people import noted
 
@@ -310,5 +310,4 @@ async def test_it_fits_every_screen(
         for locale in ("ru-RU", "en-GB"):
             async with looking(chrome, f"{url}/missed?state=all", size=size, locale=locale) as page:
                 await expect(page.locator("[data-task]")).to_have_count(6)
-                too_wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
-                assert too_wide <= 0, (size, locale)
+                assert await overflow(page) <= 0, (size, locale)

@@ -155,7 +155,12 @@ async def _web(env: dict[str, str]) -> AsyncIterator[tuple[str, int]]:
         sys.executable,
         "-m",
         "pbx.web",
-        env={**os.environ, **env, "VORONKA_WEB_PORT": str(port)},
+        env={
+            **os.environ,
+            **env,
+            "VORONKA_WEB_PORT": str(port),
+            "VORONKA_WEB_METRICS_PORT": "0",
+        },
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,

@@ -35,6 +35,7 @@ def base(settings: WebSettings) -> Iterator[str]:
         "VORONKA_STATE_DIR": str(settings.state_dir),
         "VORONKA_PLAN": str(settings.plan),
         "VORONKA_WEB_PORT": str(port),
+        "VORONKA_WEB_METRICS_PORT": "0",
     }
     with subprocess.Popen(
         (sys.executable, "-m", "pbx.web"), env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE

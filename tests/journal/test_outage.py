@@ -22,13 +22,13 @@ from tests.journal.test_faults import IMPATIENT, until
 
 
 @contextlib.contextmanager
-def started(url: str, folder: Path, *, patience_s: float = 10.0) -> Iterator[SqlJournal]:
+def started(url: str, folder: Path) -> Iterator[SqlJournal]:
     log = SqlJournal(url, spool=folder / "spool.jsonl", limits=IMPATIENT)
     outage.start(log, url, folder)
     try:
         yield log
     finally:
-        log.close(patience_s)
+        log.close(2.0)
 
 
 @contextlib.contextmanager
@@ -46,7 +46,7 @@ def test_what_is_told_meanwhile_is_written_when_it_is_back(tmp_path: Path) -> No
         assert log.up_to_date
         log.write(Stamped(BEGAN, journal.CallStarted(CALL, "+7", "", "", "", "", "ru")))
         log.write(step(0))
-    with locked(tmp_path / "log.db"), started(url, tmp_path, patience_s=0.5) as log:
+    with locked(tmp_path / "log.db"), started(url, tmp_path) as log:
         assert not log.up_to_date
         assert log.stats().failing
         for n in range(1, 30):

@@ -14,6 +14,8 @@ from pbx.reports.period import Period
 from pbx.reports.report import Only, Query, Report, report
 from pbx.web.access import Principal
 
+MAKING = "reports.note.making"
+"""Said where an answer took too long while the files that make it quick are not all there yet."""
 _HOURS_UP_TO = timedelta(days=2, hours=2)
 _DAYS_UP_TO = timedelta(days=93)
 _WEEKS_UP_TO = timedelta(days=732)

@@ -39,11 +39,18 @@ STATES = Layout("states", ("began_s", "began_ms", "length_ms"), ("agent", "state
 
 
 class Source:
-    """Facts out of the log over one connection, with the help of a store of columns."""
+    """Facts out of the log over one connection, with the help of a store of columns.
 
-    def __init__(self, connection: Connection, store: ColumnStore) -> None:
+    ``ahead``: columns that will be asked for: they are read with the first that are.
+    """
+
+    def __init__(
+        self, connection: Connection, store: ColumnStore, ahead: Iterable[str] = ()
+    ) -> None:
         self._connection = connection
         self._store = store
+        self._ahead = frozenset(ahead)
+        self._read: dict[tuple[str, int, int], Frame] = {}
         # First of all: what is read after a version was seen is of this version or newer.
         days = fact_days.c
         self._versions = {
@@ -90,8 +97,12 @@ class Source:
         return self._call_rows if layout is CALLS else self._part_rows
 
     def _facts(self, layout: Layout, columns: Iterable[str], since_s: int, until_s: int) -> Frame:
-        days = _in(self.days(layout), since_s, until_s)
         wanted = {*columns, "began_s"}
+        read = self._read.get((layout.kind, since_s, until_s))
+        if read is not None and wanted <= read.numbers.keys():
+            return read
+        wanted |= self._ahead & set(layout.columns)
+        days = _in(self.days(layout), since_s, until_s)
         frame = self._store.frame(layout, wanted, days, self._rows_of(layout))
         numbers = dict(frame.numbers)
         for name in ("began_s", "ended_s"):
@@ -99,7 +110,9 @@ class Source:
                 numbers[name] = numbers[name].astype(np.int64) + EPOCH_S
         began = numbers["began_s"]
         whole = Frame(frame.rows, numbers, frame.texts)
-        return whole.only((began >= since_s) & (began < until_s))
+        found = whole.only((began >= since_s) & (began < until_s))
+        self._read[layout.kind, since_s, until_s] = found
+        return found
 
     def _make_fresh(self, marked: set[str]) -> None:
         """Nobody has made these calls' facts anew yet."""

@@ -12,6 +12,7 @@ from bench import (
     core,
     ingest,
     memory,
+    phones_to_wall,
     plan,
     reload,
     replay,
@@ -46,6 +47,8 @@ def main() -> None:
     print(trial.table())
     print("\n## The wall\n")
     print(wall.table())
+    print("\n## From the phone to the wall\n")
+    print(phones_to_wall.table(options.seconds))
     print("\n## Memory\n")
     print(memory.table())
     print("\n## The log while reports are open\n")

@@ -17,7 +17,8 @@ from pbx.simulate.callers import Demand, Rate, Stream, Target
 from pbx.simulate.draws import Exponential, LogNormal
 from pbx.simulate.experiment import Result, run
 from pbx.simulate.intervals import Estimate, estimate
-from pbx.simulate.world import Manners, Setting, Stage
+from pbx.simulate.reactions import Manners
+from pbx.simulate.world import Setting, Stage
 from routing.strategy import Registry
 
 MANAGERS = 10

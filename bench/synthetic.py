@@ -1,4 +1,4 @@
-"""A log of years, made in seconds: calls, legs, managers' states, and the calls' facts.
+"""A log of years, made in seconds: calls, legs, waits, managers' states, stages, calls' facts.
 
 The facts are made of the same numbers as the rows; up to a million legs the bench proves that
 they are what pbx/reports would have made of the rows.
@@ -31,6 +31,9 @@ _PREFIXES = ("+7916", "+7495", "+7812", "+4930", "+7903", "+7343", "+77272", "+4
 _MENUS = tuple(f"main › {key} › {word}" for key in "123456" for word in ("sales", "help", "order"))
 _EPOCH_MS = int(BEGAN.timestamp()) * 1000
 _AT_ONCE = 50_000
+_STAGES = ("qualified", "meeting", "need", "invoice", "payment", "delivery", "repeat-order")
+_PASSED = (0.86, 0.05, 0.03, 0.02, 0.015, 0.01, 0.01, 0.005)
+"""Which part of the calls goes no further, so far, and so on."""
 _FACT_COLUMNS = 22
 
 
@@ -41,6 +44,7 @@ class Sizes:
     calls: int
     legs: int
     states: int
+    events: int
 
 
 def fill(path: Path, legs: int) -> Sizes:
@@ -55,7 +59,7 @@ def fill(path: Path, legs: int) -> Sizes:
         for name, _ in indexes:
             log.execute(f"drop index {name}")
         log.execute("begin")
-        number_of_legs = number_of_states = 0
+        number_of_legs = number_of_states = number_of_events = 0
         for begin in range(0, calls, _AT_ONCE):
             some = range(begin, min(begin + _AT_ONCE, calls))
             rows = made.rows(some)
@@ -63,18 +67,24 @@ def fill(path: Path, legs: int) -> Sizes:
             _insert(log, tables.legs, 16, rows.legs)
             _insert(log, tables.agent_states, 7, rows.states)
             _insert(log, tables.call_facts, _FACT_COLUMNS, rows.facts)
+            _insert(log, tables.waits, 9, rows.waits)
+            _insert(log, tables.stage_events, 11, rows.events)
             number_of_legs += len(rows.legs)
             number_of_states += len(rows.states)
+            number_of_events += len(rows.events)
+        log.executemany("insert into contacts (subject) values (?)", made.subjects())
         first = _EPOCH_MS // DAY_MS
         days = [
-            (kind, day, 1) for kind in ("calls", "states") for day in range(first, first + DAYS + 1)
+            (kind, day, 1)
+            for kind in ("calls", "states", "stages")
+            for day in range(first, first + DAYS + 60)
         ]
         _insert(log, tables.fact_days, 3, days)
         log.execute("commit")
         for _, sql in indexes:
             log.execute(sql)
         log.execute("analyze")
-    return Sizes(calls, number_of_legs, number_of_states)
+    return Sizes(calls, number_of_legs, number_of_states, number_of_events)
 
 
 def _insert(log: sqlite3.Connection, table: Table, columns: int, rows: Iterable[Any]) -> None:
@@ -88,6 +98,8 @@ class _Rows:
     calls: list[tuple[Any, ...]]
     legs: list[tuple[Any, ...]]
     states: list[tuple[Any, ...]]
+    waits: list[tuple[Any, ...]]
+    events: list[tuple[Any, ...]]
     facts: list[tuple[Any, ...]]
 
 
@@ -100,7 +112,7 @@ class _Made:
         day = rng.integers(0, DAYS, calls)
         began = day * DAY_MS + 6 * 3_600_000 + rng.integers(0, 10 * 3_600_000, calls)
         self.began: list[int] = (np.sort(began) + _EPOCH_MS).tolist()
-        people = max(10, min(calls // 3, 100_000))
+        people = max(10, min(calls // 3, 500_000))
         self.numbers = [
             f"{_PREFIXES[n % len(_PREFIXES)]}{1_000_000 + n * 7}" for n in range(people)
         ]
@@ -120,10 +132,16 @@ class _Made:
             np.minimum(rng.exponential(140_000, calls), 3_600_000).astype(int).tolist()
         )
         self.wrap: list[int] = rng.integers(1, 30_000, calls).tolist()
+        self.stages: list[int] = rng.choice(len(_STAGES) + 1, calls, p=_PASSED).tolist()
         self.before, self.after = _around(np.array(self.began), who)
 
+    def subjects(self) -> Iterable[tuple[str]]:
+        """Who has an id of their own."""
+        called = sorted(set(self.who))
+        return ((self.numbers[one],) for one in called)
+
     def rows(self, some: range) -> _Rows:
-        rows = _Rows([], [], [], [])
+        rows = _Rows([], [], [], [], [], [])
         for n in some:
             self._call(n, rows)
         return rows
@@ -154,6 +172,9 @@ class _Made:
         parts = []
         if not in_menu:
             rung = _text(began + 8_000)
+            left = _text(began + 8_000 + wait)
+            why = "joined" if answered else "left"
+            rows.waits.append((f"{call_id}w", call_id, queue, 1, 0, rung, left, wait / 1000, why))
             if self.second[n]:
                 other = f"m{(self.agent[n] + 1) % 100:02}"
                 rows.legs.append(
@@ -191,6 +212,12 @@ class _Made:
                     (f"{call_id}t", who, "talking", "joined", call_id, joined, end),
                     (f"{call_id}w", who, "wrap_up", "talk_ended", call_id, end, over),
                 )
+        for place, stage in enumerate(_STAGES[: self.stages[n] if answered else 0]):
+            passed = _text(ended + place * 86_400_000 * 4)
+            key = f"{call_id}/{stage}"
+            rows.events.append(
+                (key, key, stage, number, number, passed, passed, agent, source, call_id, "crm")
+            )
         before, after = self.before[n], self.after[n]
         rows.facts.append(
             (call_id, began, ended, did, source, queue or "", agent or "", outcome, menu,

@@ -150,9 +150,7 @@ async def _latencies(engine: _Engine, page: Page, events: int) -> list[float]:
 @contextlib.asynccontextmanager
 async def _web(env: dict[str, str]) -> AsyncIterator[tuple[str, int]]:
     """The page's process: its address and its id."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -163,12 +161,7 @@ async def _web(env: dict[str, str]) -> AsyncIterator[tuple[str, int]]:
         stderr=asyncio.subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
-    async with asyncio.timeout(60), httpx.AsyncClient() as client:
-        while True:
-            with contextlib.suppress(httpx.HTTPError):
-                await client.get(f"{url}/healthz")
-                break
-            await asyncio.sleep(0.1)
+    await page_is_there(url)
     try:
         yield url, process.pid
     finally:
@@ -176,12 +169,29 @@ async def _web(env: dict[str, str]) -> AsyncIterator[tuple[str, int]]:
         await process.wait()
 
 
-async def _session(url: str) -> str:
+def free_port() -> int:
+    """One that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def page_is_there(url: str) -> None:
+    """It answers."""
+    async with asyncio.timeout(60), httpx.AsyncClient() as client:
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                await client.get(f"{url}/healthz")
+                return
+            await asyncio.sleep(0.1)
+
+
+async def session(url: str, name: str) -> str:
     """A signed-in browser's cookie."""
     async with httpx.AsyncClient(base_url=url) as client:
         page = (await client.get("/login")).text
         (csrf,) = re.findall(r'name="csrf" content="([0-9a-f]+)"', page)
-        form = {"csrf": csrf, "name": "bench", "password": PASSWORD, "next": "/"}
+        form = {"csrf": csrf, "name": name, "password": PASSWORD, "next": "/"}
         await client.post("/login", data=form)
         return client.cookies["voronka"]
 
@@ -260,7 +270,7 @@ async def measure(events: int, viewers: int) -> list[Measured]:
         }
         try:
             async with _web(env) as (url, pid), async_playwright() as playwright:
-                cookie = await _session(url)
+                cookie = await session(url, "bench")
                 browser = await playwright.chromium.launch(
                     executable_path=CHROMIUM, args=["--no-sandbox"]
                 )

@@ -92,6 +92,7 @@ class PbxProcess:
             "VORONKA_HTTP_PORT": str(port),
             # Who wants the page says so, and on which port.
             "VORONKA_WEB": "off",
+            "VORONKA_WEB_METRICS_PORT": "0",
             **self._settings,
         }
         with self.log.open("ab") as out:

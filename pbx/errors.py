@@ -13,6 +13,7 @@
     │   └── ActionFailed   one action was refused, or not answered in time
     ├── UnsafeValue        a value that must not reach the switch (control characters)
     ├── JournalError       the log's database
+    ├── LogIsBack          an engine that began without its log can begin anew with it
     ├── ReportError        a question that can't be answered: no such slice, no such measure
     ├── FunnelError        an event or a file of events that can't be taken
     ├── TooLong            a page's question to the log took too long (pbx/web/state.py)
@@ -61,6 +62,10 @@ class UnsafeValue(PbxError):
 
 class JournalError(PbxError):
     """The log's database failed."""
+
+
+class LogIsBack(PbxError):
+    """The log can be had again: an engine that began without it shall begin anew."""
 
 
 class ReportError(PbxError):

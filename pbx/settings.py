@@ -97,7 +97,8 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
 class WebSettings:
     """Everything ``pbx web`` needs.  ``url``: what browsers call it by, "" where nothing says it;
     ``recordings`` and ``messages``: where talks and voicemail are kept; ``crm_secret``: signs what
-    the CRM tells by itself; ``reports_file``: which reports are mailed."""
+    the CRM tells by itself; ``reports_file``: which reports are mailed; ``metrics_host`` and
+    ``metrics_port``: where Prometheus asks the page; ``api_per_minute``: requests of one token."""
 
     plan: Path
     database: str
@@ -111,6 +112,9 @@ class WebSettings:
     log_level: str
     crm_secret: bytes | None = None
     reports_file: Path | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 9181
+    api_per_minute: int = 1200
 
     def __repr__(self) -> str:
         """Without secrets."""
@@ -137,6 +141,9 @@ def read_web_settings(env: Mapping[str, str] = os.environ) -> WebSettings:
         log_level=_log_level(env),
         crm_secret=_crm_secret(env),
         reports_file=Path(env["VORONKA_REPORTS_FILE"]) if env.get("VORONKA_REPORTS_FILE") else None,
+        metrics_host=env.get("VORONKA_HTTP_HOST", "127.0.0.1"),
+        metrics_port=_port(env, "VORONKA_WEB_METRICS_PORT", 9181),
+        api_per_minute=_number(env, "VORONKA_API_PER_MINUTE", 1200, least=1, most=1_000_000),
     )
 
 
@@ -242,12 +249,9 @@ def _lookup(env: Mapping[str, str]) -> LookupTarget | None:
     if found is None:
         return None
     most = round(MOST_LIMIT_S * 1000)
-    text = env.get(f"{name}_LIMIT_MS", str(round(DEFAULT_LIMIT_S * 1000)))
-    if not re.fullmatch("[0-9]{1,5}", text) or not LEAST_LIMIT_MS <= int(text) <= most:
-        raise SettingsError(
-            f"{name}_LIMIT_MS: {text!r} is not a number from {LEAST_LIMIT_MS} to {most}"
-        )
-    return LookupTarget(*found, int(text) / 1000)
+    default = round(DEFAULT_LIMIT_S * 1000)
+    limit = _number(env, f"{name}_LIMIT_MS", default, least=LEAST_LIMIT_MS, most=most)
+    return LookupTarget(*found, limit / 1000)
 
 
 def _signed_url(env: Mapping[str, str], name: str) -> tuple[str, bytes] | None:
@@ -292,6 +296,13 @@ def _port(env: Mapping[str, str], name: str, default: int) -> int:
     text = env.get(name, str(default))
     if not text.isascii() or not text.isdigit() or not 0 <= int(text) <= 65535:
         raise SettingsError(f"{name}: {text!r} is not a port (0 to 65535)")
+    return int(text)
+
+
+def _number(env: Mapping[str, str], name: str, default: int, *, least: int, most: int) -> int:
+    text = env.get(name, str(default))
+    if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+        raise SettingsError(f"{name}: {text!r} is not a number from {least} to {most}")
     return int(text)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -35,13 +35,13 @@ class TakenOver:
     of the last hour, (when, for which manager), core time.  The rest was going on when the engine
     before ended."""
 
-    memory: Memory
-    served: Sequence[tuple[Seconds, Fact]]
-    outside_calls: Sequence[tuple[Seconds, AgentId | None]]
-    waits: Mapping[CallId, OpenWait]
-    talks: Mapping[CallId, OpenTalk]
-    callbacks: Sequence[OpenCallback]
-    pauses: Sequence[OpenPause]
+    memory: Memory = field(default_factory=Memory)
+    served: Sequence[tuple[Seconds, Fact]] = ()
+    outside_calls: Sequence[tuple[Seconds, AgentId | None]] = ()
+    waits: Mapping[CallId, OpenWait] = field(default_factory=dict)
+    talks: Mapping[CallId, OpenTalk] = field(default_factory=dict)
+    callbacks: Sequence[OpenCallback] = ()
+    pauses: Sequence[OpenPause] = ()
 
 
 def take_over(journal: SqlJournal, plan: Plan, now: datetime) -> TakenOver:

@@ -78,6 +78,7 @@ class Attendance:
 
     def day_began(self) -> None:
         """Nobody has talked today.  Who is free stays so, in the order that this brings."""
+        self._floor.legs.dissolve_all()  # their places among the free are not kept
         for agent in self._floor.agents.values():
             agent.calls, agent.talk_s = 0, 0.0
             self._floor.reorder(agent)

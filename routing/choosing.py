@@ -131,8 +131,8 @@ class Choosing:
             if not choice.all_free:
                 self._waiting.step_out(call)
         offer = call.offer
-        ids = tuple(agent.agent_id for agent in chosen)
         if self._floor.tells:
+            ids = tuple(agent.agent_id for agent in chosen)
             self._floor.tell(
                 facts.OfferMade(
                     offer.offer_id,
@@ -144,7 +144,7 @@ class Choosing:
                     choice.why,
                 )
             )
-        members.last_chosen = ids[-1]
+        members.last_chosen = chosen[-1].agent_id
         self.ringing.add_parts(offer, chosen, members.queue.ring_time_s)
 
     def _choose(self, call: Call, members: Members, free: FreeFor) -> Choice:

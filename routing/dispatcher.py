@@ -34,10 +34,22 @@ from routing.waiting import Waiting
 
 @record
 class Step:
-    """What one event brought about, in order."""
+    """What one event brought about, in order.  ``given``: many phones that are treated alike are
+    one command there."""
 
-    commands: tuple[commands.Command, ...]
+    given: tuple[commands.Given, ...]
     facts: tuple[facts.Fact, ...]
+
+    @property
+    def commands(self) -> tuple[commands.Command, ...]:
+        """What is to be done, phone by phone."""
+        found: list[commands.Command] = []
+        for one in self.given:
+            if isinstance(one, commands.RingTogether | commands.StopTogether):
+                found += one.each()
+            else:
+                found.append(one)
+        return tuple(found)
 
     @property
     def hands_off(self) -> bool:
@@ -47,7 +59,7 @@ class Step:
             for fact in self.facts
             if isinstance(fact, facts.AgentChanged) and fact.new is AgentState.FREE
         }
-        return any(
+        return bool(freed) and any(
             isinstance(command, commands.RingDevice) and command.agent_id in freed
             for command in self.commands
         )
@@ -160,7 +172,7 @@ class Dispatcher:
         return Step(*floor.brought())
 
     def _react(self, event: events.Event) -> None:
-        match event:
+        match event:  # the most frequent first
             case events.Woke():
                 # The timer that brought this is spent: the next deadline is to be told again.
                 self._announced = None
@@ -170,6 +182,14 @@ class Dispatcher:
                     self._choosing.serve_freed()
             case events.CallerQueued():
                 self._callers.queued(event)
+            case events.DeviceRinging(leg_id):
+                self._ringing.devices.ringing(leg_id)
+            case events.DeviceAnswered(leg_id):
+                self._ringing.answered(leg_id)
+            case events.Joined(leg_id):
+                self._ringing.joined(leg_id)
+            case events.LegEnded(leg_id, disposition, cause):
+                self._ringing.leg_ended(leg_id, disposition, cause)
             case events.CallbackQueued():
                 self._callers.callback_queued(event)
             case events.CallbackWithdrawn(call_id, reason):
@@ -180,17 +200,12 @@ class Dispatcher:
                 self._callers.talk_found(event)
             case events.CallerLeft(call_id, by_key):
                 self._callers.left(call_id, ReturnReason.KEY.value if by_key else LEFT)
-            case events.DeviceRinging(leg_id):
-                self._ringing.devices.ringing(leg_id)
-            case events.DeviceAnswered(leg_id):
-                self._ringing.answered(leg_id)
-            case events.Joined(leg_id):
-                self._ringing.joined(leg_id)
-            case events.LegEnded(leg_id, disposition, cause):
-                self._ringing.leg_ended(leg_id, disposition, cause)
             case events.LegsEnded(ends):
                 for end in ends:
-                    self._ringing.leg_ended(end.leg_id, end.disposition, end.cause)
+                    if isinstance(end, events.EndedAlike):
+                        self._ringing.legs_ended(end.leg_ids, end.disposition, end.cause)
+                    else:
+                        self._ringing.leg_ended(end.leg_id, end.disposition, end.cause)
             case events.PlanReplaced():
                 self._plans.replace(event)
             case events.DayBegan():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from routing.leg_ids import LegIds
 from routing.plan import RoutingPlan
 from routing.record import record
 from routing.values import (
@@ -136,10 +137,19 @@ class LegEnded:
 
 
 @record
+class EndedAlike:
+    """A ``LegEnded`` for each of these legs."""
+
+    leg_ids: LegIds
+    disposition: Disposition
+    cause: str = ""
+
+
+@record
 class LegsEnded:
     """Legs that ended together: who is free then is chosen from when the last of them is."""
 
-    ends: tuple[LegEnded, ...]
+    ends: tuple[LegEnded | EndedAlike, ...]
 
 
 @record

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 
 from routing.agents import WorkingAgent
 from routing.shares import Shares
@@ -20,6 +21,9 @@ KeyOf = Callable[[WorkingAgent, int], Key]
 """Of an agent and their place in the queue's list."""
 Entry = tuple[Key, int, WorkingAgent]
 """Key, place in the queue's list, agent.  A place is one agent's: the agents are never compared."""
+Block = tuple[list[Entry], dict[AgentId, Entry]]
+"""Entries in order, and by their agents."""
+_AGENT = itemgetter(2)
 
 
 class Order:
@@ -35,7 +39,7 @@ class Order:
         return len(self._sorted)
 
     def __iter__(self) -> Iterator[WorkingAgent]:
-        return (entry[2] for entry in self._sorted)
+        return map(_AGENT, self._sorted)
 
     def __getitem__(self, index: int) -> WorkingAgent:
         return self._sorted[index][2]
@@ -45,6 +49,11 @@ class Order:
         entry = self._entries.get(agent_id)
         return entry[2] if entry is not None else None
 
+    def those_of(self, agent_ids: Iterable[AgentId]) -> list[WorkingAgent]:
+        """Of these those who are among them, in the same order."""
+        get = self._entries.get
+        return [entry[2] for agent_id in agent_ids if (entry := get(agent_id)) is not None]
+
     def enter(self, agent: WorkingAgent) -> None:
         """The agent is free now; O(log n).  Harmless if already there."""
         agent_id = agent.agent_id
@@ -53,6 +62,29 @@ class Order:
             entry = (self._key(agent, place), place, agent)
             self._entries[agent_id] = entry
             insort(self._sorted, entry)
+
+    def set_aside(self, agents: Sequence[WorkingAgent]) -> Block:
+        """These, who are among them, are not for a while; O(1) when there are no others."""
+        if len(agents) == len(self._sorted):
+            block = self._sorted, self._entries
+            self._sorted, self._entries = [], {}
+            return block
+        entries = {one.agent_id: self._entries.pop(one.agent_id) for one in agents}
+        self._sorted = [one for one in self._sorted if one[2].agent_id in self._entries]
+        return sorted(entries.values()), entries
+
+    def put_back(self, block: Block, gone: Iterable[AgentId]) -> None:
+        """They are among them again but for those gone, with the keys that they had."""
+        in_order, entries = block
+        for agent_id in gone:
+            if (entry := entries.pop(agent_id, None)) is not None:
+                del in_order[bisect_left(in_order, entry)]
+        if not self._sorted:
+            self._sorted, self._entries = block
+            return
+        self._entries.update(entries)
+        self._sorted += in_order
+        self._sorted.sort()  # two runs in order: merged, with hardly a comparison too many
 
     def leave(self, agent_id: AgentId) -> None:
         """The agent is not free any more; O(log n).  Harmless if not there."""
@@ -95,14 +127,36 @@ class Pool:
         if self._needs and not meets(agent.skills, self._needs):
             return
         self.order.enter(agent)
+        self._enter_others(agent)
+
+    def _enter_others(self, agent: WorkingAgent) -> None:
         if self._by_level is not None:
             self._by_level.enter(agent)
         if self._shares is not None:
             self._shares.put(agent.agent_id, self._weights.get(agent.agent_id, 1))
 
+    def set_aside(self, agents: Sequence[WorkingAgent]) -> Block:
+        """As ``leave`` for each, who come back as they went."""
+        if self._needs:
+            agents = [one for one in agents if self.order.get(one.agent_id) is not None]
+        if self._by_level is not None or self._shares is not None:
+            for agent in agents:
+                self._leave_others(agent.agent_id)
+        return self.order.set_aside(agents)
+
+    def put_back(self, block: Block, gone: Iterable[AgentId]) -> None:
+        """As ``enter`` for each who is not gone."""
+        self.order.put_back(block, gone)
+        if self._by_level is not None or self._shares is not None:
+            for _, _, agent in block[0]:
+                self._enter_others(agent)
+
     def leave(self, agent_id: AgentId) -> None:
         """The agent is not free any more."""
         self.order.leave(agent_id)
+        self._leave_others(agent_id)
+
+    def _leave_others(self, agent_id: AgentId) -> None:
         if self._by_level is not None:
             self._by_level.leave(agent_id)
         if self._shares is not None:

@@ -7,10 +7,11 @@ after it was told to stop, by a deadline of ours; both come in by ``ended``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from routing import commands, facts
 from routing.floor import Floor
-from routing.offer import Leg, Part
+from routing.offer import Chorus, Leg, Part
 from routing.plan import Device
 from routing.timers import Timer
 from routing.values import Disposition, LegId, Seconds
@@ -28,17 +29,15 @@ class Legs:
     def __init__(self, floor: Floor, ended: Callable[[LegId, Disposition, str], None]) -> None:
         self._floor = floor
         self._ended = ended
-        self._legs_made = 0
 
     def ring(self, part: Part, device: Device, ends_at: Seconds) -> None:
         """Ring a device for its own ring time, until ``ends_at`` (core time) at most."""
         floor = self._floor
-        self._legs_made += 1
-        leg_id = LegId(f"{floor.id_prefix}l{self._legs_made}")
+        leg_id = floor.legs.new_ids(1).at(0)
         now = floor.now
         leg = Leg(leg_id, part, device.device_id, now)
         part.legs[leg_id] = leg
-        floor.legs[leg_id] = leg
+        floor.legs.add(leg)
         offer = part.offer
         call_id = offer.call.call_id
         if floor.tells:
@@ -66,7 +65,7 @@ class Legs:
 
     def ringing(self, leg_id: LegId) -> None:
         """The device reports that it rings."""
-        leg = self._floor.legs.get(leg_id)
+        leg = self._floor.legs.each(leg_id)
         if leg is None:
             self._floor.irregular("ringing of an unknown leg")
             return
@@ -79,7 +78,7 @@ class Legs:
 
     def answered(self, leg_id: LegId) -> None:
         """The device was picked up; who wins is told by the join."""
-        leg = self._floor.legs.get(leg_id)
+        leg = self._floor.legs.each(leg_id)
         if leg is None or leg.answered_at is not None:
             self._floor.irregular("answer of an unknown leg, or a second one")
             return
@@ -95,19 +94,25 @@ class Legs:
         self._floor.irregular("a leg picked up and never joined")
         self.stop([leg], Disposition.FAILED)
 
-    def stop(self, legs: Sequence[Leg], disposition: Disposition) -> None:
+    def stop(self, legs: Sequence[Leg | Chorus], disposition: Disposition) -> None:
         """Tell the switch to end these legs; their ends are awaited, but not for ever."""
         legs = [leg for leg in legs if not leg.stopped]
         if not legs:
             return
+        stopped: list[Sequence[LegId]] = []
         grace = self._floor.timers.at(
             self._floor.now + STOP_GRACE_S,
-            lambda now: self._ends_not_heard(legs, grace, disposition),
-            owners=len(legs),
+            lambda now: self._ends_not_heard(stopped, grace, disposition),
+            owners=sum(len(leg) if isinstance(leg, Chorus) else 1 for leg in legs),
         )
         for leg in legs:
             leg.stopped = True
-            self._floor.command(commands.StopRinging(leg.leg_id, disposition))
+            if isinstance(leg, Chorus):
+                stopped.append(leg.leg_ids)
+                self._floor.command(commands.StopTogether(leg.leg_ids, disposition))
+            else:
+                stopped.append((leg.leg_id,))
+                self._floor.command(commands.StopRinging(leg.leg_id, disposition))
             if leg.grace is not None:
                 leg.grace.cancel()
             leg.grace = grace
@@ -124,9 +129,12 @@ class Legs:
         self._floor.irregular("the end of a talk was not heard")
         self.stop([leg], Disposition.CANCELLED)
 
-    def _ends_not_heard(self, legs: Sequence[Leg], grace: Timer, disposition: Disposition) -> None:
-        for leg in legs:
-            if leg.grace is grace:
+    def _ends_not_heard(
+        self, stopped: Sequence[Sequence[LegId]], grace: Timer, disposition: Disposition
+    ) -> None:
+        for leg_id in chain.from_iterable(stopped):
+            leg = self._floor.legs.each(leg_id)
+            if leg is not None and leg.grace is grace:
                 leg.grace = None
                 self._floor.irregular("the end of a stopped leg was not heard")
                 self._ended(leg.leg_id, disposition, "not heard of")

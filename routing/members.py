@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from routing.agents import WorkingAgent
-from routing.free import Pool
+from routing.free import Block, Pool
 from routing.plan import Queue
 from routing.strategy import AgentView, Strategy
 from routing.values import AgentId, AgentState
@@ -53,14 +53,31 @@ class Members:
         for pool in self._pools.values():
             pool.leave(agent.agent_id)
 
+    def set_aside(self, agents: Sequence[WorkingAgent]) -> Aside:
+        """As ``leave`` for each of these, who are free, and cheaper for many."""
+        pools = (self._all, *self._pools.values())
+        return agents, [(pool, pool.set_aside(agents)) for pool in pools]
+
+    def put_back(self, aside: Aside, gone: Sequence[AgentId]) -> None:
+        """As ``enter`` for each who was set aside and is not gone; nothing that the order goes by
+        has changed of them."""
+        agents, taken = aside
+        kept = dict(taken)
+        for pool in (self._all, *self._pools.values()):
+            if (block := kept.get(pool)) is not None:
+                pool.put_back(block, gone)
+                continue
+            for agent in agents:
+                if agent.agent_id not in gone:
+                    pool.enter(agent)
+
     def is_free(self, agent_id: AgentId) -> bool:
         """Whether this member is free."""
         return self._all.order.get(agent_id) is not None
 
     def free_of(self, agent_ids: Iterable[AgentId]) -> list[WorkingAgent]:
         """Those of these who are free, in the same order."""
-        get = self._all.order.get
-        return [agent for agent_id in agent_ids if (agent := get(agent_id)) is not None]
+        return self._all.order.those_of(agent_ids)
 
     def free_for(self, needs: Needs) -> Pool:
         """The free members who meet these needs; O(1), O(n log n) when asked for newly."""
@@ -75,6 +92,10 @@ class Members:
                 del self._pools[next(iter(self._pools))]
         self._pools[needs] = pool
         return pool
+
+
+Aside = tuple[Sequence[WorkingAgent], Sequence[tuple[Pool, Block]]]
+"""Members who were free, and their places in each pool that there was."""
 
 
 class FreeFor:
@@ -98,6 +119,8 @@ class FreeFor:
         return next((one for one in agents if one.agent_id not in self._barred), None)
 
     def __iter__(self) -> Iterator[AgentView]:
+        if not self._barred:
+            return iter(self._pool.order)
         return (one for one in self._pool.order if one.agent_id not in self._barred)
 
     def first(self) -> AgentView | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
+from routing.leg_ids import LegIds
 from routing.memory import LastTalk
 from routing.timers import Timer
 from routing.values import (
@@ -19,6 +22,9 @@ from routing.values import (
     SkillNeed,
 )
 from routing.waiting_line import Needs, Turn, turn_of
+
+if TYPE_CHECKING:  # both know what is here
+    from routing.members import Aside, Members
 
 
 class Result(StrEnum):
@@ -44,7 +50,7 @@ class Leg:
     grace: Timer | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Part:
     """One agent's part in an offer."""
 
@@ -55,19 +61,53 @@ class Part:
     to_start: dict[DeviceId, Timer] = field(default_factory=dict)
     closing: Result | None = None
     """Set when the part is over but for its legs' ends."""
-    rang_out: bool = False
     dispositions: list[Disposition] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Chorus:
+    """Agents of one offer who are rung on one device each at the same moment, and of whom nothing
+    else has been heard: one record in the place of a ``Part`` and a ``Leg`` for each.
+
+    ``leg_ids`` of those that are left, ``agent_ids`` of all who were rung: by place, in the order
+    in which they are rung.  ``aside``: their places among the free, for when they are again.  The
+    rest is as in the two.
+    """
+
+    offer: Offer
+    leg_ids: LegIds
+    agent_ids: tuple[AgentId, ...]
+    started_at: Seconds
+    deadline: Timer | None
+    closing: Result | None = None
+    stopped: bool = False
+    grace: Timer | None = None
+    aside: Sequence[tuple[Members, Aside]] = ()
+
+    def __len__(self) -> int:
+        """How many are left."""
+        return len(self.leg_ids)
+
+    def leave_out(self, place: int) -> None:
+        """The leg at this place is by itself from here on."""
+        ids = self.leg_ids
+        but = tuple(sorted((*ids.but, place)))
+        self.leg_ids = LegIds(ids.prefix, ids.first, ids.size, but)
+
+    def agents_left(self) -> Sequence[AgentId]:
+        """Whose legs are left."""
+        return self.leg_ids.left_of(self.agent_ids)
 
 
 @dataclass(slots=True)
 class Offer:
-    """One attempt to give a call to agents."""
+    """One attempt to give a call to agents.  Who rings in a chorus has that as their part."""
 
     offer_id: OfferId
     call: Call
     direct: bool
     all_free: bool
-    parts: dict[AgentId, Part] = field(default_factory=dict)
+    parts: dict[AgentId, Part | Chorus] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -145,5 +185,6 @@ class Call:
         return any(
             leg.answered_at is not None and not leg.stopped
             for part in self.offer.parts.values()
+            if isinstance(part, Part)
             for leg in part.legs.values()
         )

@@ -68,7 +68,7 @@ class Replacement:
             else:
                 if agent.unreachable:
                     agent.unreachable &= _same_devices(agent.plan, spec)
-                agent.plan = spec
+                agent.follow(spec)
                 agent.removed = False
         for agent in self._floor.agents.values():
             agent.queues = []
@@ -87,6 +87,7 @@ class Replacement:
     def replace(self, event: events.PlanReplaced) -> None:
         """A new plan in the middle of the day: waits and talks go on."""
         plan = event.plan
+        self._floor.legs.dissolve_all()  # as the plan was in which they were rung
         for queue_id in self._waiting.queues():
             if queue_id not in plan.queues:
                 for call in self._waiting.in_queue(queue_id):

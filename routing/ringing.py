@@ -7,21 +7,25 @@ the last part of an offer is over without a talk, the caller goes on: to the nex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 
 from routing import commands, facts
 from routing.agents import WorkingAgent
 from routing.events import TalkFound
 from routing.floor import Floor
+from routing.leg_ids import LegIds
 from routing.legs import Legs
 from routing.memory import LastTalk
-from routing.offer import Call, Leg, Offer, Part, Refusal, Result
+from routing.offer import Call, Chorus, Leg, Offer, Part, Refusal, Result
 from routing.plan import Device
-from routing.values import Disposition, LegId, OfferId, ReturnReason, Seconds
+from routing.timers import Timer
+from routing.values import AgentState, Disposition, LegId, OfferId, ReturnReason, Seconds
 from routing.waiting import Waiting
 
 # Looked up once: hundreds of phones ring for a call, and most are told to stop.
 _ANSWERED, _WITHDRAWN = Disposition.ANSWERED, Result.WITHDRAWN
+_FREE, _RESERVED = AgentState.FREE, AgentState.RESERVED
 
 
 class Ringing:
@@ -46,21 +50,54 @@ class Ringing:
         parts: list[Part] = []
         ends_at = self._floor.now + ring_time_s
         deadline = self._floor.timers.at(
-            ends_at, lambda now: self._rang_out(parts), owners=len(agents)
+            ends_at, lambda now: self._rang_out(offer, agents, deadline), owners=len(agents)
         )
-        for agent in agents:
-            part = Part(offer, agent.agent_id, deadline)
-            parts.append(part)
-            offer.parts[agent.agent_id] = part
-            agent.parts[offer.offer_id] = False
-            if not offer.direct:
-                agent.queue_part = part
-            self._floor.settle(agent, "offered", offer.call)
-            self._ring(part, agent, ring_time_s, ends_at)
+        for run, phones in _runs(agents):
+            if len(phones) > 1 and ring_time_s > 0:
+                self._ring_together(offer, run, phones, deadline, ends_at - self._floor.now)
+                continue
+            for agent in run:
+                part = Part(offer, agent.agent_id, deadline)
+                parts.append(part)
+                offer.parts[agent.agent_id] = part
+                agent.parts[offer.offer_id] = False
+                if not offer.direct:
+                    agent.queue_part = part
+                self._floor.settle(agent, "offered", offer.call)
+                self._ring(part, agent, ring_time_s, ends_at)
         # Only when all are rung: the last part that is over ends the offer.
         for part in parts:
             if not part.legs and not part.to_start:
                 self._part_over(part, Result.FAILED)
+
+    def _ring_together(
+        self,
+        offer: Offer,
+        agents: Sequence[WorkingAgent],
+        phones: Sequence[Device],
+        deadline: Timer,
+        most_s: Seconds,
+    ) -> None:
+        """Ring these, each on one device, at once and for so long at most.  They are free: what
+        holds of each from here on is the same, and is kept once (``Chorus``)."""
+        floor = self._floor
+        offer_id, call_id = offer.offer_id, offer.call.call_id
+        leg_ids = floor.legs.new_ids(len(agents))
+        agent_ids = tuple([agent.agent_id for agent in agents])
+        chorus = Chorus(offer, leg_ids, agent_ids, floor.now, deadline)
+        offer.parts.update(dict.fromkeys(agent_ids, chorus))
+        if floor.tells:
+            for leg_id, agent, phone in zip(leg_ids, agents, phones, strict=True):
+                floor.tell_change(agent, _RESERVED, "offered", call_id)
+                agent_id, device_id = agent.agent_id, phone.device_id
+                floor.tell(
+                    facts.LegStarted(leg_id, call_id, offer_id, agent_id, device_id, phone.address)
+                )
+        floor.take_from_free(agents, chorus)
+        floor.legs.add_chorus(chorus)
+        floor.command(
+            commands.RingTogether(leg_ids, offer_id, call_id, agent_ids, tuple(phones), most_s)
+        )
 
     def _ring(
         self, part: Part, agent: WorkingAgent, ring_time_s: Seconds, ends_at: Seconds
@@ -82,23 +119,30 @@ class Ringing:
 
         return start
 
-    def _rang_out(self, parts: Sequence[Part]) -> None:
-        """The parts' time is over; who has picked up already may still be joined."""
-        for part in parts:
-            if part.deadline is None:
+    def _rang_out(self, offer: Offer, agents: Sequence[WorkingAgent], deadline: Timer) -> None:
+        """The time of their parts is over; who has picked up already may still be joined."""
+        for agent in agents:
+            part = offer.parts.get(agent.agent_id)
+            if part is None or part.deadline is not deadline:
                 continue  # was over before
             part.deadline = None
+            if isinstance(part, Chorus):
+                self._close([part], Result.NO_ANSWER, Disposition.NO_ANSWER)
+                continue
             if any(leg.answered_at is not None for leg in part.legs.values()):
                 others = [leg for leg in part.legs.values() if leg.answered_at is None]
                 self.devices.stop(others, Disposition.NO_ANSWER)
                 continue
-            part.rang_out = True
             self._close([part], Result.NO_ANSWER, Disposition.NO_ANSWER)
 
     def withdraw_queue_part(self, agent: WorkingAgent) -> None:
         """The agent can't take the queue's call they are rung for; others may."""
+        if isinstance(agent.queue_part, Chorus):
+            self._floor.legs.dissolve(agent.queue_part)
         part = agent.queue_part
-        if part is None or any(leg.answered_at is not None for leg in part.legs.values()):
+        if not isinstance(part, Part) or any(
+            leg.answered_at is not None for leg in part.legs.values()
+        ):
             return
         self._close([part], Result.WITHDRAWN, Disposition.CANCELLED)
 
@@ -106,17 +150,23 @@ class Ringing:
         """The offer is over for the caller; agents are free when their legs have ended."""
         offer.call.offer = None
         self._floor.tell(facts.OfferEnded(offer.offer_id, offer.call.call_id, result))
-        self._close(list(offer.parts.values()), Result.WITHDRAWN, disposition)
+        # A chorus stands there for each of those in it.
+        self._close(list(dict.fromkeys(offer.parts.values())), Result.WITHDRAWN, disposition)
 
-    def _close(self, parts: Sequence[Part], result: Result, disposition: Disposition) -> None:
+    def _close(
+        self, parts: Sequence[Part | Chorus], result: Result, disposition: Disposition
+    ) -> None:
         """No device of these parts may win any more."""
-        silenced: list[Leg] = []
+        silenced: list[Leg | Chorus] = []
         without_legs: list[Part] = []
         for part in parts:
             part.closing = part.closing or result
             if part.deadline is not None:
-                part.deadline.cancel()
+                part.deadline.cancel(len(part) if isinstance(part, Chorus) else 1)
                 part.deadline = None
+            if isinstance(part, Chorus):
+                silenced.append(part)
+                continue
             if part.to_start:
                 for timer in part.to_start.values():
                     timer.cancel()
@@ -168,7 +218,7 @@ class Ringing:
     def answered(self, leg_id: LegId) -> None:
         """A device was picked up.  A callback is theirs from then on: the client, who would
         decide it by being joined, is not there yet."""
-        leg = self._floor.legs.get(leg_id)
+        leg = self._floor.legs.each(leg_id)
         self.devices.answered(leg_id)
         if leg is None or not (call := leg.part.offer.call).calls_back:
             return
@@ -176,7 +226,8 @@ class Ringing:
             self.devices.stop([leg], Disposition.ANSWERED_ELSEWHERE)
             return
         call.taken_by = leg_id
-        others = [part for part in leg.part.offer.parts.values() if part is not leg.part]
+        parts = dict.fromkeys(leg.part.offer.parts.values())
+        others = [part for part in parts if part is not leg.part]
         self._close(others, Result.WITHDRAWN, Disposition.ANSWERED_ELSEWHERE)
         for timer in leg.part.to_start.values():
             timer.cancel()
@@ -186,7 +237,7 @@ class Ringing:
 
     def joined(self, leg_id: LegId) -> None:
         """The device talks with the caller: all others stop, the wait is over."""
-        leg = self._floor.legs.get(leg_id)
+        leg = self._floor.legs.alone(leg_id)
         if leg is None or leg.joined_at is not None:
             self._floor.irregular("a join of an unknown leg, or a second one")
             return
@@ -225,7 +276,7 @@ class Ringing:
         leg.answered_at = leg.joined_at = joined_at
         part.legs[leg.leg_id] = leg
         offer.parts[agent.agent_id] = part
-        self._floor.legs[leg.leg_id] = leg
+        self._floor.legs.add(leg)
         call.joined = leg
         agent.talks[offer.offer_id] = not offer.direct
         if event.joined_at is None:
@@ -235,7 +286,7 @@ class Ringing:
     def leg_ended(self, leg_id: LegId, disposition: Disposition, cause: str) -> None:
         """A leg is over: a talk, or one device less of a part."""
         floor = self._floor
-        leg = floor.legs.pop(leg_id, None)
+        leg = floor.legs.pop(leg_id)
         if leg is None:
             floor.irregular("the end of an unknown leg")
             return
@@ -280,6 +331,39 @@ class Ringing:
         elif not part.legs and not part.to_start:
             self._part_over(part, part.closing or _result_of(part))
 
+    def legs_ended(self, leg_ids: LegIds, disposition: Disposition, cause: str) -> None:
+        """These are over, all alike: ``leg_ended`` for each, at once where nothing is to be said
+        of one alone."""
+        chorus = self._floor.legs.chorus_of(leg_ids)
+        if (
+            chorus is None
+            or chorus.closing is not _WITHDRAWN
+            or chorus.offer.call.offer is chorus.offer
+        ):
+            for leg_id in leg_ids:
+                self.leg_ended(leg_id, disposition, cause)
+            return
+        floor, offer = self._floor, chorus.offer
+        floor.legs.remove(chorus)
+        if chorus.grace is not None:
+            chorus.grace.cancel(len(leg_ids))
+        parts = offer.parts
+        left = [chorus.agent_ids[place] for place in leg_ids.but]
+        offer.parts = {one: parts[one] for one in left if one in parts}
+        if len(offer.parts) + len(chorus) < len(parts):  # others were rung too
+            offer.parts = {one: part for one, part in parts.items() if part is not chorus}
+        if floor.tells:
+            how = Disposition.FAILED if disposition is _ANSWERED else disposition
+            call_id, ring_s = offer.call.call_id, floor.now - chorus.started_at
+            for leg_id, agent_id in zip(leg_ids, chorus.agents_left(), strict=True):
+                floor.tell(
+                    facts.LegFinished(
+                        leg_id, call_id, agent_id, how, cause, ring_s=ring_s, talk_s=0.0
+                    )
+                )
+                floor.tell_change(floor.agents[agent_id], _FREE, "offer_over", call_id)
+        floor.give_to_free(chorus)
+
     def _talk_over(self, leg: Leg, talk_s: Seconds) -> None:
         offer = leg.part.offer
         call = offer.call
@@ -312,6 +396,20 @@ class Ringing:
         if call.offer is not None:
             self.close_offer(call.offer, "withdrawn", Disposition.CANCELLED)
         self._floor.command(commands.ReturnCaller(call.call_id, reason))
+
+
+def _runs(
+    agents: Sequence[WorkingAgent],
+) -> Iterator[tuple[Sequence[WorkingAgent], Sequence[Device]]]:
+    """The agents in their order: those after each other who have one phone, in one run with these
+    phones, the others without."""
+    phones = [phone for agent in agents if (phone := agent.only_phone) is not None]
+    if len(phones) == len(agents):
+        yield agents, phones
+        return
+    for has_one, run in groupby(agents, lambda agent: agent.only_phone is not None):
+        those = list(run)
+        yield those, [one.only_phone for one in those if one.only_phone] if has_one else []
 
 
 _RETURNS = {

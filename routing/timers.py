@@ -29,9 +29,9 @@ class Timer:
         self._timers = timers
         self._owners = owners
 
-    def cancel(self) -> None:
-        """Its owner, or one of them, has no use for it any more."""
-        self._owners -= 1
+    def cancel(self, owners: int = 1) -> None:
+        """Its owner, or so many of them, have no use for it any more."""
+        self._owners -= owners
         if self.alive and self._owners <= 0:
             self.alive = False
             # Else what it is about would live on until its entry in the heap is taken out.

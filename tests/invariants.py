@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from routing.dispatcher import Dispatcher
-from routing.offer import Call
+from routing.offer import Call, Chorus, Part
 from routing.timers import Timer
 from routing.values import AgentState
 
@@ -34,7 +34,7 @@ def states_follow_from_what_holds(dispatcher: Dispatcher) -> None:
     for agent in dispatcher.agents.values():
         assert agent.state is agent.now_is(), agent.agent_id
         if agent.state in (AgentState.RESERVED, AgentState.RINGING):
-            assert agent.parts
+            assert agent.parts or isinstance(agent.queue_part, Chorus)
 
 
 def who_is_free_is_known(dispatcher: Dispatcher) -> None:
@@ -104,7 +104,7 @@ def nobody_waits_where_nobody_is_at_work(dispatcher: Dispatcher) -> None:
 def every_timer_has_an_owner(dispatcher: Dispatcher) -> None:
     """Deadlines that count belong to a call, a leg, a part or an agent that exists."""
     owned: set[int] = set()  # one may have several owners
-    parts = {}
+    parts: dict[int, Part | Chorus] = {}
     for call in dispatcher.calls.values():
         owned |= {id(timer) for timer in call.timers() if timer.alive}
     for leg in dispatcher.legs.values():
@@ -115,7 +115,8 @@ def every_timer_has_an_owner(dispatcher: Dispatcher) -> None:
             parts.update({id(part): part for part in call.offer.parts.values()})
     for part in parts.values():
         owned |= _alive(part.deadline)
-        owned |= {id(timer) for timer in part.to_start.values() if timer.alive}
+        if isinstance(part, Part):
+            owned |= {id(timer) for timer in part.to_start.values() if timer.alive}
     for agent in dispatcher.agents.values():
         owned |= _alive(agent.wrap_up)
     assert dispatcher.timers.alive() == len(owned)

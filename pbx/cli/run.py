@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from dataclasses import replace
@@ -10,9 +11,9 @@ from pathlib import Path
 
 import click
 
-from pbx.errors import PbxError
+from pbx.errors import LogIsBack, PbxError
 from pbx.settings import Settings, read_settings
-from pbx.supervisor import supervisor
+from pbx.supervisor import Supervisor, supervisor
 
 
 @click.command()
@@ -36,8 +37,6 @@ def run(plan: Path | None) -> None:
 
 
 async def _run(settings: Settings) -> None:
-    from pbx.wiring import build  # here: the engine's libraries are slow to import
-
     stop = asyncio.Event()
 
     def asked() -> None:
@@ -48,16 +47,31 @@ async def _run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, asked)
-    # Until all is built a SIGHUP means nothing: the plan is read again before it serves a call.
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)
     systemd = supervisor()
     beating = asyncio.create_task(systemd.beat(), name="watchdog")
     try:
-        service = await build(settings, systemd)
-        loop.add_signal_handler(signal.SIGHUP, service.reload_soon)
-        try:
-            await service.run_until(stop)
-        finally:
-            await service.stop()
+        while not stop.is_set():
+            with contextlib.suppress(LogIsBack):
+                await _serve(settings, systemd, stop)
+                return
     finally:
         beating.cancel()
+
+
+async def _serve(settings: Settings, systemd: Supervisor, stop: asyncio.Event) -> None:
+    """One engine.  Raises LogIsBack when another is to follow."""
+    from pbx.wiring import build  # here: the engine's libraries are slow to import
+
+    loop = asyncio.get_running_loop()
+    # Until all is built a SIGHUP means nothing: the plan is read again before it serves a call.
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    service = await build(settings, systemd)
+    loop.add_signal_handler(signal.SIGHUP, service.reload_soon)
+    again = False
+    try:
+        await service.run_until(stop)
+    except LogIsBack:
+        again = True
+        raise
+    finally:
+        await service.stop(for_good=not again)

@@ -9,19 +9,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, Engine, select
 
 from pbx.errors import FunnelError
-from pbx.funnel.stages import CallStage, StageEvent
+from pbx.funnel.stages import StageEvent
 from pbx.journal.change import text
 from pbx.journal.database import told_as_ours
-from pbx.journal.tables import call_facts, calls, stage_events
-from pbx.reports.facts import Caller, milliseconds
+from pbx.journal.tables import stage_events
+from pbx.reports.book import DAY_MS, Kind, new_version
+from pbx.reports.contacts import know_passed
+from pbx.reports.facts import milliseconds
 from pbx.webhooks.kinds import Event, EventKind
 from pbx.webhooks.outbox import enqueue
-from routing.values import Outcome
 
 IMPORTED = "csv"
 """``via`` of events from a file."""
@@ -69,6 +70,8 @@ def note_in(connection: Connection, events: Sequence[StageEvent], now: datetime)
     rows = [_values(event) | {"event_id": _id(event.key), "noted_at": now} for event in new]
     if rows:
         connection.execute(stage_events.insert(), rows)
+        know_passed(connection, [str(row["event_id"]) for row in rows])
+        new_version(connection, Kind.STAGES, {milliseconds(event.at) // DAY_MS for event in new})
     # A file that was imported is no news to anybody.
     told = [_news(event) for event in new if event.via != IMPORTED]
     enqueue(connection, told, None, now)
@@ -79,69 +82,6 @@ def key_of(stage: str, subject: str, at: datetime, agent: str) -> str:
     """A key for an event that came without one."""
     parts = "\n".join((stage, subject, str(milliseconds(at)), agent))
     return f"auto-{hashlib.sha256(parts.encode()).hexdigest()[:32]}"
-
-
-def stage_events_of(connection: Connection, stages: Sequence[str]) -> list[StageEvent]:
-    """Events of these stages (without calls' own) in the order of time."""
-    query = select(stage_events).where(stage_events.c.stage.in_(stages))
-    query = query.order_by(stage_events.c.at, stage_events.c.event_id)
-    return [_event(row) for row in connection.execute(query).mappings()]
-
-
-def call_events(
-    connection: Connection, talk: timedelta, since: datetime
-) -> tuple[list[StageEvent], set[str]]:
-    """The stages that incoming calls passed by themselves, for calls that began then or later; and
-    the subjects that had called before."""
-    fact = call_facts.c
-    query = select(
-        fact.call_id,
-        calls.c.number,
-        calls.c.started_at,
-        fact.ended_ms,
-        fact.began_ms,
-        fact.reached,
-        fact.outcome,
-        fact.wait_ms,
-        fact.talk_ms,
-        fact.agent,
-        fact.source,
-        fact.caller,
-    ).join_from(call_facts, calls, calls.c.call_id == fact.call_id)
-    query = query.where(fact.began_ms >= milliseconds(since))
-    least_ms = talk // timedelta(milliseconds=1)
-    found: list[StageEvent] = []
-    seen: set[str] = set()
-    old: set[str] = set()
-    for row in connection.execute(query.order_by(fact.began_ms, fact.call_id)):
-        if row.number not in seen:
-            seen.add(row.number)
-            if row.caller == Caller.RETURNING:
-                old.add(row.number)
-        joined = max(0, row.ended_ms - row.began_ms - row.talk_ms)
-        waiting = max(0, joined - row.wait_ms)
-        passed = [(CallStage.CALLED, 0)]
-        if row.reached:
-            passed.append((CallStage.PAST_MENU, waiting))
-        if row.reached and row.outcome == Outcome.ANSWERED:
-            passed.append((CallStage.REACHED, joined))
-            if row.talk_ms > least_ms:
-                passed.append((CallStage.TALKED, joined + least_ms))
-        for stage, after_ms in passed:
-            found.append(
-                StageEvent(
-                    key=f"{row.call_id}/{stage}",
-                    stage=stage.value,
-                    subject=row.number or f"call:{row.call_id}",
-                    at=row.started_at + timedelta(milliseconds=after_ms),
-                    number=row.number,
-                    agent=row.agent,
-                    source=row.source,
-                    call_id=row.call_id,
-                    via="engine",
-                )
-            )
-    return found, old
 
 
 def _fit(event: StageEvent) -> StageEvent:

@@ -15,6 +15,7 @@ from pbx.funnel.sag import Verdict
 from pbx.funnel.stages import Funnel, Way
 from pbx.funnel.watch import EPOCH, Look, Watch, slices_of, watch
 from pbx.plan.model import Plan
+from pbx.reports.columns import ColumnStore
 
 _log = structlog.get_logger(__name__)
 
@@ -30,6 +31,7 @@ class Lookout:
     def __init__(
         self,
         log: Engine,
+        store: ColumnStore,
         plan: Callable[[], Plan],
         now: Callable[[], datetime],
         *,
@@ -37,6 +39,7 @@ class Lookout:
         every_s: float = EVERY_S,
     ) -> None:
         self._log = log
+        self._store = store
         self._plan = plan
         self._now = now
         self._first_s = first_s
@@ -61,19 +64,20 @@ class Lookout:
     async def look(self) -> None:
         """Once.  Raises PbxError."""
         plan, now = self._plan(), self._now()
-        self.fallen = await asyncio.to_thread(_fallen, self._log, plan, now)
+        self.fallen = await asyncio.to_thread(_fallen, self._log, self._store, plan, now)
         self.looked_at = now.timestamp()
 
 
-def _fallen(log: Engine, plan: Plan, now: datetime) -> dict[tuple[str, str], int]:
+def _fallen(
+    log: Engine, store: ColumnStore, plan: Plan, now: datetime
+) -> dict[tuple[str, str], int]:
     if plan.funnel is None:
         return {}
     found: dict[tuple[str, str], int] = {}
     for way in Way:
         funnel = Funnel.of(plan.funnel, way)
         wanted = Watch(funnel, Look(), slices_of(("manager", "source"), {}))
-        fell = Counter(
-            one.trial.stage for one in watch(log, wanted, EPOCH, now) if one.verdict is Verdict.FELL
-        )
+        judged = watch(log, store, wanted, EPOCH, now)
+        fell = Counter(one.trial.stage for one in judged if one.verdict is Verdict.FELL)
         found |= {(way.value, stage): fell[stage] for stage in funnel.stages[1:]}
     return found

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine
+import numpy as np
+from sqlalchemy import Engine
 
 from pbx.errors import FunnelError
-from pbx.funnel.book import call_events, stage_events_of
-from pbx.funnel.count import Counted, Reading, cohort, in_period
-from pbx.funnel.stages import CallStage, Funnel, StageEvent
+from pbx.funnel.count import Counted, Cut, Reading, cohort, entered, in_period
+from pbx.funnel.passed import Codes, Mask, Passages, passages
+from pbx.funnel.stages import Funnel
 from pbx.journal.database import told_as_ours
+from pbx.reports.columns import ColumnStore
+from pbx.reports.facts import milliseconds
 from pbx.reports.period import Period
 from pbx.reports.slices import NOTHING
 
@@ -34,21 +37,6 @@ class FunnelQuery:
     departments: Mapping[str, str] = field(default_factory=dict)
     agents: Collection[str] | None = None
 
-    def label(self, event: StageEvent, name: str) -> str:
-        """The event's in a slice."""
-        match name:
-            case "manager":
-                return event.agent or NOTHING
-            case "source":
-                return event.source or NOTHING
-        return self.departments.get(event.agent) or NOTHING
-
-    def fits(self, event: StageEvent) -> bool:
-        """It is in the slices."""
-        if self.agents is not None and event.agent not in self.agents:
-            return False
-        return all(self.label(event, name) in labels for name, labels in self.where.items())
-
 
 @dataclass(frozen=True, slots=True)
 class FunnelReport:
@@ -59,68 +47,75 @@ class FunnelReport:
     groups: Mapping[str, Counted]
 
 
-def funnel_report(log: Engine, query: FunnelQuery, now: datetime) -> FunnelReport:
+def funnel_report(
+    log: Engine, store: ColumnStore, query: FunnelQuery, now: datetime
+) -> FunnelReport:
     """Count it.  Raises FunnelError for a slice that there is not, JournalError."""
     for name in (*((query.by,) if query.by else ()), *query.where):
         if name not in SLICES:
             raise FunnelError(f"no slice {name!r}: {', '.join(SLICES)}")
+    found = _passages(log, store, query, now)
+    cut, labels = _cut(query, found)
+    period = query.period
+    if query.reading is Reading.EVENTS:
+        told = in_period(query.funnel, found, period.since, period.until, cut)
+    else:
+        since, until, end = map(milliseconds, (period.since, period.until, now))
+        told = cohort(query.funnel, entered(found, since, until, end), now, cut)
+    groups = {labels[one]: told.groups[one] for one in told.there.tolist()} if query.by else {}
+    return FunnelReport(query, told.total, groups)
+
+
+def _passages(log: Engine, store: ColumnStore, query: FunnelQuery, now: datetime) -> Passages:
+    period = query.period
     with told_as_ours(log), log.connect() as connection:
         if query.reading is Reading.EVENTS:
             # Somewhat more than the period, for the times between stages.
-            since = query.period.since - query.funnel.undecided_for
-            events, _ = events_of(connection, query.funnel, since)
-        else:
-            events = newcomers(connection, query.funnel, query.period.since)
-    groups: dict[str, list[StageEvent]] = {}
-    if query.by:
-        for event in _starting(query, events):
-            groups.setdefault(query.label(event, query.by), []).append(event)
-    return FunnelReport(
-        query,
-        _counted(query, events, None, now),
-        {label: _counted(query, events, label, now) for label in sorted(groups)},
+            since = period.since - query.funnel.undecided_for
+            return passages(connection, store, query.funnel, since, period.until)
+        # Who came to a stage before they entered with a call does not count; who entered with a
+        # stage may have done so ever.
+        told_since = period.since if query.funnel.of_calls else None
+        until = max(now, period.since)
+        return passages(connection, store, query.funnel, period.since, until, told_since)
+
+
+def _cut(query: FunnelQuery, found: Passages) -> tuple[Cut, list[str]]:
+    """Who counts, in which group, and the groups' labels in their order."""
+    managers = [agent or NOTHING for agent in found.agents]
+    departments = [query.departments.get(agent) or NOTHING for agent in found.agents]
+    sources = [source or NOTHING for source in found.sources]
+    agents = [query.agents is None or agent in query.agents for agent in found.agents]
+
+    def fits(name: str, labels: Sequence[str]) -> list[bool]:
+        wanted = query.where.get(name)
+        return [wanted is None or label in wanted for label in labels]
+
+    counts: Mask = np.array(agents, np.bool_)
+    counts &= np.array(fits("manager", managers), np.bool_)
+    counts &= np.array(fits("department", departments), np.bool_)
+    by_agent = {"manager": managers, "department": departments}.get(query.by)
+    labels, of_agent = _numbered(by_agent, len(managers))
+    if query.by == "source":
+        labels, of_source = _numbered(sources, len(sources))
+    else:
+        _, of_source = _numbered(None, len(sources))
+    return (
+        Cut(
+            counts,
+            np.array(fits("source", sources), np.bool_),
+            of_agent,
+            of_source,
+            max(1, len(labels)),
+        ),
+        labels,
     )
 
 
-def events_of(
-    connection: Connection, funnel: Funnel, since: datetime
-) -> tuple[list[StageEvent], set[str]]:
-    """Events of a funnel's stages, those that calls pass by themselves since then only; and the
-    subjects that had called before."""
-    events = stage_events_of(connection, funnel.stages)
-    if CallStage.CALLED not in funnel.stages:
-        return events, set()
-    passed, old = call_events(connection, funnel.talk, since)
-    return events + passed, old
-
-
-def newcomers(connection: Connection, funnel: Funnel, since: datetime) -> list[StageEvent]:
-    """The events of those who did not enter with a call before then."""
-    events, old = events_of(connection, funnel, since)
-    return [one for one in events if one.subject not in old] if old else events
-
-
-def _starting(query: FunnelQuery, events: Iterable[StageEvent]) -> list[StageEvent]:
-    """The events whose labels make groups."""
-    since, until = query.period.since, query.period.until
-    return [
-        one
-        for one in events
-        if since <= one.at < until
-        and query.fits(one)
-        and (query.reading is Reading.EVENTS or one.stage == query.funnel.stages[0])
-    ]
-
-
-def _counted(
-    query: FunnelQuery, events: Sequence[StageEvent], label: str | None, now: datetime
-) -> Counted:
-    period = query.period
-
-    def wanted(event: StageEvent) -> bool:
-        return query.fits(event) and (label is None or query.label(event, query.by) == label)
-
-    if query.reading is Reading.EVENTS:
-        some = filter(wanted, events)
-        return in_period(query.funnel, some, period.since, period.until)
-    return cohort(query.funnel, events, period.since, period.until, now, wanted)
+def _numbered(labels: Sequence[str] | None, length: int) -> tuple[list[str], Codes]:
+    """The labels there are, sorted, and of each text the place of its label; None: one for all."""
+    if labels is None:
+        return [], np.zeros(length, np.int32)
+    every = sorted(set(labels))
+    place = {label: code for code, label in enumerate(every)}
+    return every, np.array([place[label] for label in labels], np.int32)

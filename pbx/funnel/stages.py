@@ -44,24 +44,28 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """``stages``: names in their order; ``titles`` of all."""
+    """``stages``: names in their order; ``titles`` of all.  ``of_calls``: it begins with the stages
+    that incoming calls pass by themselves; nobody tells these."""
 
     stages: tuple[str, ...]
     titles: Mapping[str, str]
     talk: timedelta
     undecided_for: timedelta
+    of_calls: bool = False
 
     @classmethod
     def of(cls, plan: FunnelPlan, way: Way) -> Funnel:
         """The plan's, that way."""
         own = tuple(plan.stages)
-        stages = own if way is Way.SALES else (*CALL_TITLES, *own[1:])
+        # A plan may have a stage of such a name itself.
+        stages = own if way is Way.SALES else tuple(dict.fromkeys((*CALL_TITLES, *own[1:])))
         titles = {**CALL_TITLES, **plan.stages}
         return cls(
             tuple(map(str, stages)),
             {str(name): titles[name] for name in stages},
             timedelta(seconds=plan.talk_s),
             timedelta(seconds=plan.undecided_for_s),
+            way is Way.INCOMING,
         )
 
 

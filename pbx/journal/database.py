@@ -15,13 +15,17 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from pbx.errors import JournalError
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest migration; what this program reads and writes (a test compares)."""
 BUSY_TIMEOUT_S = 5.0
 """How long SQLite waits for another process's lock, seconds."""
 _STATEMENT_TIMEOUT_S = 30
 _MIGRATION_LOCK = 0x766F726F6E6B61
 """PostgreSQL's advisory lock while tables are changed: "voronka" in ASCII."""
+
+
+class NewerLog(JournalError):
+    """A newer program has written it: waiting does not help."""
 
 
 def open_for_writing(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
@@ -45,19 +49,22 @@ def open_for_writing(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Eng
     return engine
 
 
-def open_for_reading(url: str) -> Engine:
+def open_for_reading(url: str, *, checked: bool = True) -> Engine:
     """An engine that changes nothing and makes nothing.
 
-    Raises JournalError when there is no log, or one of another version.
+    Raises JournalError when there is no log, or one of another version; with ``checked`` false only
+    for a URL that can't be used.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
         path = _sqlite_path(parsed)
-        if not path.is_file():
+        if checked and not path.is_file():
             raise JournalError(f"{path}: there is no log here (pbx run makes it)")
         engine = create_engine("sqlite://", creator=_read_only(path), poolclass=NullPool)
     else:
         engine = _postgres(parsed)
+    if not checked:
+        return engine
     with told_as_ours(engine), engine.connect() as connection:
         found = _version(connection)
     if found is None:
@@ -197,7 +204,7 @@ def _refuse_newer(found: str) -> None:
         one.revision for one in ScriptDirectory.from_config(_alembic_config()).walk_revisions()
     }
     if found not in known:
-        raise JournalError(
+        raise NewerLog(
             f"the log is of a newer version ({found}) than this program knows ({HEAD}): "
             "use the newer program"
         )

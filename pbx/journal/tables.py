@@ -417,6 +417,16 @@ fact_days = Table(
     Column("version", BigInteger, nullable=False),
 )
 
+# Who calls, or passes a stage: a number for each, so that files of columns (pbx/reports/columns.py)
+# can tell them apart without knowing them.  Follows from the tables above and stage_events.
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("contact_id", Integer, primary_key=True),
+    # A caller's number, or what ``stage_events`` has as subject.
+    Column("subject", Text, nullable=False, unique=True),
+)
+
 # Calls whose facts are to be made anew: something changed that is no entry of the log.
 stale_facts = Table(
     "stale_facts",

@@ -36,7 +36,14 @@ from pbx.journal.batch import write_changes
 from pbx.journal.change import Change
 from pbx.journal.closing import close_open
 from pbx.journal.codec import Item
-from pbx.journal.database import first_line, migrate, open_for_writing, told_as_ours, which_file
+from pbx.journal.database import (
+    NewerLog,
+    first_line,
+    migrate,
+    open_for_writing,
+    told_as_ours,
+    which_file,
+)
 from pbx.journal.follower import Follower
 from pbx.journal.port import Stamped
 from pbx.journal.rows import RowMaker
@@ -50,6 +57,8 @@ _log = structlog.get_logger(__name__)
 LOOK_EVERY_S = 1.0
 """How often the spiller looks after entries that a database in trouble has not taken, seconds; and
 its pause after the spool file could not be written."""
+GIVE_UP_S = 1.0
+"""How long after its deadline the writer may need to end, seconds."""
 STALLED_S = 10.0
 """A transaction that takes longer means a database in trouble, seconds."""
 
@@ -88,6 +97,8 @@ class SqlJournal:
         self._limits = limits or Limits()
         self._followers = tuple(followers)
         self.unfollowed = 0
+        self.up_to_date = False
+        """The database was there, and its tables are those of this program."""
         self._spool_path = spool
         self._spool = Spool(spool)
         # Ids sort by time over restarts too: rows of the same instant keep their order.
@@ -108,17 +119,25 @@ class SqlJournal:
         self._writer = Thread(target=self._run, name="journal-writer", daemon=True)
         self._spiller = Thread(target=self._spill, name="journal-spiller", daemon=True)
 
-    def start(self) -> None:
+    def start(self, *, patient: bool = False) -> None:
         """Bring the tables up to date and begin to write, an earlier run's spool first.
 
-        Raises JournalError when the database or the spool can't be had, or the database is newer
-        than the program.
+        Raises JournalError when the spool can't be had, the database is newer than the program, or
+        can't be had.  ``patient``: then everything goes to the spool until it can.
         """
         try:
-            migrate(self._engine)
             self._spool.open()
         except OSError as error:
             raise JournalError(f"{self._spool_path}: {error.strerror or error}") from error
+        try:
+            migrate(self._engine)
+        except JournalError as error:
+            if not patient or isinstance(error, NewerLog):
+                self._spool.close()
+                raise
+            self._failed(error)
+        else:
+            self.up_to_date = True
         if self._spool.pending:
             _log.info("journal_spool_found", entries=self._spool.pending)
             self._backlog.work.set()
@@ -172,7 +191,8 @@ class SqlJournal:
         self._closing.set()
         for event in (self._backlog.full, self._backlog.work, self._backlog.spill_wanted):
             event.set()
-        self._writer.join(timeout_s)
+        # Who gives up at the deadline needs a moment to do so.
+        self._writer.join(timeout_s + GIVE_UP_S)
         self._spiller.join(timeout_s)
         if len(self._backlog):
             self._leave_to_next_run()
@@ -193,6 +213,8 @@ class SqlJournal:
     # The writer's thread -----------------------------------------------------------------
 
     def _run(self) -> None:
+        if not self._begin():
+            return
         while True:
             self._backlog.work.wait()
             self._backlog.work.clear()
@@ -203,6 +225,24 @@ class SqlJournal:
             self._backlog.full.clear()
             if not self._write_all() or closing:
                 return
+
+    def _begin(self) -> bool:
+        """Where there was no database at the start; False: time is over."""
+        delay = self._limits.retry_first_s
+        while not self.up_to_date:
+            if self._time_is_over(delay):
+                return False
+            delay = min(2 * delay, self._limits.retry_most_s)
+            try:
+                migrate(self._engine)
+            except JournalError as error:
+                self._failed(error)
+            except Exception:
+                _log.exception("journal_not_brought_up_to_date")
+            else:
+                self.up_to_date = True
+                self._recovered()
+        return True
 
     def _write_all(self) -> bool:
         """False: given up, for time is over."""

@@ -210,7 +210,11 @@ class Board:
             case journal.Transferred():
                 self._in_menu(call, at)
             case journal.OutsideLegStarted(agent=agent_id):
-                if not call.callback_of:  # else it is the client who is called
+                if call.callback_of:
+                    # Whoever picked up: the others' phones have been told to stop.
+                    call.agent = next(iter(call.rung.values()), None)
+                    call.now(LiveStage.CALLING, at)
+                else:
                     call.agent = agent_id
                     call.now(LiveStage.OUTSIDE, at)
             case journal.OutsideLegFinished():

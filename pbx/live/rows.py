@@ -26,6 +26,8 @@ class LiveStage(StrEnum):
     """In a line, and nobody is rung for them."""
     RINGING = "ringing"
     """A manager's phone rings for them."""
+    CALLING = "calling"
+    """A manager is on the line, and the client is being called for them."""
     TALKING = "talking"
     OUTSIDE = "outside"
     """An outside number is called for them, or talks with them."""
@@ -111,6 +113,10 @@ class LiveCall:
         if stage is not self.stage:
             self.stage, self.since = stage, since
 
+    def _agents_rung(self) -> list[AgentId]:
+        """Whose phones ring: that of who waits for the client has been picked up."""
+        return [] if self.stage is LiveStage.CALLING else sorted(set(self.rung.values()))
+
     def row(self) -> Row:
         """As it is told."""
         return {
@@ -124,7 +130,7 @@ class LiveCall:
             "waiting_since": stamp(self.waiting_since),
             "queue": self.queue,
             "agent": self.agent,
-            "agents_rung": sorted(set(self.rung.values())),
+            "agents_rung": self._agents_rung(),
             "node": self.node,
             "source": self.source,
             "origin": self.origin,

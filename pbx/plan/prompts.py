@@ -225,6 +225,8 @@ def missing(plan: Plan) -> list[PromptProblem]:
             why = f"{engine or 'a speech engine'} is not installed, and there is no recording"
         elif not _can_speak(plan, language):
             why = f"{engine} has no voice for it (settings.speech.voices)"
+        elif engine == "piper" and (gone := _without_model(plan.speech.voices[language])):
+            why = f"piper's voice needs {gone}, which is not there (settings.speech.voices)"
         if why:
             problems.append(PromptProblem(prompt.name, language, why))
     return problems
@@ -240,6 +242,12 @@ def _wanted(plan: Plan) -> Iterator[tuple[Prompt, str]]:
 
 def _can_speak(plan: Plan, language: str) -> bool:
     return bool(plan.speech.command) and language in plan.speech.voices
+
+
+def _without_model(voice: str) -> Path | None:
+    """Which of a piper voice's two files is not there."""
+    files = (Path(voice), Path(f"{voice}.json"))
+    return next((one for one in files if not one.is_file()), None)
 
 
 def _place(plan: Plan, prompt: Prompt, language: str) -> Path:

@@ -21,7 +21,8 @@ from pbx.journal import port as journal
 from pbx.journal.database import told_as_ours
 from pbx.journal.port import Stamped
 from pbx.journal.stale import freshen, stale
-from pbx.journal.tables import agent_states, call_facts, calls, fact_days
+from pbx.journal.tables import agent_states, call_facts, calls, fact_days, stage_events
+from pbx.reports.contacts import know_all, know_callers, unknown
 from pbx.reports.facts import AT_ONCE, facts_of, milliseconds, neighbours
 from routing import facts
 from routing.values import AgentState
@@ -45,12 +46,15 @@ class Kind(StrEnum):
     """Facts of calls that began on this day (UTC)."""
     STATES = "states"
     """Managers' states that began on this day (UTC)."""
+    STAGES = "stages"
+    """Stages of the funnel that were told, passed on this day (UTC)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """``calls``: that have ended.  ``wrong``: of these, with facts that are not what the log says,
-    or without, or with facts and no call; the first of them are in ``examples``."""
+    or without, or with facts and no call; and calls and stages of contacts that nobody knows.  The
+    first of them are in ``examples``."""
 
     calls: int
     wrong: int
@@ -130,6 +134,7 @@ def refresh(connection: Connection, call_ids: Collection[str]) -> None:
     _forget(connection, sorted(old.keys() & changed))
     rows = [new[call_id] for call_id in changed if call_id in new]
     if rows:
+        know_callers(connection, sorted(new.keys() - old.keys()))
         connection.execute(insert(call_facts), rows)
     both = [found[one] for one in changed for found in (old, new) if one in found]
     new_version(connection, Kind.CALLS, {_day(row) for row in both})
@@ -161,12 +166,18 @@ def rebuild(engine: Engine, told: Callable[[int], None] = lambda _: None) -> int
             )
             refresh(connection, set(connection.execute(orphans).scalars()))
             freshen(connection, stale(connection))
+            if unknown(connection):
+                know_all(connection)
+                new_version(connection, Kind.CALLS, _days_of_kind(connection, Kind.CALLS))
             began = agent_states.c.started_at
             first = connection.execute(select(func.min(began))).scalar()
             last = connection.execute(select(func.max(began))).scalar()
             if first is not None and last is not None:
                 days = range(milliseconds(first) // DAY_MS, milliseconds(last) // DAY_MS + 1)
                 new_version(connection, Kind.STATES, days)
+            passed = set(connection.execute(select(stage_events.c.at)).scalars())
+            days_passed = {milliseconds(at) // DAY_MS for at in passed}
+            new_version(connection, Kind.STAGES, days_passed)
     return done
 
 
@@ -197,8 +208,11 @@ def check(engine: Engine, told: Callable[[int], None] = lambda _: None) -> Check
                 call_facts.c.call_id.not_in(select(calls.c.call_id))
             )
             orphans = connection.execute(query).scalars().all()
+            strangers = unknown(connection)
+    if strangers:
+        examples.insert(0, f"{strangers} calls and stages of contacts that have no number")
     examples += (f"{one}: has facts, but is not in the log" for one in orphans)
-    return Checked(seen, wrong + len(orphans), tuple(examples[:_SHOWN]))
+    return Checked(seen, wrong + len(orphans) + strangers, tuple(examples[:_SHOWN]))
 
 
 def new_version(connection: Connection, kind: Kind, days: Iterable[int]) -> None:
@@ -214,6 +228,11 @@ def new_version(connection: Connection, kind: Kind, days: Iterable[int]) -> None
         index_elements=["kind", "day"], set_={"version": given.excluded.version}
     )
     connection.execute(newer, rows)
+
+
+def _days_of_kind(connection: Connection, kind: Kind) -> set[int]:
+    query = select(fact_days.c.day).where(fact_days.c.kind == kind.value)
+    return set(connection.execute(query).scalars())
 
 
 def lock(connection: Connection) -> None:

@@ -16,8 +16,13 @@ from enum import IntEnum
 from statistics import NormalDist
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from routing.values import Seconds
 
+Bits = NDArray[np.uint64]
+"""53 of a share each: what is compared and sorted alike."""
 _NORMAL = NormalDist()
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -48,7 +53,47 @@ def stream(seed: int, *parts: int) -> int:
 
 def share(of: int, index: int) -> float:
     """The ``index``-th share of a sub-stream: over 0, under 1, all alike."""
-    return ((_mixed(of + (index + 1) * _GOLDEN) >> 11) + 0.5) * 2.0**-53
+    return share_of(_mixed(of + (index + 1) * _GOLDEN) >> 11)
+
+
+def first_shares(of: Sequence[int], other: int) -> Bits:
+    """What the first ``share`` of ``one ^ other`` is made of, for each: faster for many."""
+    state = np.fromiter(of, np.uint64, len(of))
+    state ^= np.uint64(other)
+    state += _C0
+    state ^= state >> _S0
+    state *= _C1
+    state ^= state >> _S1
+    state *= _C2
+    state ^= state >> _S2
+    state >>= _S3
+    return state
+
+
+def share_of(bits: int) -> float:
+    """The share that is made of these bits."""
+    return (bits + 0.5) * 2.0**-53
+
+
+def bits_from(share: float) -> int:
+    """The least bits whose share is not under this one."""
+    return max(0, math.ceil(share * 2.0**53 - 0.5))
+
+
+_S0, _S1, _S2, _S3 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
+_C0, _C1, _C2 = np.uint64(_GOLDEN), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+"""What ``_mixed`` shifts by, adds and multiplies with."""
+
+
+def _least(drawn: Bits, silent: float) -> int:
+    """Which of the shares that are not under ``silent`` is the smallest; any when all are."""
+    if silent > 0.0:
+        drawn = np.where(drawn < bits_from(silent), _MORE, drawn)
+    return int(drawn.argmin())
+
+
+_MORE = np.uint64(1 << 53)
+"""More bits than a share has."""
 
 
 def _mixed(state: int) -> int:
@@ -65,6 +110,10 @@ class Draw(Protocol):
     def at(self, share: float) -> Seconds:
         """The time that this share of all stay under, seconds."""
 
+    def earliest(self, drawn: Bits, silent: float) -> int:
+        """Which of these brings the shortest time, the first of equals, where shares under
+        ``silent`` bring none and the others are stretched to all from 0 to 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
@@ -75,6 +124,10 @@ class Fixed:
     def at(self, share: float) -> Seconds:
         """The value."""
         return self.value_s
+
+    def earliest(self, drawn: Bits, silent: float) -> int:
+        """The first."""
+        return int((drawn >= bits_from(silent)).argmax())
 
 
 NEVER = Fixed(math.inf)
@@ -90,6 +143,10 @@ class Exponential:
         """The quantile."""
         return -self.mean_s * math.log1p(-share)
 
+    def earliest(self, drawn: Bits, silent: float) -> int:
+        """The smallest share."""
+        return _least(drawn, silent)
+
 
 @dataclass(frozen=True, slots=True)
 class LogNormal:
@@ -102,6 +159,10 @@ class LogNormal:
         """The quantile."""
         mu = math.log(self.mean_s) - self.sigma * self.sigma / 2
         return math.exp(mu + self.sigma * _NORMAL.inv_cdf(share))
+
+    def earliest(self, drawn: Bits, silent: float) -> int:
+        """The smallest share."""
+        return _least(drawn, silent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +187,16 @@ class Empirical:
         """The quantile."""
         place = bisect_right(self.shares, share)
         return self.values_s[place] if place < len(self.values_s) else self.tail_s
+
+    def earliest(self, drawn: Bits, silent: float) -> int:
+        """The first of those that bring as short a time as the smallest share."""
+        least = int(drawn[_least(drawn, silent)])
+        shortest_s = self.at((share_of(least) - silent) / (1.0 - silent))
+        for which, bits in enumerate(drawn.tolist()):
+            share = share_of(bits)
+            if share >= silent and self.at((share - silent) / (1.0 - silent)) <= shortest_s:
+                return which
+        return 0  # all are silent
 
     def beyond(self, passed_s: Seconds, share: float) -> Seconds:
         """The time, of those who stay longer than ``passed_s``, that this share stays under."""

@@ -17,8 +17,9 @@ from pbx.plan.source import Faults, Scalar
 from pbx.plan.written import Wrong
 from pbx.simulate.callers import Burst, Demand, Rate, Redial, Stream, Target
 from pbx.simulate.draws import NEVER, Draw, Empirical, Exponential, Fixed, LogNormal
+from pbx.simulate.reactions import Manners
 from pbx.simulate.read import Section, nothing, number, one_of, percent, read_file
-from pbx.simulate.world import Manners, Setting, Stage
+from pbx.simulate.world import Setting, Stage
 from routing.values import Seconds
 
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])")

@@ -22,8 +22,9 @@ from pbx.simulate.experiment import Result, Scenario, run_all
 from pbx.simulate.history import FEWEST, kaplan_meier
 from pbx.simulate.intervals import Estimate, estimate
 from pbx.simulate.presence import Presence, attendance
+from pbx.simulate.reactions import Manners
 from pbx.simulate.recorded import Logged, Recorded
-from pbx.simulate.world import Ending, Manners, Seen, Setting
+from pbx.simulate.world import Ending, Seen, Setting
 from routing.memory import Memory
 from routing.plan import RoutingPlan, StrategyChoice
 from routing.strategy import Registry

@@ -11,7 +11,7 @@ import heapq
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -20,8 +20,8 @@ from zoneinfo import ZoneInfo
 
 from pbx.days import day_ends
 from pbx.plan.model import Number, Plan
-from pbx.simulate.callers import Caller, Demand, Heard, again
-from pbx.simulate.draws import Draw, Empirical, Fixed, For, share, stream
+from pbx.simulate.callers import Caller, Demand, again
+from pbx.simulate.reactions import Manners, Phone, Reaction, Reactions, Rung, phone
 from pbx.simulate.tally import Tally
 from pbx.simulate.ways import Ends, Presses, ToAgent, ToQueue, Way, Ways
 from routing import commands, events, facts
@@ -41,20 +41,7 @@ from routing.values import (
     Seconds,
 )
 
-AT_ONCE = Fixed(0.0)
-_ANSWERED, _NO_ANSWER = Disposition.ANSWERED, Disposition.NO_ANSWER
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """How managers behave: from a phone's first ring to the answer, the share of rings that nobody
-    answers, and when one who was paused for not answering is back.  ``each``: who has an answer of
-    their own."""
-
-    answer: Draw = AT_ONCE
-    no_answer: float = 0.0
-    back_after_s: Seconds = 300.0
-    each: Mapping[AgentId, Draw] = field(default_factory=dict)
+_NO_ANSWER = Disposition.NO_ANSWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +97,7 @@ class Setting:
 
     plan: Plan
     demand: Demand
-    manners: Manners = Manners()
+    manners: Manners = field(default_factory=Manners)
     stage: Stage = Stage()
     presses: Presses = field(default_factory=dict)
     start: Seconds = 0.0
@@ -135,19 +122,17 @@ class _Call:
     skill: str = ""
     talks_with: AgentId | None = None
     over: bool = False
-    hears: dict[tuple[OfferId, AgentId], _Reaction] = field(default_factory=dict)
-    rung: dict[AgentId, int] = field(default_factory=dict)
-    phones: list[_Phone] = field(default_factory=list)
-    """A heap: what the phones that ring for them will bring.  Of hundreds that ring only the
-    first to be answered counts, so that only the earliest has an entry in the world's."""
+    hears: dict[tuple[OfferId, AgentId], Reaction] = field(default_factory=dict)
+    """By core time: who has several phones hears them as one."""
+    rung: Rung = field(default_factory=Rung)
+    phones: list[tuple[Phone, Iterator[Phone]]] = field(default_factory=list)
+    """A heap: what the phones that ring for them will bring, with what comes after it of those
+    that ring together.  Of hundreds only the first to be answered counts: only the earliest has an
+    entry in the world's."""
     next_s: Seconds = math.inf
     """When that entry is due (core time)."""
 
 
-_Reaction = tuple[Seconds, Disposition]
-"""When they answer or refuse (core time; infinite for neither), and which of both."""
-_Phone = tuple[Seconds, int, LegId, AgentId, Disposition]
-"""When (core time) this leg is answered, refused or rings no more, which of them; an order."""
 Action = Callable[[], object]
 _HUNG_UP = Ends(Outcome.ABANDONED_IN_MENU)
 _TURNED_AWAY = Ends(Outcome.OVERFLOW)
@@ -181,13 +166,10 @@ class World:
             tells=told is not None,
         )
         self._ways = Ways(setting.plan, setting.presses, start=setting.start)
-        self._answers_from = {
-            agent_id: stream(seed, For.ANSWERS, place)
-            for place, agent_id in enumerate(self._agents)
-        }
+        self._reactions = Reactions(setting.manners, self._agents, seed)
         self._calls: dict[CallId, _Call] = {}
-        self._legs: dict[LegId, AgentId] = {}
-        """Those that ring or talk."""
+        self._legs = self._dispatcher.legs
+        """Those that ring or talk: what ends is told at once."""
         self._several = {one for one, agent in self._agents.items() if len(agent.devices) > 1}
         self._on_number: dict[str, int] = {}
         self._last = {number: talk.agent_id for number, talk in setting.memory.last_talks.items()}
@@ -369,69 +351,57 @@ class World:
         now = self._now
         call = self._calls[command.call_id]
         leg_id, agent_id = command.leg_id, command.agent_id
-        self._legs[leg_id] = agent_id
         reaction = None
         if agent_id in self._several:
             reaction = call.hears.get((command.offer_id, agent_id))
         if reaction is None:
             if call.counted:
                 self.tally.rung += 1
-            delay_s, how = self._reaction(call, agent_id)
+            delay_s, how = self._reactions.one(call.caller, agent_id, call.rung)
             reaction = now + delay_s, how
             if agent_id in self._several:
                 call.hears[command.offer_id, agent_id] = reaction
-        at, how = reaction
-        ends_at = now + command.ring_time_s
-        if at >= ends_at:
-            at, how = ends_at, _NO_ANSWER
-        elif at < now:
-            at = now
         self._order += 1
-        heapq.heappush(call.phones, (at, self._order, leg_id, agent_id, how))
-        if at < call.next_s:
+        one = phone(leg_id, agent_id, reaction, now, command.ring_time_s, self._order)
+        self._will_bring(call, one, iter(()))
+
+    def _ring_together(self, command: commands.RingTogether) -> None:
+        """Many phones ring at once, each that of somebody who has no other."""
+        call = self._calls[command.call_id]
+        count = len(command.leg_ids)
+        if call.counted:
+            self.tally.rung += count
+        phones = self._reactions.together(
+            call.caller, command, call.rung, now=self._now, order=self._order + 1
+        )
+        self._order += count
+        self._will_bring(call, next(phones), phones)
+
+    def _will_bring(self, call: _Call, one: Phone, then: Iterator[Phone]) -> None:
+        heapq.heappush(call.phones, (one, then))
+        if one[0] < call.next_s:
             self._look_at_phones(call)
 
     def _look_at_phones(self, call: _Call) -> None:
         """See to it that the earliest of what their phones bring is brought."""
-        call.next_s = call.phones[0][0]
+        call.next_s = call.phones[0][0][0]
         self._at(call.next_s, lambda: self._phones_bring(call))
 
     def _phones_bring(self, call: _Call) -> None:
         phones = call.phones
-        while phones and phones[0][0] <= self._now:
-            _, _, leg_id, agent_id, how = heapq.heappop(phones)
-            if leg_id not in self._legs:
-                continue
-            if how is Disposition.ANSWERED:
-                self._answers(call, leg_id, agent_id)
-            else:
-                self._ended(leg_id, how)
+        while phones and phones[0][0][0] <= self._now:
+            (_, _, leg_id, agent_id, how), then = heapq.heappop(phones)
+            if leg_id in self._legs:
+                if how is Disposition.ANSWERED:
+                    self._answers(call, leg_id, agent_id)
+                else:
+                    self._ended(leg_id, agent_id, how)
+            waits = call.talks_with is None and not call.over
+            if waits and (after := next(then, None)) is not None:
+                heapq.heappush(phones, (after, then))
         call.next_s = math.inf
         if phones:
             self._look_at_phones(call)
-
-    def _reaction(self, call: _Call, agent_id: AgentId) -> _Reaction:
-        """How long after the first ring they answer or refuse; infinite for neither.  The same for
-        this caller, this manager and the how-manyth time, whatever the strategy."""
-        times = call.rung.get(agent_id, 0)
-        call.rung[agent_id] = times + 1
-        caller = call.caller
-        # Both are mixed already: their difference is a sub-stream of its own.
-        mine = share(self._answers_from[agent_id] ^ caller.stream, times)
-        manners = self._setting.manners
-        draw = manners.each.get(agent_id, manners.answer)
-        if caller.heard:
-            seen = caller.heard.get(agent_id, ())
-            heard: Heard | None = seen[times] if times < len(seen) else None
-            if heard is not None and heard.how in (Disposition.ANSWERED, Disposition.REJECTED):
-                return heard.after_s, heard.how
-            if heard is not None and isinstance(draw, Empirical):
-                return draw.beyond(heard.after_s, mine), Disposition.ANSWERED
-        # One share for both: who is under the first part does not answer, the rest says when.
-        if mine < manners.no_answer:
-            return math.inf, _ANSWERED
-        answers = (mine - manners.no_answer) / (1.0 - manners.no_answer)
-        return draw.at(answers), _ANSWERED
 
     def _answers(self, call: _Call, leg_id: LegId, agent_id: AgentId) -> None:
         if call.over or call.talks_with is not None:
@@ -442,8 +412,9 @@ class World:
     def _joined(self, call: _Call, leg_id: LegId, agent_id: AgentId) -> None:
         call.talks_with = agent_id
         call.phones.clear()
+        call.rung.forget()
         caller = call.caller
-        self._at(self._now + caller.talk_s, lambda: self._talked(call, leg_id))
+        self._at(self._now + caller.talk_s, lambda: self._talked(call, leg_id, agent_id))
         self._busy_for(agent_id, caller.talk_s)
         known = self._last.get(caller.number)
         same = known == agent_id
@@ -479,26 +450,29 @@ class World:
         if ends > begins and agent_id in self.tally.busy_s:
             self.tally.busy_s[agent_id] += ends - begins
 
-    def _talked(self, call: _Call, leg_id: LegId) -> None:
+    def _talked(self, call: _Call, leg_id: LegId, agent_id: AgentId) -> None:
         self._over(call)
-        self._ended(leg_id, Disposition.ANSWERED)
+        self._ended(leg_id, agent_id, Disposition.ANSWERED)
 
-    def _ended(self, leg_id: LegId, disposition: Disposition) -> None:
-        agent_id = self._legs.pop(leg_id)
+    def _ended(self, leg_id: LegId, agent_id: AgentId, disposition: Disposition) -> None:
         self._tell(events.LegEnded(leg_id, disposition))
         if disposition is Disposition.NO_ANSWER:
             self._maybe_back(agent_id)
 
-    def _silent(self, stopped: Sequence[commands.StopRinging]) -> None:
+    def _silent(self, stopped: Sequence[commands.StopRinging | commands.StopTogether]) -> None:
         """Phones that were told to stop are silent at once."""
-        ends: list[events.LegEnded] = []
+        ends: list[events.LegEnded | events.EndedAlike] = []
         for one in stopped:
-            agent_id = self._legs.pop(one.leg_id, None)
-            if agent_id is None:
-                continue
-            ends.append(events.LegEnded(one.leg_id, one.disposition))
+            if isinstance(one, commands.StopTogether):
+                ends.append(events.EndedAlike(one.leg_ids, one.disposition))
+                silent: Sequence[LegId] = one.leg_ids
+            else:
+                ends.append(events.LegEnded(one.leg_id, one.disposition))
+                silent = (one.leg_id,)
             if one.disposition is _NO_ANSWER:
-                self._at(self._now, partial(self._maybe_back, agent_id))
+                for leg_id in silent:
+                    agent_id = self._legs[leg_id].part.agent_id
+                    self._at(self._now, partial(self._maybe_back, agent_id))
         if ends:
             self._pending.append(events.LegsEnded(tuple(ends)))
 
@@ -529,20 +503,22 @@ class World:
                 if joined is not None:
                     joined()
                     joined = None
-                self._carry_out(step.commands)
+                self._carry_out(step.given)
         finally:
             self._busy = False
 
-    def _carry_out(self, told: Sequence[commands.Command]) -> None:
-        stopped: list[commands.StopRinging] = []
+    def _carry_out(self, told: Sequence[commands.Given]) -> None:
+        stopped: list[commands.StopRinging | commands.StopTogether] = []
         for command in told:
             match command:
-                case commands.RingDevice():
-                    self._rings(command)
-                case commands.StopRinging():
-                    stopped.append(command)
                 case commands.WakeAt(at):
                     self._wakes_at = at
+                case commands.RingDevice():
+                    self._rings(command)
+                case commands.RingTogether():
+                    self._ring_together(command)
+                case commands.StopRinging() | commands.StopTogether():
+                    stopped.append(command)
                 case commands.ReturnCaller(call_id, reason):
                     self._returned(call_id, reason)
         if stopped:

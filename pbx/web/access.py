@@ -60,7 +60,7 @@ async def signed_in(
     request: Request,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None,
 ) -> Principal:
-    """FastAPI's dependency: who asks.  Raises NotSignedIn, CrossSite and JournalError.
+    """FastAPI's dependency: who asks.  Raises NotSignedIn, CrossSite, TooOften and JournalError.
 
     ``request.state.principal`` is the same; ``request.state.session`` the browser's, if it is one.
     """
@@ -98,7 +98,7 @@ def address_of(request: Request) -> str:
 
 async def _program(request: Request, secret: str) -> Principal:
     state: WebState = request.app.state.web
-    token = await state.door.by_token(secret)
+    token = await state.door.asks(secret)
     if token is None:
         raise NotSignedIn
     request.state.token = secret

@@ -13,6 +13,7 @@ from pbx.version import version
 from pbx.web import api, faults, pages
 from pbx.web.api.problems import EVERYWHERE, problems
 from pbx.web.assets import Forever
+from pbx.web.metrics import Counted
 from pbx.web.openapi import described, name_of
 from pbx.web.security import BoundedBody, SecurityHeaders
 from pbx.web.state import WebState
@@ -37,6 +38,7 @@ def build_app(state: WebState) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
         middleware=[
+            Middleware(Counted, files=state.assets.root, api=API_ROOT),
             Middleware(SecurityHeaders, secure=state.settings.secure),
             Middleware(faults.Unforeseen),
             Middleware(BoundedBody),

@@ -3,6 +3,7 @@ for a program.  Nothing that a client sends raises out of here."""
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pbx.errors import PbxError
 from pbx.web.access import Forbidden, NotSignedIn
+from pbx.web.accounts.doorkeeper import TooOften
 from pbx.web.csrf import SAFE, CrossSite
 from pbx.web.html import page
 from pbx.web.live import TooManyViewers
@@ -85,6 +87,13 @@ def install(app: FastAPI) -> None:
             for one in error.errors()[:50]
         ]
         return problem(422, "the request is not as it should be", errors=faults)
+
+    @app.exception_handler(TooOften)
+    async def too_often(request: Request, error: TooOften) -> Response:
+        request.app.state.web.metrics.limited()
+        response = problem(429, "this token asks too often")
+        response.headers["Retry-After"] = str(math.ceil(error.wait_s))
+        return response
 
     @app.exception_handler(TooManyViewers)
     async def too_many(request: Request, error: TooManyViewers) -> Response:

@@ -15,6 +15,7 @@ from pbx.funnel.report import FunnelQuery, FunnelReport, funnel_report
 from pbx.funnel.sag import Judged, Verdict
 from pbx.funnel.stages import Funnel
 from pbx.funnel.watch import EPOCH, Look, Watch, slices_of, watch
+from pbx.reports.columns import ColumnStore
 from pbx.web.labels import Labels
 from pbx.web.links import link, only, without
 from pbx.web.names import stage_title
@@ -48,20 +49,22 @@ class Answer:
     window: tuple[datetime, datetime]
 
 
-def ask(log: Engine, query: FunnelQuery, principal: Principal, now: datetime) -> Answer:
+def ask(
+    log: Engine, store: ColumnStore, query: FunnelQuery, principal: Principal, now: datetime
+) -> Answer:
     """Count it, and look for what has fallen.  Raises FunnelError, JournalError."""
-    judged, window = look_for_falls(log, query, principal, now)
-    return Answer(funnel_report(log, query, now), judged, window)
+    judged, window = look_for_falls(log, store, query, principal, now)
+    return Answer(funnel_report(log, store, query, now), judged, window)
 
 
 def look_for_falls(
-    log: Engine, query: FunnelQuery, principal: Principal, now: datetime
+    log: Engine, store: ColumnStore, query: FunnelQuery, principal: Principal, now: datetime
 ) -> tuple[tuple[Judged, ...], tuple[datetime, datetime]]:
     """In the last settled window, and which one that is.  Raises JournalError."""
     look = Look()
     slices = slices_of(("manager", "source", "department"), query.departments)
     # All are judged together, whoever looks: fewer questions would make chance look like news.
-    judged = watch(log, Watch(query.funnel, look, slices), EPOCH, now)
+    judged = watch(log, store, Watch(query.funnel, look, slices), EPOCH, now)
     until = look.due(now, EPOCH)
     seen = tuple(one for one in judged if _seen(one, principal))
     return seen, (until - look.window, until)

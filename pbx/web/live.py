@@ -26,7 +26,7 @@ from pbx.live.client import follow
 from pbx.live.picture import Picture
 from pbx.live.rows import stamp
 from pbx.web.access import Principal
-from pbx.web.views import Seen, View
+from pbx.web.views import LeadsTo, Seen, View, nowhere
 
 VIEWERS = 1_000
 """At once."""
@@ -58,8 +58,11 @@ class TooManyViewers(Exception):
 class LiveHub:
     """Follows from ``run``; ``stream`` is for one viewer each."""
 
-    def __init__(self, state_dir: Path, utc_now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, state_dir: Path, utc_now: Callable[[], datetime], leads: LeadsTo = nowhere
+    ) -> None:
         self._state_dir = state_dir
+        self._leads = leads
         self._utc_now = utc_now
         self._picture = Picture()
         self._there = False
@@ -99,7 +102,9 @@ class LiveHub:
 
     def snapshot(self, principal: Principal) -> Message | None:
         """What they would see now; None: the engine is not there."""
-        return Seen(View.of(principal), self._picture).snapshot() if self._there else None
+        return (
+            Seen(View.of(principal), self._picture, self._leads).snapshot() if self._there else None
+        )
 
     def admit(self, principal: Principal, still: Still = _always) -> AsyncGenerator[bytes, None]:
         """Their stream of events, to be read until it ends.  ``still``: asked now and then whether
@@ -127,7 +132,7 @@ class LiveHub:
         self._viewers[viewer] = name
         shared = self._shared.get(view)
         if shared is None:
-            shared = self._shared[view] = _Shared(view, self._picture)
+            shared = self._shared[view] = _Shared(Seen(view, self._picture, self._leads))
         shared.viewers.add(viewer)
         loop = asyncio.get_running_loop()
         until = loop.time() + LONGEST_S
@@ -206,9 +211,9 @@ class _Viewer:
 class _Shared:
     """What viewers of one view are told, made once."""
 
-    def __init__(self, view: View, picture: Picture) -> None:
+    def __init__(self, seen: Seen) -> None:
         self.viewers: set[_Viewer] = set()
-        self._seen = Seen(view, picture)
+        self._seen = seen
         self._fresh = False
         """The picture through this view is known: changes can be told."""
         self._whole: bytes | None = None

@@ -10,6 +10,7 @@ from pbx.funnel.stages import CALL_TITLES
 from pbx.plan.model import Plan
 from pbx.plan.schema_funnel import USUAL_STAGES
 from pbx.web.principal import Principal
+from pbx.web.seen import queues_seen
 from pbx.web.texts import Texts
 from pbx.web.words import phone
 from routing.values import AgentId, QueueId
@@ -81,9 +82,8 @@ class Names:
         ]
 
     def queues_for(self, principal: Principal) -> list[Choice]:
-        """Queues that somebody may look at."""
-        seen = [one for one in self._plan.routing.queues if principal.sees_queue(one)]
-        found = [Choice(one, self.queue(one)) for one in seen]
+        """Queues that somebody may look at; a manager: those that they serve."""
+        found = [Choice(one, self.queue(one)) for one in queues_seen(principal, self._plan)]
         return sorted(found, key=lambda one: one.name.casefold())
 
     def numbers(self) -> list[Choice]:

@@ -12,6 +12,7 @@ from pbx.plan.faults import PlanError
 from pbx.plan.load import build, read
 from pbx.plan.model import Plan
 from pbx.plan.versions import VersionStore
+from pbx.web.leads import Leads, leads_of
 from pbx.web.principal import Staff
 
 _log = structlog.get_logger(__name__)
@@ -21,13 +22,13 @@ LOOK_EVERY_S = 2.0
 
 
 class PlanInForce:
-    """``plan`` and ``staff`` are always those of one version."""
+    """``plan``, ``staff`` and ``leads`` are always those of one version."""
 
     def __init__(self, path: Path, versions: Path) -> None:
         self._path = path
         self._versions = VersionStore(versions)
         self._mark: object = None
-        self.plan, self.staff = self._taken(self._load())
+        self.plan, self.staff, self.leads = self._taken(self._load())
 
     async def watch(self) -> None:
         """Look for another one, for ever."""
@@ -39,7 +40,7 @@ class PlanInForce:
                 _log.warning("plan_not_read", reason=str(error))
                 continue
             if newer is not None:
-                self.plan, self.staff = self._taken(newer)
+                self.plan, self.staff, self.leads = self._taken(newer)
 
     def _newer(self) -> Plan | None:
         """None while it is the same.  Raises PlanError."""
@@ -59,5 +60,5 @@ class PlanInForce:
         return build(read(self._path)).plan
 
     @staticmethod
-    def _taken(plan: Plan) -> tuple[Plan, Staff]:
-        return plan, Staff.of(plan)
+    def _taken(plan: Plan) -> tuple[Plan, Staff, Leads]:
+        return plan, Staff.of(plan), leads_of(plan)

@@ -120,7 +120,8 @@ class Principal:
         return department is not None and self.sees_department(department)
 
     def sees_queue(self, queue_id: str | None) -> bool:
-        """A queue is theirs when somebody of their departments serves it; a manager has none."""
+        """Whether all its calls are theirs to see: somebody of their departments serves it.  Of
+        the queues that one serves oneself one sees one's own calls (seen.queues_seen)."""
         if self.sees_everything():
             return True
         if queue_id is None:

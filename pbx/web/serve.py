@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 
 from pbx.errors import SettingsError
+from pbx.http import start_http
 from pbx.logs import set_up_logs
 from pbx.settings import WebSettings
 from pbx.web.app import build_app
@@ -26,6 +27,8 @@ CONNECTIONS = 2_000
 """At once; above them 503."""
 GOODBYE_S = 2
 """How long answers under way may take at the end, seconds."""
+METRICS_AGAIN_S = 30.0
+"""When a port for metrics that is taken is tried again, seconds."""
 NICENESS = 5
 """How far behind the engine the page stands in line for a processor."""
 OOM_SCORE = 500
@@ -78,8 +81,39 @@ async def _serve(settings: WebSettings, beside_engine: bool) -> None:
     _log.info("web_started", host=host, port=port)
     if not (settings.secure or ipaddress.ip_address(host).is_loopback):
         _log.warning("web_without_https", host=host, hint="passwords can be read on the way")
-    await server.serve(sockets=[listening])
+    metrics = asyncio.create_task(_serve_metrics(settings, state), name="metrics")
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        metrics.cancel()
+        await asyncio.gather(metrics, return_exceptions=True)
     _log.info("web_stopped")
+
+
+async def _serve_metrics(settings: WebSettings, state: WebState) -> None:
+    """/metrics for Prometheus, apart from the page, which a proxy shows to the world.  A port that
+    is taken keeps no page away."""
+    told = False
+    while True:
+        try:
+            runner = await start_http(
+                settings.metrics_host,
+                settings.metrics_port,
+                registry=state.metrics.registry,
+                ready=lambda: {"engine": state.live.there},
+            )
+        except OSError as error:
+            if not told:
+                reason = error.strerror or str(error)
+                _log.warning("web_metrics_not_served", port=settings.metrics_port, reason=reason)
+            told = True
+            await asyncio.sleep(METRICS_AGAIN_S)
+            continue
+        try:
+            _log.info("web_metrics_served", port=runner.addresses[0][1])
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
 
 
 def _listen(settings: WebSettings) -> socket.socket:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
 from pbx.control import ask
@@ -28,6 +29,7 @@ from pbx.web.accounts.doorkeeper import Doorkeeper
 from pbx.web.accounts.passwords import Passwords
 from pbx.web.assets import Assets
 from pbx.web.live import LiveHub
+from pbx.web.metrics import WebMetrics
 from pbx.web.once import Once
 from pbx.web.plan_in_force import PlanInForce
 from pbx.web.plays import Plays
@@ -91,13 +93,16 @@ class WebState:
         self.control = ControlClient(settings.state_dir)
         self.assets = Assets()
         self._clock = clock or SystemClock()
-        self.live = LiveHub(settings.state_dir, self.now)
+        self.metrics = WebMetrics(CollectorRegistry())
+        self.live = LiveHub(settings.state_dir, self.now, self.leads_to)
+        self.metrics.live_source(lambda: self.live.viewers, lambda: self.live.there)
         self._in_force = PlanInForce(settings.plan, settings.state_dir / "plans")
         self.waveforms = Waveforms()
         self.plays = Plays()
         self.clicks: Once[dict[str, Any]] = Once(
             self._clock.now, lambda reply: bool(reply.get("accepted"))
         )
+        self.columns = ColumnStore.beside(settings.state_dir, settings.database)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="log")
         self._slow = asyncio.Semaphore(SLOW_AT_ONCE)
         self.door = Doorkeeper(
@@ -107,6 +112,7 @@ class WebState:
             now=self.now,
             seconds=self._clock.now,
             passwords=passwords,
+            per_minute=settings.api_per_minute,
         )
 
     @property
@@ -123,6 +129,10 @@ class WebState:
     def zone(self) -> ZoneInfo:
         """The company's time zone."""
         return ZoneInfo(self.plan.time_zone)
+
+    def leads_to(self, did: str) -> frozenset[str]:
+        """The departments that a number's callers may come to."""
+        return self._in_force.leads.get(did, frozenset())
 
     def now(self) -> datetime:
         """The time (UTC, aware)."""
@@ -160,13 +170,28 @@ class WebState:
         subject: str = "",
         details: Mapping[str, object] | None = None,
     ) -> None:
-        """Write down that somebody did something.
+        """Write down that somebody does something.
 
         Raises JournalError: then it is not to be done.
         """
         await self.in_thread(
             write_note, self.write, actor_of(principal), action, subject, details, at=self.now()
         )
+        self.metrics.noted(action)
+
+    async def audit_done(
+        self,
+        principal: Principal,
+        action: Action,
+        subject: str = "",
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write down what the engine has done for somebody; its own log names them, too, so that
+        nothing is lost where this can't be written."""
+        try:
+            await self.audit(principal, action, subject, details)
+        except JournalError as error:
+            _log.warning("audit_not_written", action=action, reason=str(error))
 
     def _report_mails(self) -> list[asyncio.Task[None]]:
         """What sends reports, where a file says which.  One that is wrong keeps no page away."""
@@ -176,16 +201,17 @@ class WebState:
             mails = read_report_mails(self.settings.reports_file)
         except SettingsError as error:
             _log.error("report_mails_not_read", reason=str(error))
+            self.metrics.report_mails_unreadable()
             return []
-        store = ColumnStore.beside(self.settings.state_dir, self.settings.database)
         desk = Desk(
             self.read,
             self.write,
-            store,
+            self.columns,
             lambda: self.plan,
             self.now,
             lambda work: self.slowly(work),
             self.settings.url,
+            self.metrics.report_mail,
         )
         return [asyncio.create_task(Post(mails, desk).run(), name="report mails")]
 

@@ -34,7 +34,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def signed_in(page: Page, url: str) -> None:
+async def signed_in(page: Page, url: str, name: str = "maria") -> None:
     # The page is a process beside the engine, and may come up after it.
     async with asyncio.timeout(30), httpx.AsyncClient() as client:
         while True:
@@ -43,10 +43,10 @@ async def signed_in(page: Page, url: str) -> None:
                 break
             await asyncio.sleep(0.1)
     await page.goto(url)
-    await page.locator('input[name="name"]').fill("maria")
+    await page.locator('input[name="name"]').fill(name)
     await page.locator('input[name="password"]').fill(PASSWORD)
     await page.keyboard.press("Enter")
-    await expect(page.locator("#link")).to_have_text("На связи")
+    await expect(page.locator("#link")).to_have_text("На связи", timeout=30_000)
 
 
 async def test_a_real_call_is_seen_in_menu_waiting_ringing_talking_and_gone(

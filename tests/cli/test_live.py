@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pbx.cli.live_screen import drawn
+from pbx.cli.live_screen import CALLS, drawn
 from pbx.live.figures import day
 from pbx.live.server import LiveServer
 from tests.live.test_server import NOW, begins, make
@@ -112,5 +112,5 @@ def test_nothing_in_a_name_moves_the_cursor_or_is_taken_for_a_style() -> None:
     assert "0:07" in said
     assert "9 calls, 8 answered (88% within 20 s), 1 lost, 2 to call back" in said
     assert "takes no calls" in said
-    assert "and 33 more" in said
+    assert f"and {9 * len(calls) - CALLS} more" in said
     assert "the engine is not there" in said

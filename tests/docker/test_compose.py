@@ -179,8 +179,12 @@ async def test_the_page_is_there(composed: Composed) -> None:
     async def there() -> bool:
         return (await page(PAGE))[0] != 0
 
+    async def scraped() -> bool:
+        return await sample('up{job="voronka-page"}') == 1
+
     await until(there)
     assert (await page(PAGE))[0] < 500
+    await until(scraped)
 
 
 @pytest.mark.parametrize("service", SERVICES)

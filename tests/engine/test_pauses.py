@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from ivr.nodes import DialAgent
 from pbx.engine.core import EngineCore
 from pbx.engine.virtual import VirtualWorld
 from pbx.journal import port as journal
@@ -15,8 +16,8 @@ from routing import facts
 from routing.dispatcher import Dispatcher
 from routing.plan import Agent
 from routing.strategy import Registry
-from routing.values import AgentId, AgentState
-from tests.world import DID, START, Story, agent, plan, sales, stage
+from routing.values import AgentId, AgentState, Outcome
+from tests.world import DID, START, Story, agent, plan, sales, stage, tree
 
 ANNA, BORIS = agent("anna"), agent("boris")
 TALKS = PhoneAct(Reaction.ANSWER, 1.0, 20.0)
@@ -84,6 +85,35 @@ def test_who_is_rung_when_paused_is_rung_no_more() -> None:
 
     assert set(story.talks.values()) == {"boris"}
     assert world.core.dispatcher.agent_state(ANNA.agent_id) is AgentState.PAUSED
+
+
+def dialled(act: PhoneAct) -> tuple[VirtualWorld, Story]:
+    """A caller dials Anna's extension, and leaves a message where she is not to be had."""
+    nodes = tree()
+    ways = ("message", "message", "message")
+    nodes["anna"] = DialAgent("anna", ANNA.agent_id, None, {}, 20.0, *ways)
+    where = plan((ANNA,), [sales(ANNA)], nodes=nodes, entry="anna")
+    return stage(where, (CALLER,), {"PJSIP/anna": (act,)})
+
+
+def test_who_dials_a_paused_managers_extension_rings_them_and_the_pause_goes_on() -> None:
+    world, story = dialled(TALKS)
+    now = until(world, 0.5)
+    world.core.pauses.pause(ANNA.agent_id, "lunch", "anna (web)", now)
+    until(world, 60.0)
+
+    assert list(story.talks.values()) == ["anna"]
+    assert world.core.dispatcher.agent_state(ANNA.agent_id) is AgentState.PAUSED
+    assert len(pauses(story)) == 1
+
+
+def test_a_phone_that_is_not_to_be_disturbed_turns_everybody_away() -> None:
+    """Whatever the pause: the phone says so itself, and the caller goes on at once."""
+    world, story = dialled(PhoneAct(Reaction.BUSY))
+    until(world, 60.0)
+
+    assert story.talks == {}
+    assert list(story.outcomes.values()) == [Outcome.VOICEMAIL]
 
 
 def test_the_same_again_is_no_news_and_another_reason_is() -> None:

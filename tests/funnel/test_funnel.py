@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import random
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from click.testing import CliRunner
+from sqlalchemy import Engine, select
 
+from pbx.cli import main
 from pbx.errors import FunnelError
-from pbx.funnel.book import Noted, call_events, key_of, note
-from pbx.funnel.count import Counted, Reading, cohort, in_period
+from pbx.funnel.book import Noted, key_of, note
+from pbx.funnel.count import Counted, Reading
 from pbx.funnel.importing import ImportRefused, Rules, read_events
 from pbx.funnel.report import FunnelQuery, funnel_report
 from pbx.funnel.sag import Trial, Verdict, fell_p, judge
 from pbx.funnel.stages import CALL_TITLES, Funnel, StageEvent, Way
-from pbx.funnel.watch import Look, Watch, slices_of, trials
+from pbx.funnel.watch import Look, Watch, slices_of, watch
+from pbx.journal.tables import calls
 from pbx.plan.model import FunnelPlan
+from pbx.reports.columns import ColumnStore
 from pbx.reports.period import Period
 from tests.reports.randomlog import RandomLog, keep, opened
 
@@ -63,10 +69,11 @@ def log(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.mark.parametrize("reading", list(Reading))
-def test_200_cold_calls_22_meetings_18_deals(log: Engine, reading: Reading) -> None:
+def test_200_cold_calls_22_meetings_18_deals(log: Engine, tmp_path: Path, reading: Reading) -> None:
     assert note(log, two_hundred(), UNTIL) == Noted(240, 0)
 
-    found = funnel_report(log, FunnelQuery(SALES, Period(SINCE, UNTIL), reading), UNTIL)
+    query = FunnelQuery(SALES, Period(SINCE, UNTIL), reading)
+    found = funnel_report(log, ColumnStore(tmp_path / "columns"), query, UNTIL)
 
     assert conversions(found.total) == [
         (200, None, None),
@@ -77,7 +84,14 @@ def test_200_cold_calls_22_meetings_18_deals(log: Engine, reading: Reading) -> N
     assert [one.median_s for one in found.total.steps] == [None, 4 * 86400, 3 * 86400]
 
 
-def test_the_two_readings_answer_different_questions() -> None:
+def counted(
+    log: Engine, tmp_path: Path, reading: Reading, now: datetime = UNTIL + 5 * DAY, **more: Any
+) -> Counted:
+    query = FunnelQuery(SALES, Period(SINCE, UNTIL), reading, **more)
+    return funnel_report(log, ColumnStore(tmp_path / "columns"), query, now).total
+
+
+def test_the_two_readings_answer_different_questions(log: Engine, tmp_path: Path) -> None:
     events = [
         event("cold-call", 1, -20),  # the month before
         event("meeting", 1, 3),
@@ -85,14 +99,15 @@ def test_the_two_readings_answer_different_questions() -> None:
         event("cold-call", 3, 25),
         event("deal", 3, 33),  # the month after; a meeting was not noted
     ]
-    now = UNTIL + 5 * DAY
+    note(log, events, UNTIL)
 
-    assert [one.count for one in in_period(SALES, events, SINCE, UNTIL).steps] == [2, 1, 0]
-    counted = cohort(SALES, events, SINCE, UNTIL, now)
-    assert [one.count for one in counted.steps] == [2, 1, 1]
+    told = counted(log, tmp_path, Reading.EVENTS)
+    assert [one.count for one in told.steps] == [2, 1, 0]
+    told = counted(log, tmp_path, Reading.COHORT)
+    assert [one.count for one in told.steps] == [2, 1, 1]
     # Half a month is over for number 2.
-    assert [one.open for one in counted.steps] == [0, 0, 0]
-    early = cohort(SALES, events, SINCE, UNTIL, SINCE + 27 * DAY)
+    assert [one.open for one in told.steps] == [0, 0, 0]
+    early = counted(log, tmp_path, Reading.COHORT, SINCE + 27 * DAY)
     assert [(one.count, one.open, one.decided) for one in early.steps] == [
         (2, 0, None),
         (0, 1, 0.0),
@@ -100,14 +115,15 @@ def test_the_two_readings_answer_different_questions() -> None:
     ]
 
 
-def test_slices_are_those_of_who_began() -> None:
+def test_slices_are_those_of_who_began(log: Engine, tmp_path: Path) -> None:
     events = [
         event("cold-call", 1, 1, "anna"),
         event("meeting", 1, 2, "boris"),
         event("cold-call", 2, 1, "boris"),
     ]
-    counted = cohort(SALES, events, SINCE, UNTIL, UNTIL, lambda entry: entry.agent == "anna")
-    assert [one.count for one in counted.steps] == [1, 1, 0]
+    note(log, events, UNTIL)
+    told = counted(log, tmp_path, Reading.COHORT, where={"manager": ("anna",)})
+    assert [one.count for one in told.steps] == [1, 1, 0]
 
 
 def test_an_event_is_noted_once_and_never_changed(log: Engine) -> None:
@@ -120,14 +136,14 @@ def test_an_event_is_noted_once_and_never_changed(log: Engine) -> None:
     assert note(log, [events[200]], UNTIL) == Noted(1, 0)  # nothing of the refused was kept
 
 
-def test_calls_pass_the_first_stages_by_themselves(log: Engine) -> None:
+def test_calls_pass_the_first_stages_by_themselves(log: Engine, tmp_path: Path) -> None:
     rng = random.Random(5)
     keep(log, RandomLog(rng, SINCE, 20 * DAY, 60).entries, rng)
     incoming = Funnel.of(PLAN, Way.INCOMING)
     assert incoming.stages == (*CALL_TITLES, "meeting", "deal")
 
     query = FunnelQuery(incoming, Period(SINCE, UNTIL), by="source")
-    found = funnel_report(log, query, UNTIL)
+    found = funnel_report(log, ColumnStore(tmp_path / "columns"), query, UNTIL)
 
     counts = [one.count for one in found.total.steps]
     assert counts[0] > counts[1] > counts[2] > counts[3] > counts[4] == 0
@@ -136,30 +152,54 @@ def test_calls_pass_the_first_stages_by_themselves(log: Engine) -> None:
         assert sum(one.steps[place].count for one in found.groups.values()) == count
 
 
-def test_who_had_called_before_the_period_does_not_enter_in_it(log: Engine) -> None:
+def test_who_had_called_before_the_period_does_not_enter_in_it(log: Engine, tmp_path: Path) -> None:
     rng = random.Random(5)
     keep(log, RandomLog(rng, SINCE, 20 * DAY, 60).entries, rng)
     incoming = Funnel.of(PLAN, Way.INCOMING)
-    whole = FunnelQuery(incoming, Period(SINCE, UNTIL), Reading.COHORT)
-    later = FunnelQuery(incoming, Period(SINCE + 10 * DAY, UNTIL), Reading.COHORT)
+    store = ColumnStore(tmp_path / "columns")
 
-    withheld = funnel_report(log, later, UNTIL).total.steps[0].count
+    def entered_since(since: datetime) -> int:
+        query = FunnelQuery(incoming, Period(since, UNTIL), Reading.COHORT)
+        return funnel_report(log, store, query, UNTIL).total.steps[0].count
+
     # Four numbers call, all of them in the first days; who shows none is new each time.
     with log.connect() as connection:
-        events, old = call_events(connection, PLAN_TALK, SINCE + 10 * DAY)
-    called = {one.subject for one in events if one.stage == "called"}
-    assert old == {one for one in called if one.startswith("+")}
-    assert withheld == len(called) - len(old)
-    everybody = {one.subject for one in call_events_ever(log) if one.stage == "called"}
-    assert funnel_report(log, whole, UNTIL).total.steps[0].count == len(everybody)
+        ended = connection.execute(select(calls).where(calls.c.ended_at.is_not(None))).all()
+    later = SINCE + 10 * DAY
+    withheld = sum(not row.number and row.started_at >= later for row in ended)
+    assert withheld > 0
+    assert entered_since(later) == withheld
+    everybody = {row.number or row.call_id for row in ended}
+    assert entered_since(SINCE - DAY) == len(everybody)
 
 
-PLAN_TALK = timedelta(seconds=30)
+def test_the_command_prints_tables_csv_and_sheets(log: Engine, tmp_path: Path) -> None:
+    note(log, [replace(one, source="=1+1") for one in two_hundred()], UNTIL)
+    sheet = tmp_path / "f.xlsx"
+    options = ["--db", f"sqlite:///{tmp_path / 'log.db'}", "--by", "source"]
+    options += ["--since", "2026-11-01", "--until", "2026-11-30"]
+    env = {"VORONKA_STATE_DIR": str(tmp_path), "VORONKA_PLAN": "config"}
+
+    def told(*more: str) -> str:
+        result = CliRunner().invoke(main, ["funnel", *options, *more], env=env)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert "cold call" in told()
+    rows = told("--csv").splitlines()
+    assert rows[0] == "source,stage,count,to_previous,to_top,open,decided,median_s"
+    assert rows[1:3] == [
+        "'=1+1,cold-call,200,,,0,,",
+        "'=1+1,meeting,22,0.11,0.11,0,0.11,345600.000",
+    ]
+    assert told("--xlsx", str(sheet)) == ""
+    assert b"<f>" not in zipfile.ZipFile(sheet).read("xl/worksheets/sheet1.xml")
 
 
-def call_events_ever(log: Engine) -> list[StageEvent]:
-    with log.connect() as connection:
-        return call_events(connection, PLAN_TALK, SINCE - DAY)[0]
+def test_a_plans_own_stage_may_have_the_name_of_one_of_calls() -> None:
+    plan = FunnelPlan({"lead": "lead", "qualified": "fits", "deal": "deal"}, 30.0, 86400.0)
+    assert Funnel.of(plan, Way.INCOMING).stages == (*CALL_TITLES, "deal")
+    assert Funnel.of(plan, Way.INCOMING).titles["qualified"] == "fits"
 
 
 RULES = Rules(("cold-call", "meeting"), {"anna"}, "RU", UTC)
@@ -239,7 +279,9 @@ def test_too_few_data_is_an_answer() -> None:
     assert (judged.verdict, judged.p) == (Verdict.TOO_FEW, None)
 
 
-def test_a_look_compares_the_last_settled_week_with_those_before() -> None:
+def test_a_look_compares_the_last_settled_week_with_those_before(
+    log: Engine, tmp_path: Path
+) -> None:
     wanted = Watch(SALES, Look(before=2), slices_of(["manager"], {}))
     until = SINCE + 21 * DAY
     events = [
@@ -249,8 +291,9 @@ def test_a_look_compares_the_last_settled_week_with_those_before() -> None:
         event("meeting", 100, 30),  # later than the time to settle
         event("cold-call", 200, 21),  # after the window
     ]
+    note(log, events, UNTIL)
     assert wanted.look.due(until + 9 * DAY, SINCE) == until
-    found = trials(wanted, events, until)
-    assert found[0] == Trial("", "meeting", 40, 20, 20, 0)
-    assert [one.label for one in found] == ["", "", "manager=anna", "manager=anna"]
-    assert [one.verdict for one in judge(found)[::2]] == [Verdict.FELL, Verdict.FELL]
+    found = watch(log, ColumnStore(tmp_path / "columns"), wanted, SINCE, until + 9 * DAY)
+    assert found[0].trial == Trial("", "meeting", 40, 20, 20, 0)
+    assert [one.trial.label for one in found] == ["", "", "manager=anna", "manager=anna"]
+    assert [one.verdict for one in found[::2]] == [Verdict.FELL, Verdict.FELL]

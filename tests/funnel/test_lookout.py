@@ -18,6 +18,7 @@ from pbx.funnel.stages import StageEvent
 from pbx.funnel.watch import EPOCH, Look
 from pbx.metrics import Metrics
 from pbx.plan.model import FunnelPlan, Plan
+from pbx.reports.columns import ColumnStore
 from tests.reports.randomlog import opened
 from tests.world import agent, plan, sales
 
@@ -57,10 +58,10 @@ def weeks_of_cold_calls(recent_meetings: int) -> list[StageEvent]:
 
 
 async def test_a_stage_that_fell_is_a_number_above_zero_and_a_steady_one_is_zero(
-    log: Engine,
+    log: Engine, tmp_path: Path
 ) -> None:
     note(log, weeks_of_cold_calls(5), NOW)
-    lookout = Lookout(log, company, lambda: NOW)
+    lookout = Lookout(log, ColumnStore(tmp_path / "columns"), company, lambda: NOW)
     registry = CollectorRegistry()
     Metrics(registry).funnel_source(lookout)
 
@@ -90,7 +91,8 @@ async def test_a_log_that_can_not_be_read_is_looked_at_again(log: Engine, tmp_pa
             seen.set()
         return company()
 
-    lookout = Lookout(log, plan_in_force, lambda: NOW, first_s=0, every_s=0)
+    store = ColumnStore(tmp_path / "columns")
+    lookout = Lookout(log, store, plan_in_force, lambda: NOW, first_s=0, every_s=0)
     looking = asyncio.create_task(lookout.run())
     async with asyncio.timeout(20):
         await seen.wait()

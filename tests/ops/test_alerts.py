@@ -14,6 +14,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from pbx.metrics import Metrics
+from pbx.web.metrics import WebMetrics
 from routing.values import AgentState, QueueId
 
 FOLDER = Path("docker/prometheus")
@@ -70,6 +71,7 @@ def exported() -> set[str]:
     metrics.webhooks_source(everything)
     metrics.callbacks_source(dict)
     metrics.funnel_source(everything)
+    WebMetrics(registry).live_source(lambda: 0, lambda: True)
     return {
         metric.name + suffix
         for metric in registry.collect()
@@ -123,6 +125,7 @@ def test_every_metric_is_on_the_dashboard_or_in_a_rule() -> None:
 
     assert families - known == {
         "voronka_build_info",
+        "voronka_web_build_info",
         "voronka_plan_info",
         "voronka_plan_failed_loads_total",
         "voronka_short_abandons_total",

@@ -21,6 +21,7 @@ from lab.ports import PortSlot
 from pbx.http import start_http
 from pbx.journal.port import Stamped
 from pbx.metrics import Metrics
+from pbx.web.metrics import WebMetrics
 from routing.facts import WaitEnded
 from routing.values import CallId, QueueId
 from tests.ops.test_alerts import FOLDER, RULES, alerts, asked
@@ -43,12 +44,13 @@ class Fallen:
 class Prometheus:
     """Debian's, on a loopback port, with the shipped configuration at the pace of a test."""
 
-    def __init__(self, folder: Path, port: int, target: int) -> None:
+    def __init__(self, folder: Path, port: int, target: int, page: int) -> None:
         self._folder = folder
         self._port = port
         text = (FOLDER / "prometheus.yml").read_text()
         text = text.replace("_interval: 15s", "_interval: 1s")
         text = text.replace("127.0.0.1:9180", f"{HOST}:{target}")
+        text = text.replace("127.0.0.1:9181", f"{HOST}:{page}")
         (folder / "prometheus.yml").write_text(text.replace("127.0.0.1:9090", f"{HOST}:{port}"))
         for file in RULES:
             (folder / file.name).write_text(
@@ -104,9 +106,12 @@ async def test_rules_are_loaded_alerts_fire_and_panels_have_answers(tmp_path: Pa
     metrics.funnel_source(Fallen())
     metrics.ami_connected(True)
     metrics.plan_loaded(NOW.timestamp(), ok=True)
-    target, port = slot.port(), slot.port()
+    web = WebMetrics(CollectorRegistry())
+    web.live_source(lambda: 7, lambda: True)
+    target, page, port = slot.port(), slot.port(), slot.port()
     runner = await start_http(HOST, target, registry=registry, ready=lambda: {})
-    prometheus = Prometheus(tmp_path, port, target)
+    page_runner = await start_http(HOST, page, registry=web.registry, ready=lambda: {})
+    prometheus = Prometheus(tmp_path, port, target, page)
 
     def waits(seconds: float, reason: str) -> None:
         ended = WaitEnded(CallId("c"), QueueId("sales"), seconds, reason)
@@ -122,6 +127,9 @@ async def test_rules_are_loaded_alerts_fire_and_panels_have_answers(tmp_path: Pa
     async def scraped() -> bool:
         return await prometheus.value('count(voronka_wait_seconds_count{ended="left"})') == 1
 
+    async def viewers() -> bool:
+        return await prometheus.value("voronka_web_viewers") == 7
+
     async def service_level() -> bool:
         level = await prometheus.value("queue:voronka_service_level_of_offered:ratio1h")
         return level is not None and abs(level - 0.6) < 0.001
@@ -133,6 +141,7 @@ async def test_rules_are_loaded_alerts_fire_and_panels_have_answers(tmp_path: Pa
             waits(40.0, "left")
             waits(1.0, "left")
             await until(scraped)
+            await until(viewers)
             # An increase begins with the first value that was scraped: 3 of 5, and a short one.
             for seconds, reason in ((1, "joined"), (5, "joined"), (20, "joined"), (21, "joined")):
                 waits(seconds, reason)
@@ -152,4 +161,5 @@ async def test_rules_are_loaded_alerts_fire_and_panels_have_answers(tmp_path: Pa
                     assert await prometheus.ask("query", query=query) is not None
     finally:
         await runner.cleanup()
+        await page_runner.cleanup()
         slot.close()

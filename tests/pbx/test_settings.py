@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pbx.errors import SettingsError
-from pbx.settings import read_settings
+from pbx.settings import read_settings, read_web_settings
 
 SECRET = "a-secret-that-is-long"
 
@@ -69,3 +69,19 @@ LOOKUP = {
 def test_what_is_missing_or_wrong_is_named(env: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="VORONKA_"):
         read_settings(env)
+
+
+def test_the_page_is_told_its_metrics_port_and_what_a_token_has() -> None:
+    settings = read_web_settings({})
+    assert (settings.metrics_host, settings.metrics_port) == ("127.0.0.1", 9181)
+    assert settings.api_per_minute == 1200
+    env = {"VORONKA_WEB_METRICS_PORT": "0", "VORONKA_API_PER_MINUTE": "60"}
+    settings = read_web_settings({**env, "VORONKA_HTTP_HOST": "10.0.0.1"})
+    assert (settings.metrics_host, settings.metrics_port) == ("10.0.0.1", 0)
+    assert settings.api_per_minute == 60
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1000001", "1.5", "١٢"])
+def test_an_allowance_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match="VORONKA_API_PER_MINUTE"):
+        read_web_settings({"VORONKA_API_PER_MINUTE": value})

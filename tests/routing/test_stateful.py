@@ -37,7 +37,13 @@ STRATEGIES = Registry.builtin().names()
 
 
 def make_plan(
-    strategy: str, other: str, size: int, wrap_up_s: float, limit: int, leaves: bool = False
+    strategy: str,
+    other: str,
+    size: int,
+    wrap_up_s: float,
+    limit: int,
+    leaves: bool = False,
+    one_phone: tuple[bool, ...] = (False, False, False, False),
 ) -> RoutingPlan:
     agents = {
         AgentId(name): Agent(
@@ -47,7 +53,7 @@ def make_plan(
             devices=(
                 Device(DeviceId(f"{name}/1"), f"PJSIP/{name}", 0.0, 15.0),
                 Device(DeviceId(f"{name}/2"), f"PJSIP/{name}-m", 5.0, 10.0),
-            ),
+            )[: 1 if one_phone[n] else 2],
             wrap_up_s=wrap_up_s,
             calls_at_once=1 + n % 2,
             pause_after_no_answers=limit,
@@ -77,6 +83,19 @@ def make_plan(
     )
 
 
+def one_by_one(event: events.Event) -> events.Event:
+    """The same, without what is told of many legs at once."""
+    if not isinstance(event, events.LegsEnded):
+        return event
+    ends: list[events.LegEnded] = []
+    for one in event.ends:
+        if isinstance(one, events.EndedAlike):
+            ends += [events.LegEnded(leg_id, one.disposition) for leg_id in one.leg_ids]
+        else:
+            ends.append(one)
+    return events.LegsEnded(tuple(ends))
+
+
 class Distribution(RuleBasedStateMachine):
     """Callers, phones that keep the switch's promises, and time."""
 
@@ -86,9 +105,19 @@ class Distribution(RuleBasedStateMachine):
         size=st.integers(1, 4),
         wrap_up_s=st.sampled_from([0.0, 7.0]),
         limit=st.sampled_from([0, 2]),
+        one_phone=st.tuples(*[st.booleans()] * 4) | st.just((True,) * 4),
     )
-    def start(self, strategy: str, other: str, size: int, wrap_up_s: float, limit: int) -> None:
-        self.plan = make_plan(strategy, other, size, wrap_up_s, limit)
+    def start(
+        self,
+        strategy: str,
+        other: str,
+        size: int,
+        wrap_up_s: float,
+        limit: int,
+        one_phone: tuple[bool, ...],
+    ) -> None:
+        self.one_phone = one_phone
+        self.plan = make_plan(strategy, other, size, wrap_up_s, limit, one_phone=one_phone)
         self.dispatcher = Dispatcher(self.plan, strategies=Registry.builtin(), rng=random.Random(7))
         self.unread = Dispatcher(
             self.plan, strategies=Registry.builtin(), rng=random.Random(7), tells=False
@@ -103,13 +132,17 @@ class Distribution(RuleBasedStateMachine):
         self.answered: set[LegId] = set()
         self.own: dict[AgentId, int] = {}
         self.to_stop: list[tuple[LegId, Disposition]] = []
+        self.stopped_together: list[commands.StopTogether] = []
         self.made = 0
         for agent_id in self.plan.agents:
             self.tell(events.AgentLoggedIn(agent_id))
 
     def tell(self, event: events.Event) -> None:
-        step = self.dispatcher.handle(event, self.now)
+        step = self.dispatcher.handle(one_by_one(event), self.now)
         assert self.unread.handle(event, self.now).commands == step.commands
+        self.stopped_together += [
+            one for one in step.given if isinstance(one, commands.StopTogether)
+        ]
         for fact in step.facts:
             if isinstance(fact, facts.Irregular):
                 assert fact.what == "a leg picked up and never joined"
@@ -309,8 +342,15 @@ class Distribution(RuleBasedStateMachine):
         for end in ends:
             del self.legs[end.leg_id]
             self.answered.discard(end.leg_id)
-        if ends:
-            self.tell(events.LegsEnded(tuple(ends)))
+        told: list[events.LegEnded | events.EndedAlike] = list(ends)
+        for one in self.stopped_together:
+            those = [end for end in ends if end.leg_id in one.leg_ids]
+            if [end.leg_id for end in those] == list(one.leg_ids):
+                told.insert(told.index(those[0]), events.EndedAlike(one.leg_ids, one.disposition))
+                told = [end for end in told if end not in those]
+        self.stopped_together.clear()
+        if told:
+            self.tell(events.LegsEnded(tuple(told)))
 
     def stop_one(self, which: int) -> None:
         leg_id, disposition = self.to_stop.pop(which % len(self.to_stop))
@@ -365,7 +405,7 @@ class Distribution(RuleBasedStateMachine):
         self, strategy: str, other: str, size: int, leaves: bool, b: str, cut_off: bool
     ) -> None:
         before = set(self.plan.agents)
-        self.plan = made = make_plan(strategy, other, size, 5.0, 2, leaves)
+        self.plan = made = make_plan(strategy, other, size, 5.0, 2, leaves, self.one_phone)
         queues = dict(made.queues)
         if b == "gone":
             del queues[QueueId("b")]
@@ -404,6 +444,7 @@ class Distribution(RuleBasedStateMachine):
             return
         for holds in invariants.ALL:
             holds(self.dispatcher)
+            holds(self.unread)
 
     def teardown(self) -> None:
         """When all callers have gone and all legs have ended, nothing is left."""

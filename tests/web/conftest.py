@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,10 +16,12 @@ from playwright.async_api import Browser
 from pbx.engine.clock import Clock, SystemClock
 from pbx.journal.database import migrate, open_for_writing
 from pbx.logs import set_up_logs
+from pbx.plan.load import build
 from pbx.settings import WebSettings, read_web_settings
+from pbx.web import plan_in_force
 from pbx.web.access import Role, signed_in
-from pbx.web.app import build_app
 from pbx.web.state import WebState
+from tests.web.application import application, take_back
 from tests.web.looking import chromium, served
 from tests.web.made_up import FIRST, Asked, who
 from tests.web.morning import morning, write_morning
@@ -34,6 +37,20 @@ def log() -> Iterator[None]:
     set_up_logs("json", "info")
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plans_are_built_once() -> Iterator[None]:
+    """Each test's state has the shipped plan, which never changes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan_in_force, "build", functools.lru_cache(8)(build))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def applications_are_shared() -> Iterator[None]:
+    yield
+    take_back()
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +84,7 @@ async def state(settings: WebSettings, clock: Clock) -> AsyncIterator[WebState]:
 
 @pytest.fixture
 def app(state: WebState) -> FastAPI:
-    return build_app(state)
+    return application(state)
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from pbx.journal.writer import SqlJournal
 from pbx.plan.load import load
 from pbx.settings import WebSettings
 from pbx.web.access import SCOPES, Kind, Principal, Role, signed_in
-from pbx.web.app import build_app
 from pbx.web.state import WebState
 from routing.dispatcher import Dispatcher
 from routing.strategy import Registry
+from tests.web.application import application
 from tests.web.people import quick
 
 # A Tuesday, 12:00 in Moscow.
@@ -71,7 +71,7 @@ async def seen_by(
     language: str = "en",
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A browser in which they are signed in."""
-    app = build_app(state)
+    app = application(state)
     who = principal(state, role, departments=departments, agent=agent)
     app.dependency_overrides[signed_in] = lambda: who
     async with httpx.AsyncClient(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
 import httpx
 from argon2 import PasswordHasher
 from sqlalchemy import Engine
 
-from pbx.web.accounts.audit import Actor
+from pbx.web.accounts.audit import Actor, AuditFilter, list_notes
 from pbx.web.accounts.passwords import Passwords
 from pbx.web.accounts.users import Place, add_user
 from pbx.web.principal import Role
@@ -36,6 +37,12 @@ def make_user(
 ) -> None:
     hashed = quick().hash_now(PASSWORD)
     add_user(engine, name, Place(role, departments, agent), hashed, by=BY, at=MADE_AT)
+
+
+def noted(engine: Engine, *actions: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """What the audit log has of these actions, the oldest first: action, subject, details."""
+    found = list_notes(engine, AuditFilter(limit=500))[::-1]
+    return [(one.action, one.subject, dict(one.details)) for one in found if one.action in actions]
 
 
 async def csrf_of(browser: httpx.AsyncClient, path: str = "/login") -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, insert
 
 from pbx.journal.tables import agent_states, call_facts, calls, fact_days
+from pbx.reports.contacts import know_all
 from pbx.reports.facts import CallFact, Part, milliseconds
 
 DAY_S = 86_400
@@ -45,6 +46,7 @@ def seed(
             some = found[begin_ : begin_ + 2000]
             connection.execute(insert(call_facts), [one.row() for one in some])
             connection.execute(insert(calls), [_row(one) for one in some])
+        know_all(connection)
         if states:
             connection.execute(insert(agent_states), states)
         day_numbers = {one.began_ms // (DAY_S * 1000) for one in found}

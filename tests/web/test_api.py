@@ -16,6 +16,7 @@ from pbx.web.state import WebState
 from routing.values import CallId
 from tests.web.asking import asking, somebody
 from tests.web.house import House, house
+from tests.web.people import noted
 
 IVAN = "+79161230000"
 DID = "+74951234567"
@@ -55,6 +56,10 @@ async def test_a_manager_is_paused_and_everybody_sees_why(app: FastAPI, state: W
         assert back.json() == {"id": "ivanov", "state": "free"}
         await running.written()
         assert (await ivanov()).json()["pause"] is None
+        assert noted(state.read, "paused", "unpaused") == [
+            ("paused", "ivanov", {"reason": "обед"}),
+            ("unpaused", "ivanov", {}),
+        ]
         for reason in ("", " ", "x" * 101, "a\nb"):
             refused = await crm.post("/managers/ivanov/pause", json={"reason": reason})
             assert (refused.status_code, refused.json()["errors"][0]["where"]) == (
@@ -147,6 +152,10 @@ async def test_a_missed_call_is_closed_and_opened_again_by_name(
         assert (again.status_code, again.json()["detail"]) == (409, "it is open already")
         assert len((await crm.get("/missed?which=all")).json()["items"]) == 3
         assert (await crm.post("/missed/nothing/close")).status_code == 404
+        assert noted(state.read, "missed_closed", "missed_reopened") == [
+            ("missed_closed", IVAN, {"reason": "by mail"}),
+            ("missed_reopened", IVAN, {}),
+        ]
 
 
 async def test_missed_calls_are_shown_to_those_whose_they_are(

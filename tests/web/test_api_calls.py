@@ -16,10 +16,10 @@ from pbx.journal.tables import legs, recordings
 from pbx.settings import WebSettings, read_web_settings
 from pbx.web.access import Role, Scope
 from pbx.web.accounts.audit import AuditFilter, list_notes
-from pbx.web.app import build_app
 from pbx.web.hearing import may_hear_talk
 from pbx.web.sight import sight_of
 from pbx.web.state import WebState
+from tests.web.application import application
 from tests.web.asking import asking, somebody
 from tests.web.morning import BEGAN, morning, write_morning
 from tests.web.people import quick
@@ -93,7 +93,7 @@ async def test_each_role_reads_its_own_calls_and_recordings(
     }
     if sight is None:
         heard.add("lost-1")
-    async with asking(build_app(shop), who) as crm:
+    async with asking(application(shop), who) as crm:
         items, after = [], ""
         while after is not None:
             page = (await crm.get("/calls", params={"limit": 4, "after": after})).json()
@@ -119,7 +119,7 @@ async def test_each_role_reads_its_own_calls_and_recordings(
 
 
 async def test_a_calls_whole_story_is_told(shop: WebState) -> None:
-    async with asking(build_app(shop), somebody(shop.staff)) as crm:
+    async with asking(application(shop), somebody(shop.staff)) as crm:
         answered = (await crm.get("/calls", params={"outcome": "answered", "limit": 1})).json()
         (call,) = answered["items"]
         whole = (await crm.get(f"/calls/{call['id']}")).json()
@@ -148,7 +148,7 @@ async def test_a_calls_whole_story_is_told(shop: WebState) -> None:
     ],
 )
 async def test_filters_narrow(shop: WebState, asked: dict[str, str], found: int | None) -> None:
-    async with asking(build_app(shop), somebody(shop.staff)) as crm:
+    async with asking(application(shop), somebody(shop.staff)) as crm:
         answer = await crm.get("/calls", params=asked)
 
     assert answer.status_code == 200
@@ -161,7 +161,7 @@ async def test_filters_narrow(shop: WebState, asked: dict[str, str], found: int 
     [{"limit": "0"}, {"limit": "501"}, {"after": "x"}, {"outcome": "lost"}, {"since": "today"}],
 )
 async def test_what_makes_no_sense_is_refused(shop: WebState, asked: dict[str, str]) -> None:
-    async with asking(build_app(shop), somebody(shop.staff)) as crm:
+    async with asking(application(shop), somebody(shop.staff)) as crm:
         for path in ("/calls", "/recordings"):
             if "outcome" in asked and path == "/recordings":
                 continue
@@ -171,17 +171,17 @@ async def test_what_makes_no_sense_is_refused(shop: WebState, asked: dict[str, s
 async def test_without_the_scope_nothing_is_heard(shop: WebState) -> None:
     reader = somebody(shop.staff, scopes={Scope.CALLS_READ})
     listener = somebody(shop.staff, scopes={Scope.RECORDINGS_READ})
-    async with asking(build_app(shop), reader) as crm:
+    async with asking(application(shop), reader) as crm:
         (call,) = (await crm.get("/calls", params={"recorded": True, "limit": 1})).json()["items"]
         assert (await crm.get(f"/calls/{call['id']}")).json()["recordings"] == []
         for path in ("/recordings", "/recordings/outside-1/audio"):
             assert (await crm.get(path)).status_code == 403
-    async with asking(build_app(shop), listener) as crm:
+    async with asking(application(shop), listener) as crm:
         assert (await crm.get("/calls")).status_code == 403
 
 
 async def test_a_recordings_sound_is_a_download_on_record(shop: WebState) -> None:
-    async with asking(build_app(shop), somebody(shop.staff)) as crm:
+    async with asking(application(shop), somebody(shop.staff)) as crm:
         (one,) = (
             await crm.get("/recordings", params={"manager": "kuznetsova", "limit": 1})
         ).json()["items"]

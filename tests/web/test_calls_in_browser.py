@@ -18,8 +18,8 @@ from pbx.journal.story import LegRow
 from pbx.journal.tables import recordings
 from pbx.web.access import Role, signed_in
 from pbx.web.accounts.audit import AuditFilter, list_notes
-from pbx.web.app import build_app
 from pbx.web.state import WebState
+from tests.web.application import application
 from tests.web.looking import SIZES, chromium, looking, served
 from tests.web.morning import principal
 
@@ -33,7 +33,7 @@ async def shown(
     state: WebState, path: str, *, size: str = "desk", locale: str = "en-GB"
 ) -> AsyncIterator[Page]:
     """A page as an administrator sees it."""
-    app = build_app(state)
+    app = application(state)
     app.dependency_overrides[signed_in] = lambda: principal(state, Role.ADMIN)
     async with (
         served(app) as url,

@@ -13,9 +13,9 @@ from fastapi import FastAPI
 
 from pbx.settings import WebSettings
 from pbx.web.access import Role, Scope
-from pbx.web.app import build_app
 from pbx.web.state import WebState
 from pbx.webhooks.webhook import signed
+from tests.web.application import application
 from tests.web.asking import API, asking, somebody
 from tests.web.conftest import HOST
 from tests.web.people import quick
@@ -230,7 +230,7 @@ async def test_the_crm_tells_by_a_signed_message(
 async def test_without_a_secret_there_is_no_such_address(settings: WebSettings) -> None:
     state = WebState(replace(settings, crm_secret=None), passwords=quick())
     async with state.running():
-        transport = httpx.ASGITransport(build_app(state))
+        transport = httpx.ASGITransport(application(state))
         async with httpx.AsyncClient(transport=transport, base_url=HOST) as browser:
             answer = await post_signed(browser, state, b'{"events": []}')
     assert answer.status_code == 404

@@ -14,9 +14,9 @@ from fastapi import FastAPI
 
 from pbx.journal.database import migrate, open_for_writing
 from pbx.settings import read_web_settings
-from pbx.web.app import build_app
 from pbx.web.state import WebState
 from tests.journal.databases import NoPostgres, postgres
+from tests.web.application import application
 from tests.web.asking import asking, somebody
 from tests.web.conftest import PLAN
 from tests.web.house import house
@@ -82,6 +82,7 @@ async def test_nothing_that_is_sent_is_an_error_of_ours(app: FastAPI, state: Web
     await send_all(app, state)
 
 
+@pytest.mark.timeout(300)  # of processor time it takes a quarter of a minute
 @pytest.mark.postgres
 async def test_nor_is_it_with_a_database_that_takes_less(tmp_path: Path) -> None:
     try:
@@ -93,7 +94,7 @@ async def test_nor_is_it_with_a_database_that_takes_less(tmp_path: Path) -> None
             engine.dispose()
             state = WebState(settings, passwords=quick())
             async with state.running():
-                await send_all(build_app(state), state)
+                await send_all(application(state), state)
     except NoPostgres as error:
         pytest.skip(str(error))
 

@@ -34,6 +34,11 @@ def who(
     return Principal(Kind.USER, name, role, frozenset(departments), agent_id, SCOPES[role])
 
 
+def leads(did: str) -> frozenset[str]:
+    """Who dials +7800 may come to the red department, or to the green one."""
+    return frozenset({"red", "green"}) if did == "+7800" else frozenset()
+
+
 EVERYBODY = [
     who(Role.ADMIN),
     who(Role.SUPERVISOR, "*"),
@@ -68,7 +73,7 @@ CALL = st.fixed_dictionaries(
         "agents_rung": st.lists(st.sampled_from(AGENTS), unique=True, max_size=2),
         "number": st.just("+79161234567"),
         "name": st.just("Иван"),
-        "did": st.just("+7800"),
+        "did": st.sampled_from(["+7800", "+7900"]),
         "source": st.just("site"),
     }
 )
@@ -183,7 +188,7 @@ def test_each_role_has_what_filtering_the_picture_gives(
     first: Message, messages: list[Message | None], rng: Any
 ) -> None:
     async def play() -> None:
-        hub = LiveHub(Path("nowhere"), lambda: NOW)
+        hub = LiveHub(Path("nowhere"), lambda: NOW, leads)
         looking = [Looking(hub, one) for one in EVERYBODY for _ in range(2)]
         whole = Picture()
 
@@ -193,7 +198,7 @@ def test_each_role_has_what_filtering_the_picture_gives(
             await one.read_all()
             assert one.there is hub.there
             if hub.there:
-                wanted = Seen(View.of(one.principal), whole).snapshot()
+                wanted = Seen(View.of(one.principal), whole, leads).snapshot()
                 same(one.picture.snapshot(), wanted)
                 assert hub.snapshot(one.principal) == wanted
             else:
@@ -218,7 +223,8 @@ def test_each_role_has_what_filtering_the_picture_gives(
 
 
 def picture() -> Picture:
-    """Anna (red) serves sales, Boris (blue) both queues; a call in each place."""
+    """Anna (red) serves sales, Boris (blue) both queues, Grigory (green) none; a call in each
+    place.  c7 is in the menu again after the line, c8 in that of another number."""
     taken = Picture()
     calls = [
         ("menu", None, None, []),
@@ -228,6 +234,8 @@ def picture() -> Picture:
         ("talking", "sales", "boris", []),
         ("waiting", "support", None, []),
         ("talking", "support", "boris", []),
+        ("menu", "support", None, []),
+        ("menu", None, None, []),
     ]
     figures = {
         "offered": 10,
@@ -247,6 +255,7 @@ def picture() -> Picture:
             "agents": [
                 {"id": "anna", "department": "red", "queues": ["sales"]},
                 {"id": "boris", "department": "blue", "queues": ["sales", "support"]},
+                {"id": "grigory", "department": "green", "queues": []},
             ],
             "queues": [{"id": "sales"}, {"id": "support"}, {"id": "nobodys"}],
             "calls": [
@@ -258,7 +267,7 @@ def picture() -> Picture:
                     "agents_rung": rung,
                     "number": "+79161234567",
                     "name": "Иван",
-                    "did": "+7800",
+                    "did": "+7900" if n == 8 else "+7800",
                     "source": "site",
                 }
                 for n, (stage, queue, agent, rung) in enumerate(calls)
@@ -277,31 +286,82 @@ def picture() -> Picture:
 
 
 SEES = [
-    # who, managers, queues, calls (~: not who calls), offered today, open missed calls
-    (who(Role.ADMIN), "anna boris", "sales support nobodys", "c0 c1 c2 c3 c4 c5 c6", 21, None),
-    (who(Role.SUPERVISOR, "red"), "anna", "sales", "c1 c2 c3 c4", 10, 3),
-    (who(Role.SUPERVISOR, "blue"), "boris", "sales support", "c1 c2 c3 c4 c5 c6", 11, 4),
+    # who, managers, queues, calls (~: not who calls; -: nor from where), offered today, missed
+    (
+        who(Role.ADMIN),
+        "anna boris grigory",
+        "sales support nobodys",
+        "c0 c1 c2 c3 c4 c5 c6 c7 c8",
+        21,
+        None,
+    ),
+    # The menu of a number that leads to them: that somebody is there; never of another.
+    (who(Role.SUPERVISOR, "red"), "anna", "sales", "~c0 c1 c2 c3 c4 ~c7", 10, 3),
+    (who(Role.SUPERVISOR, "green"), "grigory", "", "~c0 ~c7", 0, 0),
+    # No number leads to blue; a call that waited for support is theirs in the menu, too.
+    (who(Role.SUPERVISOR, "blue"), "boris", "sales support", "c1 c2 c3 c4 c5 c6 c7", 11, 4),
     (who(Role.SUPERVISOR), "", "", "", 0, 0),
-    (who(Role.MANAGER, agent_id="anna"), "anna", "sales", "~c1 c2 c3", 10, 2),
-    (who(Role.MANAGER, agent_id="boris"), "boris", "sales support", "~c1 ~c2 c4 ~c5 c6", 11, 3),
+    # Who serves another department's queue besides is told of it what a manager is.
+    (
+        who(Role.SUPERVISOR, "red", agent_id="boris"),
+        "anna boris",
+        "sales support",
+        "~c0 c1 c2 c3 c4 -c5 c6 ~c7",
+        11,
+        4,
+    ),
+    (who(Role.SUPERVISOR, agent_id="anna"), "anna", "sales", "-c1 c2 c3", 10, 3),
+    (who(Role.MANAGER, agent_id="anna"), "anna", "sales", "-c1 c2 c3", 10, 2),
+    (who(Role.MANAGER, agent_id="boris"), "boris", "sales support", "-c1 -c2 c4 -c5 c6", 11, 3),
+    (who(Role.MANAGER, agent_id="grigory"), "grigory", "", "", 0, 0),
     (who(Role.MANAGER), "", "", "", 0, 0),
 ]
+
+
+def told(row: dict[str, Any]) -> str:
+    """A call's id, with how much of it is hidden."""
+    if row["number"] and row["name"] and row["did"] and row["source"]:
+        return str(row["id"])
+    assert (row["number"], row["name"]) == ("", "")
+    if row["did"] and row["source"]:
+        return f"~{row['id']}"
+    assert (row["did"], row["source"], row["agents_rung"]) == ("", "", [])
+    return f"-{row['id']}"
 
 
 @pytest.mark.parametrize(("principal", "agents", "queues", "calls", "offered", "missed"), SEES)
 def test_each_role_sees_what_is_theirs(
     principal: Principal, agents: str, queues: str, calls: str, offered: int, missed: int | None
 ) -> None:
-    shown = Seen(View.of(principal), picture()).snapshot()
+    shown = Seen(View.of(principal), picture(), leads).snapshot()
 
     assert [row["id"] for row in shown["agents"]] == agents.split()
     assert [row["id"] for row in shown["queues"]] == queues.split()
-    assert [
-        row["id"] if row["number"] and row["name"] else f"~{row['id']}" for row in shown["calls"]
-    ] == calls.split()
+    assert [told(row) for row in shown["calls"]] == calls.split()
     assert shown["today"]["offered"] == offered
     assert shown["today"].get("open_missed") == missed
     assert "missed" not in shown["today"], "whose tasks they are is not told"
+
+
+def test_who_comes_from_the_menu_is_told_when_they_are_theirs_and_gone_when_they_are_not() -> None:
+    whole = picture()
+    red = Seen(View.of(who(Role.SUPERVISOR, "red")), whole, leads)
+    (menu,) = (row for row in red.snapshot()["calls"] if row["id"] == "c0")
+    raw = whole.snapshot()["calls"][0]
+
+    def changed(**fields: Any) -> Message | None:
+        message = {**NOTHING, "calls": [{**raw, **fields}]}
+        whole.take(message)
+        return red.change(message)
+
+    assert (menu["number"], menu["did"]) == ("", "+7800")
+    ours = changed(stage="waiting", queue="sales")
+    assert ours is not None
+    assert ours["calls"][0]["number"] == "+79161234567"
+    other = changed(stage="waiting", queue="support")
+    assert other is not None
+    assert (other["calls"], other["gone"]) == ([], ["c0"])
+    assert changed(stage="talking", queue="support", agent="boris") is None
 
 
 async def test_equal_views_share_what_is_made_for_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,9 +26,9 @@ from pbx.web.accounts.users import (
     disable_user,
     set_password,
 )
-from pbx.web.app import build_app
 from pbx.web.principal import Principal, Role, Scope
 from pbx.web.state import WebState
+from tests.web.application import application
 from tests.web.people import BY, MADE_AT, PASSWORD, csrf_of, make_user, quick, sign_in
 
 COOKIE = "voronka"
@@ -374,7 +374,7 @@ async def test_by_https_the_cookie_is_for_https_alone(settings: WebSettings) -> 
     async with state.running():
         make_user(state.write, "maria")
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(build_app(state)), base_url=secure.url
+            transport=httpx.ASGITransport(application(state)), base_url=secure.url
         ) as browser:
             answer = await sign_in(browser, "maria")
             assert answer.status_code == 303

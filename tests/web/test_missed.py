@@ -17,6 +17,7 @@ from pbx.web.access import SCOPES, Kind, Principal, Role, signed_in
 from pbx.web.state import WebState
 from tests.web.looking import SIZES, looking
 from tests.web.made_up import Asked, agent, ago, call, change, queue, whole
+from tests.web.people import noted
 
 pytestmark = pytest.mark.timeout(90)
 browsing = pytest.mark.browser
@@ -141,6 +142,38 @@ async def test_what_is_asked_for_stands_in_the_address(
     assert await shown(browser, f"/missed?{query}") == set(names.split())
 
 
+QUEUES = [
+    (Role.ADMIN, (), "", "sales support"),
+    (Role.SUPERVISOR, ("*",), "", "sales support"),
+    (Role.SUPERVISOR, ("sales",), "", "sales"),
+    (Role.SUPERVISOR, ("support",), "ivanov", "sales support"),
+    (Role.SUPERVISOR, (), "", ""),
+    (Role.MANAGER, (), "ivanov", "sales"),
+    (Role.MANAGER, (), "volkova", "support"),
+    (Role.MANAGER, (), "", ""),
+]
+
+
+@pytest.mark.parametrize("path", ["/missed", "/calls"])
+@pytest.mark.parametrize(("role", "departments", "agent_id", "queues"), QUEUES)
+async def test_each_filters_by_the_queues_that_are_theirs(
+    path: str,
+    role: Role,
+    departments: tuple[str, ...],
+    agent_id: str,
+    queues: str,
+    app: FastAPI,
+    state: WebState,
+    browser: httpx.AsyncClient,
+) -> None:
+    be(app, state, role, *departments, agent=agent_id)
+    text = (await browser.get(path)).text
+    select = re.search(r'<select[^>]*name="queue">(.*?)</select>', text, re.DOTALL)
+    offered = re.findall(r'<option value="([^"]+)"', select[1]) if select else []
+
+    assert {"sales", "support"} & set(offered) == set(queues.split())
+
+
 async def test_a_long_list_has_pages(
     app: FastAPI, state: WebState, browser: httpx.AsyncClient
 ) -> None:
@@ -209,6 +242,10 @@ async def test_closing_and_opening_again_are_asked_of_the_engine(
     assert asked.requests[:2] == [
         {"command": "missed_close", "task": "sales", "by": "maria", "reason": "spam"},
         {"command": "missed_reopen", "task": "done", "by": "maria"},
+    ]
+    assert noted(state.read, "missed_closed", "missed_reopened") == [
+        ("missed_closed", NUMBERS["sales"], {"reason": "spam"}),
+        ("missed_reopened", NUMBERS["done"], {}),
     ]
 
 

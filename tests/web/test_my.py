@@ -21,15 +21,15 @@ from pbx.journal.story import CallRow
 from pbx.journal.tables import calls, missed
 from pbx.settings import WebSettings
 from pbx.web.access import Role, signed_in
-from pbx.web.app import build_app
 from pbx.web.my_data import own_page
 from pbx.web.names import stage_titles
 from pbx.web.state import WebState
 from pbx.web.texts import LANGUAGES, texts
+from tests.web.application import application
 from tests.web.house import house
 from tests.web.looking import SIZES, chromium, looking, served
 from tests.web.morning import BEGAN, principal, seen_by
-from tests.web.people import quick
+from tests.web.people import noted, quick
 
 ME = "ivanov"
 
@@ -181,6 +181,13 @@ async def test_pause_resume_and_call_reach_the_engine(shop: WebState) -> None:
         assert back.json()["state"] == "free"
         assert (await browser.post("/my/pause", data={"agent": ME})).status_code == 409
         await running.written()
+    # What the engine has refused has not been done; who was to be called is known all the same.
+    # (The shop's clock stands still, so that lines have no order.)
+    assert sorted(noted(shop.read, "paused", "unpaused", "called"), key=lambda one: one[0]) == [
+        ("called", "1", {"manager": ME}),
+        ("paused", ME, {"reason": "обед"}),
+        ("unpaused", ME, {}),
+    ]
 
 
 async def test_without_an_engine_it_is_said_and_the_page_is_there(shop: WebState) -> None:
@@ -207,7 +214,7 @@ async def test_the_page_follows_the_engine_without_being_loaded_again(
 ) -> None:
     shutil.copy(morning_log, tmp_path / "voronka.db")
     state = WebState(settings, passwords=quick())
-    app = build_app(state)
+    app = application(state)
     app.dependency_overrides[signed_in] = lambda: principal(state, Role.MANAGER, agent=ME)
     async with (
         state.running(),
@@ -246,7 +253,7 @@ async def test_the_page_follows_the_engine_without_being_loaded_again(
 
 @pytest.mark.browser
 async def test_a_button_says_what_came_of_a_call(shop: WebState) -> None:
-    app = build_app(shop)
+    app = application(shop)
     app.dependency_overrides[signed_in] = lambda: principal(shop, Role.MANAGER, agent=ME)
     async with (
         served(app) as url,
@@ -268,7 +275,7 @@ async def test_a_button_says_what_came_of_a_call(shop: WebState) -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize("size", sorted(SIZES))
 async def test_nothing_is_wider_than_the_screen(shop: WebState, size: str) -> None:
-    app = build_app(shop)
+    app = application(shop)
     app.dependency_overrides[signed_in] = lambda: principal(shop, Role.ADMIN)
     async with served(app) as url, chromium() as browser:
         for path in ("/my", f"/my?agent={ME}"):

@@ -75,13 +75,21 @@ class Clock:
         return self.at
 
 
+def count_of(state: WebState, result: str) -> float | None:
+    name = "voronka_web_report_mails_total"
+    return state.metrics.registry.get_sample_value(name, {"result": result})
+
+
 def post(state: WebState, mails: ReportMails, clock: Clock) -> Post:
     async def slowly(work: Callable[[], Letter]) -> Letter:
         return await state.slowly(work)
 
     store = ColumnStore.beside(state.settings.state_dir, state.settings.database)
     url = "https://pbx.example.org"
-    return Post(mails, Desk(state.read, state.write, store, lambda: state.plan, clock, slowly, url))
+    count = state.metrics.report_mail
+    return Post(
+        mails, Desk(state.read, state.write, store, lambda: state.plan, clock, slowly, url, count)
+    )
 
 
 def html_of(mail: EmailMessage) -> str:
@@ -171,6 +179,7 @@ async def test_a_server_that_is_not_ready_is_tried_again_and_later(
     ids = {office.mail(n)["Message-ID"] for n in range(3)}
     assert len(ids) == 1
     assert states(state)[-1] == ("sent", 3)
+    assert (count_of(state, "sent"), count_of(state, "failed")) == (1, 2)
 
 
 def states(state: WebState) -> list[tuple[str, int]]:
@@ -212,6 +221,8 @@ async def test_what_can_not_be_sent_is_given_up(
             await post(state, mails, clock).look(mail)
     assert states(state)[-1][0] == end
     assert len(office.envelopes) == (1 if end == "refused" else 4)
+    assert count_of(state, end.replace("-", "_")) == 1
+    assert count_of(state, "failed") == len(office.envelopes) - 1
 
 
 async def test_who_died_while_sending_is_followed_by_another(state: WebState) -> None:
@@ -300,6 +311,9 @@ async def test_a_wrong_file_keeps_no_page_away(state: WebState, tmp_path: Path) 
     other = WebState(replace(state.settings, reports_file=broken), passwords=quick())
     async with other.running():
         assert other.plan is not None
+        name = "voronka_web_report_mails_readable"
+        assert other.metrics.registry.get_sample_value(name) == 0
+    assert state.metrics.registry.get_sample_value(name) == 1
 
 
 ZONES = ("Europe/Moscow", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Asia/Tehran")

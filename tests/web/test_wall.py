@@ -259,6 +259,25 @@ async def test_a_stream_that_ends_is_opened_again_unseen(
         assert broken == ""
 
 
+@browsing
+async def test_a_supervisor_sees_that_somebody_may_come_from_the_menu(
+    state: WebState, app: FastAPI, url: str, chrome: Browser
+) -> None:
+    app.dependency_overrides[signed_in] = lambda: who(Role.SUPERVISOR, "sales")
+    ivanov = agent("ivanov", "Иван Иванов", "sales")
+    leads = next(did for did in state.plan.numbers if "sales" in state.leads_to(did))
+    calls = [call("c1", "menu", did=leads), call("c2", "menu", did="+78000000000")]
+    state.live.take(whole([ivanov], calls, [queue("sales")]))
+    async with looking(chrome, url) as page:
+        await shows(page, "f-menu", "1")
+        shown = await row(page, "c1")
+        assert shown["client"].strip() == "Клиент"
+        await expect(page.locator("[data-call]")).to_have_count(1)
+        state.live.take(change(calls=[call("c1", "waiting", did=leads)]))
+        await expect(page.locator('[data-call="c1"]')).to_contain_text("+7 916 123-45-67")
+        await shows(page, "f-menu", "0")
+
+
 async def test_whom_one_may_not_see_one_may_not_pause(
     app: FastAPI, asked: Asked, browser: httpx.AsyncClient, state: WebState
 ) -> None:

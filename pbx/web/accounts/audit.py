@@ -36,6 +36,10 @@ Action = Literal[
     "downloaded",
     "exported",
     "called",
+    "paused",
+    "unpaused",
+    "missed_closed",
+    "missed_reopened",
 ]
 """What is written down; its words stand in texts/*/audit.toml."""
 LOGIN: Action = "login"

@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Engine
 
 from pbx.errors import JournalError
+from pbx.web.accounts.allowance import Allowance
 from pbx.web.accounts.audit import (
     LOGIN_FAILED,
     LOGOUT,
@@ -73,6 +74,14 @@ class LetIn:
     secret: str
 
 
+class TooOften(Exception):
+    """A token asks more often than it may; ``wait_s``: when to ask again."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"again in {wait_s:.1f} s")
+        self.wait_s = wait_s
+
+
 class InThread(Protocol):
     """Runs what asks the database beside the loop."""
 
@@ -92,7 +101,9 @@ class Doorkeeper:
         now: Callable[[], datetime],
         seconds: Callable[[], float],
         passwords: Passwords | None = None,
+        per_minute: int,
     ) -> None:
+        """``per_minute``: requests of one token."""
         self._read = read
         self._write = write
         self._in_thread = in_thread
@@ -102,6 +113,7 @@ class Doorkeeper:
         self._names = Throttle(NAME_PACE)
         self._addresses = Throttle(ADDRESS_PACE)
         self._inside = Throttle(NAME_PACE)
+        self._allowance = Allowance(per_minute)
         self._seen: dict[str, datetime] = {}
         self._used: dict[str, datetime] = {}
         self._told_since = 0.0
@@ -185,8 +197,22 @@ class Doorkeeper:
         self._seen[session.session_id] = now
         return found
 
+    async def asks(self, secret: str) -> Token | None:
+        """A request with this token: which one it is; None: none, or it opens nothing any more.
+
+        Raises TooOften and JournalError.
+        """
+        # Who is refused costs no question to the database; who is nobody is not remembered.
+        key = digest(secret)
+        if (wait_s := self._allowance.wait_s(key, self._seconds())) > 0:
+            raise TooOften(wait_s)
+        token = await self.by_token(secret)
+        if token is not None and (wait_s := self._allowance.take(key, self._seconds())) > 0:
+            raise TooOften(wait_s)
+        return token
+
     async def by_token(self, secret: str) -> Token | None:
-        """Which token it is; None: none, or it opens nothing any more.  Raises JournalError."""
+        """The same, of one that has asked already.  Raises JournalError."""
         if not secret or len(secret) > _LONGEST_SECRET:
             return None
         now = self._now()

@@ -81,7 +81,7 @@ _EVENTS = (
             "after 5 minutes: open it again. docs/live.md tells every key.",
             "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EVENTS}},
         },
-        429: {"description": "Too many look at it."},
+        429: {"description": "The token asks too often, or too many look at it."},
     },
 )
 async def events(request: Request, principal: Viewer, state: State) -> EventStream:

@@ -129,7 +129,9 @@ async def pause(state: State, principal: Writer, manager: Key, body: PauseWanted
     """
     _seen(state, principal, manager)
     asked = {"command": "pause", "agent": manager, "by": principal.name}
-    return await _asked(state, {**asked, "reason": body.reason})
+    now = await _asked(state, {**asked, "reason": body.reason})
+    await state.audit_done(principal, "paused", manager, {"reason": body.reason})
+    return now
 
 
 @router.post(
@@ -141,7 +143,9 @@ async def pause(state: State, principal: Writer, manager: Key, body: PauseWanted
 async def unpause(state: State, principal: Writer, manager: Key) -> StateNow:
     """Ends a pause, or a wrap-up early; of who has neither, nothing changes."""
     _seen(state, principal, manager)
-    return await _asked(state, {"command": "unpause", "agent": manager, "by": principal.name})
+    now = await _asked(state, {"command": "unpause", "agent": manager, "by": principal.name})
+    await state.audit_done(principal, "unpaused", manager)
+    return now
 
 
 def _seen(state: WebState, principal: Principal, manager: str) -> Agent:

@@ -148,7 +148,10 @@ async def close(
     reason = body.reason if body is not None else ""
     asked: dict[str, object] = {"command": "missed_close", "task": task, "by": principal.name}
     asked["reason"] = reason
-    return await _by_hand(state, principal, task, asked, closed=False)
+    closed = await _by_hand(state, principal, task, asked, closed=False)
+    if isinstance(closed, Missed):
+        await state.audit_done(principal, "missed_closed", closed.number, {"reason": reason})
+    return closed
 
 
 @router.post(
@@ -161,7 +164,10 @@ async def reopen(state: State, principal: Writer, task: Id) -> Missed | Response
     """Whatever closed it; talks of before close it no more. 409 where it is open, or where the
     number has called again since: then that call is the one to work off."""
     asked: dict[str, object] = {"command": "missed_reopen", "task": task, "by": principal.name}
-    return await _by_hand(state, principal, task, asked, closed=True)
+    opened = await _by_hand(state, principal, task, asked, closed=True)
+    if isinstance(opened, Missed):
+        await state.audit_done(principal, "missed_reopened", opened.number)
+    return opened
 
 
 async def _by_hand(

@@ -33,12 +33,18 @@ _WORDS = {
     410: "It was there, and is gone.",
     413: "The request is longer than 2 MB.",
     422: "The request is not as it should be; `errors` has each mistake with its place.",
-    429: "Too many requests.",
+    429: "Too many requests: `Retry-After` says when to ask again.",
     503: "The engine or the log is not there: try again.",
 }
-EVERYWHERE = (401, 403, 422, 503)
+_HEADERS = {
+    429: {"headers": {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}}
+}
+EVERYWHERE = (401, 403, 422, 429, 503)
 
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     """For ``responses`` of a route or a router."""
-    return {code: {"model": Problem, "description": _WORDS[code]} for code in codes}
+    return {
+        code: {"model": Problem, "description": _WORDS[code], **_HEADERS.get(code, {})}
+        for code in codes
+    }

@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from pbx.errors import ReportError
 from pbx.reports.asked import PERIODS, USUAL_PERIOD, Asked
-from pbx.reports.columns import ColumnStore
 from pbx.reports.export import as_json
 from pbx.reports.report import MOST_ROWS, report
 from pbx.reports.slices import SLICES
@@ -124,8 +123,7 @@ async def told(
         departments = {one: name for one, name in state.staff.departments.items() if name}
         query = asked.query(state.now(), state.zone, departments, limits(principal))
         query = replace(query, limit=_limit(request.query_params.get("limit", "")))
-        store = ColumnStore.beside(state.settings.state_dir, state.settings.database)
-        found = await state.slowly(report, state.read, store, query, state.now())
+        found = await state.slowly(report, state.read, state.columns, query, state.now())
     except ReportError as error:
         return problem(422, str(error))
     except TooLong:

@@ -59,6 +59,7 @@ async def login(
         browser=request.headers.get("user-agent", ""),
         instead_of=request.cookies.get(cookie_name(state.settings), ""),
     )
+    state.metrics.login(result.why.value if isinstance(result, Refused) else "let_in")
     if isinstance(result, Refused):
         wait_s = CROWDED_S if result.why is Why.CROWDED else math.ceil(result.wait_s)
         response = await _form(

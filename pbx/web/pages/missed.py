@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
+from functools import partial
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -169,8 +170,11 @@ async def close(
 ) -> JSONResponse:
     """Nobody needs to call back."""
     found = await _task(state, principal, task)
+    reason = reason.strip()
     asked = {"command": "missed_close", "task": found.task_id, "by": principal.name}
-    return await told(state, {**asked, "reason": reason.strip()})
+    details = {"reason": reason}
+    done = partial(state.audit_done, principal, "missed_closed", found.number, details)
+    return await told(state, {**asked, "reason": reason}, done)
 
 
 @router.post("/missed/reopen")
@@ -178,7 +182,8 @@ async def reopen(state: State, principal: Writer, task: TaskId) -> JSONResponse:
     """Somebody needs to, all the same."""
     found = await _task(state, principal, task)
     asked = {"command": "missed_reopen", "task": found.task_id, "by": principal.name}
-    return await told(state, asked)
+    done = partial(state.audit_done, principal, "missed_reopened", found.number)
+    return await told(state, asked, done)
 
 
 def may_choose(principal: Principal) -> bool:

@@ -21,6 +21,7 @@ from pbx.web.html import page, texts_of
 from pbx.web.my_data import own_page, stages
 from pbx.web.names import Names, stage_titles
 from pbx.web.pages.calls import TONES
+from pbx.web.pages.wall import pause_asked
 from pbx.web.state import State, WebState
 from pbx.web.words import Words
 from routing.values import AgentId
@@ -100,15 +101,7 @@ async def pause(
 ) -> JSONResponse:
     """No calls, or calls again; after a talk ``resume`` ends the time for it early."""
     whose = _whose(state, principal, agent)
-    asked: dict[str, object] = {"agent": whose.agent_id, "by": principal.name}
-    if resume:
-        asked["command"] = "unpause"
-    else:
-        asked |= {"command": "pause", "reason": reason.strip()}
-    try:
-        return JSONResponse(await state.control.ask(asked))
-    except ControlError:
-        return JSONResponse({"ok": False}, 409)
+    return await pause_asked(state, principal, whose.agent_id, reason, resume)
 
 
 @router.post("/call")
@@ -123,6 +116,7 @@ async def call(
     whose = _whose(state, principal, agent)
     asked: dict[str, object] = {"command": "click", "agent": whose.agent_id, "number": number}
     asked["by"] = principal.name
+    await state.audit(principal, "called", number, {"manager": whose.agent_id})
     try:
         result = ClickResult((await state.control.ask(asked))["result"])
     except ControlError:

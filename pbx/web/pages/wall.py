@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Annotated
 
@@ -28,6 +28,7 @@ async def wall(request: Request, principal: Viewer) -> HTMLResponse:
         "may_pause": may_pause(principal),
         "may_calls": principal.may(Scope.CALLS_READ),
         "everything": principal.sees_everything(),
+        "sees_menu": principal.role is not Role.MANAGER,
     }
     return page(request, "wall.html", principal, script=script)
 
@@ -49,21 +50,34 @@ async def pause(
     """A supervisor sends a manager into a pause, or back to work."""
     if not (may_pause(principal) and principal.sees_agent(agent)):
         raise Forbidden
+    return await pause_asked(state, principal, agent, reason, resume)
+
+
+async def pause_asked(
+    state: State, principal: Principal, agent: str, reason: str, resume: bool
+) -> JSONResponse:
+    """Asked of the engine, and on record when it has done so."""
     asked: dict[str, object] = {"agent": agent, "by": principal.name}
     if resume:
-        asked["command"] = "unpause"
-    else:
-        asked |= {"command": "pause", "reason": reason.strip()}
-    return await told(state, asked)
+        done = partial(state.audit_done, principal, "unpaused", agent)
+        return await told(state, {**asked, "command": "unpause"}, done)
+    reason = reason.strip()
+    done = partial(state.audit_done, principal, "paused", agent, {"reason": reason})
+    return await told(state, {**asked, "command": "pause", "reason": reason}, done)
 
 
-async def told(state: State, asked: Mapping[str, object]) -> JSONResponse:
+async def told(
+    state: State, asked: Mapping[str, object], done: Callable[[], Awaitable[None]] | None = None
+) -> JSONResponse:
     """The engine's reply to a script; 409: it refuses, or is not there.  Its words may name a file:
-    they stay with us."""
+    they stay with us.  ``done``: what follows when it has done as asked."""
     try:
-        return JSONResponse(await state.control.ask(dict(asked)))
+        reply = await state.control.ask(dict(asked))
     except ControlError:
         return JSONResponse({"ok": False}, 409)
+    if done is not None:
+        await done()
+    return JSONResponse(reply)
 
 
 def may_pause(principal: Principal) -> bool:

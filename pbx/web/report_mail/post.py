@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from pbx.errors import PbxError
 from pbx.plan.model import Plan
 from pbx.reports.columns import ColumnStore
+from pbx.web.metrics import MailResult
 from pbx.web.report_mail import ledger
 from pbx.web.report_mail.file import ReportMail, ReportMails
 from pbx.web.report_mail.letter import letter
@@ -31,7 +32,8 @@ _FINAL = 500
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What a mail is made of.  ``slowly``: runs what takes long beside the loop."""
+    """What a mail is made of.  ``slowly``: runs what takes long beside the loop; ``count``: told
+    what became of each."""
 
     read: Engine
     write: Engine
@@ -40,6 +42,7 @@ class Desk:
     now: Callable[[], datetime]
     slowly: Callable[[Callable[[], Letter]], Awaitable[Letter]]
     url: str
+    count: Callable[[MailResult], None]
 
 
 class Post:
@@ -77,6 +80,7 @@ class Post:
         except NotDelivered as error:
             if error.refused:
                 await asyncio.to_thread(ledger.refused, desk.write, due, str(error))
+                desk.count("refused")
                 _log.error("report_mail_refused", mail=mail.name, reason=str(error))
             else:
                 await self._again(mail, due, str(error), ())
@@ -91,9 +95,11 @@ class Post:
             await self._again(mail, due, f"not taken yet for {', '.join(later)}", settled)
         elif never and len(never) == len(written.recipients):
             await asyncio.to_thread(ledger.refused, desk.write, due, "every recipient was refused")
+            desk.count("refused")
             _log.error("report_mail_refused", mail=mail.name, recipients=never)
         else:
             await asyncio.to_thread(ledger.sent, desk.write, due, never)
+            desk.count("sent")
             _log.info("report_mail_sent", mail=mail.name, due=at.isoformat(), refused=never)
 
     async def _again(
@@ -102,6 +108,7 @@ class Post:
         desk = self._desk
         more = await asyncio.to_thread(ledger.failed, desk.write, due, reason, desk.now(), settled)
         tell = _log.warning if more else _log.error
+        desk.count("failed" if more else "given_up")
         event = "report_mail_failed" if more else "report_mail_given_up"
         tell(event, mail=mail.name, tries=due.tries, reason=reason)
 

@@ -81,7 +81,8 @@ function doingOf(call) {
   if (call.agents_rung.length) {
     return t("missed.ringing_manager", { name: call.agents_rung.map(nameOf).join(", ") });
   }
-  return t("missed.calling_client", { name: nameOf(call.agent) });
+  // Of a call that an engine before this one began it is not known who waits.
+  return call.agent ? t("missed.calling_client", { name: nameOf(call.agent) }) : t("live.stage.calling");
 }
 
 function tick() {

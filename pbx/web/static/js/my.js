@@ -10,6 +10,7 @@ useTexts(data.texts);
 const me = data.agent;
 
 const TONE = { free: "good", reserved: "warn", ringing: "warn", talking: "talk", wrap_up: "after", paused: "warn" };
+const WITH = { talking: "my.with_talking", calling: "my.with_calling" };
 // The log is written a moment after the phone's state.
 const SETTLE_MS = [700, 3000];
 
@@ -56,11 +57,11 @@ function buttons(row) {
 function caller(row) {
   const box = find("with");
   const call = [...live.calls.values()].find(
-    (one) => (one.agent === me && one.stage === "talking") || one.agents_rung.includes(me),
+    (one) => (one.agent === me && WITH[one.stage]) || one.agents_rung.includes(me),
   );
   box.hidden = !row || !call;
   if (box.hidden) return;
-  text(find("with-what"), t(call.stage === "talking" && call.agent === me ? "my.with_talking" : "my.with_ringing"));
+  text(find("with-what"), t((call.agent === me && WITH[call.stage]) || "my.with_ringing"));
   const link = find("with-call");
   text(link, call.number ? phone(call.number) : t("my.withheld"));
   link.href = `/calls/${encodeURIComponent(call.id)}`;

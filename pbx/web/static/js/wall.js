@@ -11,10 +11,10 @@ useTexts(data.texts);
 const CALLS_SHOWN = 60;
 const STATES = ["free", "ringing", "talking", "wrap_up", "paused", "offline"];
 const TONE = {
-  free: "good", reserved: "warn", ringing: "warn", talking: "talk", wrap_up: "after", paused: "idle",
+  free: "good", reserved: "warn", ringing: "warn", calling: "warn", talking: "talk", wrap_up: "after", paused: "idle",
   offline: "off",
 };
-const STAGES = { waiting: 0, ringing: 1, menu: 2, talking: 3, outside: 4 };
+const STAGES = { waiting: 0, ringing: 1, calling: 2, menu: 3, talking: 4, outside: 5 };
 const STAGE_TONE = { menu: "", waiting: "bad", ringing: "warn", talking: "talk", outside: "after" };
 // Shares and waits that a head of sales wants to see at a glance: the field's 80/20.
 const LEVEL = [[0.8, "good"], [0.6, "warn"], [0, "bad"]];
@@ -59,7 +59,7 @@ function figure(id, value, small = "", tone = "") {
 }
 
 const stages = () => {
-  const found = { menu: 0, waiting: 0, ringing: 0, talking: 0, outside: 0 };
+  const found = { menu: 0, waiting: 0, ringing: 0, calling: 0, talking: 0, outside: 0 };
   for (const call of live.calls.values()) found[call.stage] += 1;
   return found;
 };
@@ -83,8 +83,8 @@ function paintWaiting() {
 function paintFigures() {
   const now = stages();
   waiting = now.waiting;
-  figure("f-menu", data.everything ? count(now.menu) : "—");
-  figure("f-ringing", count(now.ringing));
+  figure("f-menu", data.sees_menu ? count(now.menu) : "—");
+  figure("f-ringing", count(now.ringing + now.calling));
   figure("f-talking", count(now.talking + now.outside));
   let free = 0;
   let onDuty = 0;
@@ -191,7 +191,9 @@ function fillCall(row, call) {
   text(row.stage, t(`live.stage.${call.stage}`));
   since(row.time, call.stage === "ringing" ? call.waiting_since ?? call.since : call.since);
   const known = call.did !== "";
-  text(row.number, call.number ? phone(call.number) : t(known ? "wall.withheld" : "wall.client"));
+  // Who is in the menu is not told to a supervisor whom they may yet pass by.
+  const told = known && (data.everything || call.stage !== "menu");
+  text(row.number, call.number ? phone(call.number) : t(told ? "wall.withheld" : "wall.client"));
   text(row.name, call.origin === "client" ? call.name : t(`wall.${call.origin}`));
   text(row.to, call.queue ? queueOf(call.queue) : known ? phone(call.did) : "");
   text(row.from, call.source || (call.queue && known ? phone(call.did) : ""));

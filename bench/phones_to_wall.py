@@ -32,7 +32,7 @@ from lab.service import PbxProcess
 from lab.sipp import Answer, Dialling, Load, Phone, in_turn
 from pbx.journal.database import open_for_writing
 from pbx.web.principal import Role
-from tests.web.chromium import CHROMIUM
+from tests.web.looking import CHROMIUM
 from tests.web.people import make_user
 
 MANAGERS = 20

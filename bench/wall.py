@@ -35,7 +35,7 @@ from pbx.plan.model import Plan
 from pbx.web.principal import Role
 from routing import facts
 from routing.values import AgentId, AgentState, CallId, DeviceId, LegId, OfferId, Outcome, QueueId
-from tests.web.chromium import CHROMIUM
+from tests.web.looking import CHROMIUM
 from tests.web.people import PASSWORD, make_user
 
 MANAGERS = 50
@@ -155,7 +155,12 @@ async def _web(env: dict[str, str]) -> AsyncIterator[tuple[str, int]]:
         sys.executable,
         "-m",
         "pbx.web",
-        env={**os.environ, **env, "VORONKA_WEB_PORT": str(port)},
+        env={
+            **os.environ,
+            **env,
+            "VORONKA_WEB_PORT": str(port),
+            "VORONKA_WEB_METRICS_PORT": "0",
+        },
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,

@@ -15,7 +15,10 @@ from pbx.engine.virtual import VirtualWorld
 from pbx.journal import port as journal
 from pbx.journal.port import Stamped
 from pbx.journal.writer import SqlJournal
+from pbx.missed.book import MissedBook
+from pbx.missed.owners import owner_rule
 from pbx.plan.load import load
+from pbx.reports.book import FactBook
 from routing import facts
 from routing.dispatcher import Dispatcher
 from routing.strategy import Registry
@@ -30,7 +33,9 @@ def play_simulated(
 ) -> None:
     """Play the morning ``speed`` times as fast as life, then show the log."""
     plan = load(config)
-    log = SqlJournal(database, spool=folder / "spool.jsonl")
+    # As the engine does: reports and missed calls are kept as calls end.
+    followers = (MissedBook(owner_rule(plan.routing), {}), FactBook())
+    log = SqlJournal(database, spool=folder / "spool.jsonl", followers=followers)
     log.start()
     began = time.time()
     total, over = len(MORNING.callers), 0

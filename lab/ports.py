@@ -21,8 +21,12 @@ _SIGNALLING = 200
 _SIPP_MEDIA = 1_400
 
 
+class AllTaken(RuntimeError):
+    """As many labs as can run on this machine do."""
+
+
 class PortSlot:
-    """A range of ports of our own; ``close`` gives it back."""
+    """A range of ports of our own; ``close`` gives it back.  Raises AllTaken."""
 
     def __init__(self) -> None:
         self._file = -1
@@ -38,7 +42,7 @@ class PortSlot:
             self.first = _FIRST + slot * _SLOT_SIZE
             break
         else:
-            raise RuntimeError(f"{_SLOTS} labs run on this machine already")
+            raise AllTaken(f"{_SLOTS} labs run on this machine already")
         self._next = self.first
         self._next_media = self.first + _SIGNALLING
         #: For Asterisk's rtp.conf.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import math
 import random
 import socket
@@ -26,10 +27,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import create_engine, select
 
-from lab.asterisk import HOST, AsteriskLab, LabPhone
+from lab.asterisk import HOST, AsteriskLab, LabError, LabPhone
 from lab.service import PbxProcess
 from lab.sipp import Answer, Dialling, Load, NoAnswer, Phone, in_turn
 from lab.wire import Wire
@@ -159,8 +161,8 @@ class Soak:
 
         await asyncio.to_thread(hold)
 
-    async def faults_by_chance(self, minutes: float) -> None:
-        """Until cancelled; a pause after each, in which all has to be well again.
+    async def faults_by_chance(self, minutes: float, over: asyncio.Event) -> None:
+        """Until it is over; a pause after each, in which all has to be well again.
 
         In a run of half an hour or more the database is gone for minutes once, about its middle.
         """
@@ -174,7 +176,9 @@ class Soak:
         ]
         gone_at = minutes * 60 / 2 if minutes >= LONG_MIN else math.inf
         while True:
-            await asyncio.sleep(self.rng.uniform(10, 20))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), self.rng.uniform(10, 20))
+                return
             name, fault = self.rng.choice(known)
             if time.monotonic() - self.began > gone_at:
                 name, fault, gone_at = "database gone", self.database_gone, math.inf
@@ -204,6 +208,21 @@ class Soak:
             group.create_task(self.callers(count, 2, DEAF, RATE * 0.2, talk_ms=2500))
             group.create_task(self.callers(count, 3, MENU, RATE * 0.1, talk_ms=1500))
         self.say(f"{len(self.made)} calls made")
+
+    async def all_of_it(self, minutes: float) -> None:
+        """Callers and faults.  Raises LabError when an engine did not come back after a fault."""
+        over = asyncio.Event()
+
+        async def callers() -> None:
+            await self.stretches(max(1, round(minutes * 60 / STRETCH_S)))
+            over.set()
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(callers())
+                group.create_task(self.faults_by_chance(minutes, over))
+        except* LabError as errors:
+            raise errors.exceptions[0] from None
 
     async def stretches(self, count: int) -> None:
         """By the clock: callers of one may still be there when the next begins."""
@@ -240,12 +259,7 @@ async def run(minutes: float, seed: int, console: Console) -> bool:
         ):
             soak = Soak(lab, pbx, wire, console, random.Random(seed))
             soak.say(f"{minutes:g} min at {RATE:g} calls/s, seed {seed}")
-            trouble = asyncio.create_task(soak.faults_by_chance(minutes))
-            try:
-                await soak.stretches(max(1, round(minutes * 60 / STRETCH_S)))
-            finally:
-                trouble.cancel()
-                await asyncio.gather(trouble, return_exceptions=True)
+            await soak.all_of_it(minutes)
             pbx.thaw()
             wire.mend()
             await pbx.ready()
@@ -392,7 +406,12 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
-    return 0 if asyncio.run(run(options.minutes, options.seed, Console())) else 1
+    console = Console()
+    try:
+        return 0 if asyncio.run(run(options.minutes, options.seed, console)) else 1
+    except LabError as error:
+        console.print(f"[red]{escape(str(error))}[/red]")
+        return 1
 
 
 if __name__ == "__main__":

@@ -25,6 +25,10 @@ _way = click.option("--incoming", is_flag=True, help="The funnel of incoming cal
 @click.option("--by", type=click.Choice(["manager", "source", "department"]), help="One for each.")
 @click.option("--where", metavar="SLICE=LABEL,...", multiple=True, help="Only these: manager=anna.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
+@click.option("--csv", "csv_wanted", is_flag=True, help="Print CSV.")
+@click.option(
+    "--xlsx", type=click.Path(path_type=Path, dir_okay=False), help="Write an Excel file."
+)
 @_way
 @plan_option
 @db_option
@@ -38,6 +42,8 @@ def funnel(
     by: str | None,
     where: tuple[str, ...],
     json_wanted: bool,
+    csv_wanted: bool,
+    xlsx: Path | None,
     incoming: bool,
     plan: Path | None,
     db: str | None,
@@ -51,6 +57,8 @@ def funnel(
     """
     if context.invoked_subcommand is not None:
         return
+    if json_wanted and csv_wanted:
+        raise click.UsageError("--json or --csv, not both")
     from pbx.cli.progress import working
     from pbx.funnel.count import Reading
     from pbx.funnel.report import FunnelQuery, funnel_report
@@ -69,15 +77,23 @@ def funnel(
     )
     with working("counting"):
         found = funnel_report(open_log(db), columns_of(db), query, right_now())
+    if xlsx is not None:
+        from pbx.funnel.export import write_xlsx
+
+        write_xlsx(found, xlsx)
     if json_wanted:
         from pbx.funnel.export import as_json
 
         click.echo(as_json(found))
-        return
-    from pbx.cli.funnel_tables import render_funnel
-    from pbx.cli.tables import make_console
+    elif csv_wanted:
+        from pbx.funnel.export import as_csv
 
-    render_funnel(found, make_console())
+        click.echo(as_csv(found), nl=False)
+    elif xlsx is None:
+        from pbx.cli.funnel_tables import render_funnel
+        from pbx.cli.tables import make_console
+
+        render_funnel(found, make_console())
 
 
 @funnel.command("import")

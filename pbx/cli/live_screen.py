@@ -22,6 +22,7 @@ from pbx.live.rows import Row
 STAGES = {
     "waiting": "red",
     "ringing": "yellow",
+    "calling": "yellow",
     "menu": "",
     "talking": "blue",
     "outside": "magenta",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from pbx.engine.tuning import without_collections
 from pbx.errors import LogIsBack, PbxError
 from pbx.settings import Settings, read_settings
 from pbx.supervisor import Supervisor, supervisor
@@ -60,7 +61,8 @@ async def _run(settings: Settings) -> None:
 
 async def _serve(settings: Settings, systemd: Supervisor, stop: asyncio.Event) -> None:
     """One engine.  Raises LogIsBack when another is to follow."""
-    from pbx.wiring import build  # here: the engine's libraries are slow to import
+    with without_collections():
+        from pbx.wiring import build  # here: the engine's libraries are slow to import
 
     loop = asyncio.get_running_loop()
     # Until all is built a SIGHUP means nothing: the plan is read again before it serves a call.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pbx.engine.tuning import without_collections
 from pbx.errors import PbxError
 from pbx.settings import read_web_settings
 
@@ -18,7 +19,8 @@ def web() -> None:
 
     Example: VORONKA_WEB_PORT=8180 pbx web
     """
-    from pbx.web.serve import serve  # here: slow to import
+    with without_collections():
+        from pbx.web.serve import serve  # here: slow to import
 
     try:
         serve(read_web_settings())

@@ -57,6 +57,8 @@ _log = structlog.get_logger(__name__)
 LOOK_EVERY_S = 1.0
 """How often the spiller looks after entries that a database in trouble has not taken, seconds; and
 its pause after the spool file could not be written."""
+GIVE_UP_S = 1.0
+"""How long after its deadline the writer may need to end, seconds."""
 STALLED_S = 10.0
 """A transaction that takes longer means a database in trouble, seconds."""
 
@@ -131,6 +133,7 @@ class SqlJournal:
             migrate(self._engine)
         except JournalError as error:
             if not patient or isinstance(error, NewerLog):
+                self._spool.close()
                 raise
             self._failed(error)
         else:
@@ -188,7 +191,8 @@ class SqlJournal:
         self._closing.set()
         for event in (self._backlog.full, self._backlog.work, self._backlog.spill_wanted):
             event.set()
-        self._writer.join(timeout_s)
+        # Who gives up at the deadline needs a moment to do so.
+        self._writer.join(timeout_s + GIVE_UP_S)
         self._spiller.join(timeout_s)
         if len(self._backlog):
             self._leave_to_next_run()

@@ -6,15 +6,17 @@ import sys
 
 import structlog
 
+from pbx.engine.tuning import without_collections
 from pbx.errors import PbxError
 from pbx.settings import read_web_settings
-from pbx.web.serve import serve
 
 _log = structlog.get_logger(__name__)
 
 
 def main() -> int:
     """Exit code 1 when it can't be served; the engine's log says why, and it is tried again."""
+    with without_collections():
+        from pbx.web.serve import serve  # here: what it needs is slow to import
     try:
         serve(read_web_settings(), beside_engine=True)
     except (PbxError, OSError) as error:

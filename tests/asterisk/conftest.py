@@ -9,6 +9,13 @@ import pytest
 from tests.asterisk.running import PLAN
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What stands in this folder is not even read where there is no Asterisk (./run)."""
+    for one in items:
+        if one.path.is_relative_to(Path(__file__).parent):
+            one.add_marker(pytest.mark.asterisk)
+
+
 @pytest.fixture
 def plan(tmp_path: Path) -> Path:
     path = tmp_path / "plan.yaml"

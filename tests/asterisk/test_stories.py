@@ -17,8 +17,9 @@ from tests.world import Story, play
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(90)]
 
-NEAR_S = 0.6
-"""How far apart log and phones may be: SIPp's own pauses are that coarse, seconds."""
+NEAR_S = 1.0
+"""How far apart log and phones may be, seconds: SIPp's own pauses are coarse, and on a busy machine
+both hear of an end late."""
 
 
 @pytest.mark.parametrize("name", STORIES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import Engine, select
 
+from pbx.cli import main
 from pbx.errors import FunnelError
 from pbx.funnel.book import Noted, key_of, note
 from pbx.funnel.count import Counted, Reading
@@ -168,6 +171,29 @@ def test_who_had_called_before_the_period_does_not_enter_in_it(log: Engine, tmp_
     assert entered_since(later) == withheld
     everybody = {row.number or row.call_id for row in ended}
     assert entered_since(SINCE - DAY) == len(everybody)
+
+
+def test_the_command_prints_tables_csv_and_sheets(log: Engine, tmp_path: Path) -> None:
+    note(log, [replace(one, source="=1+1") for one in two_hundred()], UNTIL)
+    sheet = tmp_path / "f.xlsx"
+    options = ["--db", f"sqlite:///{tmp_path / 'log.db'}", "--by", "source"]
+    options += ["--since", "2026-11-01", "--until", "2026-11-30"]
+    env = {"VORONKA_STATE_DIR": str(tmp_path), "VORONKA_PLAN": "config"}
+
+    def told(*more: str) -> str:
+        result = CliRunner().invoke(main, ["funnel", *options, *more], env=env)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert "cold call" in told()
+    rows = told("--csv").splitlines()
+    assert rows[0] == "source,stage,count,to_previous,to_top,open,decided,median_s"
+    assert rows[1:3] == [
+        "'=1+1,cold-call,200,,,0,,",
+        "'=1+1,meeting,22,0.11,0.11,0,0.11,345600.000",
+    ]
+    assert told("--xlsx", str(sheet)) == ""
+    assert b"<f>" not in zipfile.ZipFile(sheet).read("xl/worksheets/sheet1.xml")
 
 
 def test_a_plans_own_stage_may_have_the_name_of_one_of_calls() -> None:

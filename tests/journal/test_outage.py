@@ -28,7 +28,7 @@ def started(url: str, folder: Path) -> Iterator[SqlJournal]:
     try:
         yield log
     finally:
-        log.close(10.0)
+        log.close(2.0)
 
 
 @contextlib.contextmanager

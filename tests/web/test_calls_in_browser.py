@@ -20,7 +20,7 @@ from pbx.web.access import Role, signed_in
 from pbx.web.accounts.audit import AuditFilter, list_notes
 from pbx.web.state import WebState
 from tests.web.application import application
-from tests.web.looking import SIZES, chromium, looking, served
+from tests.web.looking import SIZES, chromium, looking, overflow, served
 from tests.web.morning import principal
 
 pytestmark = [pytest.mark.browser]
@@ -191,8 +191,7 @@ async def test_nothing_is_wider_than_the_screen(shop: WebState, size: str) -> No
     async with shown(shop, "/calls", size=size, locale="ru-RU") as page:
         for path in ("/calls", f"/calls/{leg.call_id}", f"/calls/{leg.call_id}?view=lead"):
             await page.goto(page.url.split("/calls")[0] + path)
-            wider = "document.documentElement.scrollWidth - innerWidth"
-            assert await page.evaluate(wider) <= 0
+            assert await overflow(page) <= 0
             # What a card cuts off would be wider, too.
             cut = """[...document.querySelectorAll('.card')].some(
                 (one) => one.scrollWidth > one.clientWidth + 1)"""

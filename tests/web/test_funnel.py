@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -12,12 +16,14 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from pbx.errors import FunnelError
 from pbx.funnel.asked import AskedFunnel
 from pbx.funnel.book import key_of, note
 from pbx.funnel.report import SLICES, funnel_report
 from pbx.funnel.stages import CALL_TITLES, StageEvent
+from pbx.journal.tables import audit
 from pbx.plan.schema_funnel import USUAL_STAGES
 from pbx.reports.asked import PERIODS
 from pbx.web.access import Principal, Role
@@ -96,6 +102,74 @@ async def test_who_may_still_come_is_open_and_not_lost(
     assert (top[1], meeting[1], meeting[5], need[5]) == ("20", "5", "15", "5")
     assert 'class="shadow"' in page.text
     assert "Когорта: те, кто вошёл в воронку" in page.text
+
+
+EVIL = ("=cmd|' /C calc'!A0", "+1", "@SUM(A1)", "-2+3", "\t=1")
+
+
+async def test_exports_hold_the_table_and_no_formula(
+    app: FastAPI, state: WebState, browser: httpx.AsyncClient
+) -> None:
+    let_in(app, somebody(Role.ADMIN))
+    told(state, [replace(event("cold-call", n, 1), source=one) for n, one in enumerate(EVIL)])
+    told(state, [replace(event("meeting", 0, 2), source="site")])
+    asked = f"{WHOLE}&by=source"
+    page = await browser.get(f"/funnel?{asked}", follow_redirects=True)
+    links = re.findall(r'href="(/funnel/export[^"]*)"', page.text)
+    as_text, sheet = [await browser.get(one.replace("&amp;", "&")) for one in links]
+    by_api = await browser.get(f"/api/v1/funnel/export.csv?{asked}")
+    sheet_by_api = await browser.get(f"/api/v1/funnel/export.xlsx?{asked}")
+
+    rows = list(csv.reader(io.StringIO(as_text.content.decode("utf-8-sig"))))
+    assert by_api.content == as_text.content
+    assert rows[0] == [
+        *("source", "stage", "count", "to_previous", "to_top", "open", "decided", "median_s")
+    ]
+    assert len(rows) == 1 + (len(EVIL) + 2) * len(USUAL_STAGES)
+    assert rows[-len(USUAL_STAGES)] == ["total", "cold-call", "5", "", "", "0", "", ""]
+    assert rows[1 - len(USUAL_STAGES)][:5] == ["total", "meeting", "1", "0.2", "0.2"]
+    labels = {row[0] for row in rows[1:]}
+    assert len([one for one in labels if one.startswith("'")]) == len(EVIL)
+    assert not [one for one in labels if re.match(r"\s*[=+\-@]", one)]
+    assert 'filename="funnel_2026-11-01_2026-12-01.csv"' in as_text.headers["content-disposition"]
+    of_page = ("Источник", "Холодный звонок", "Время от предыдущего, с", "=cmd")
+    of_api = ("source", "cold-call", "median_s", "=cmd")
+    for one, expected in ((sheet, of_page), (sheet_by_api, of_api)):
+        with zipfile.ZipFile(io.BytesIO(one.content)) as book:
+            assert "<f>" not in book.read("xl/worksheets/sheet1.xml").decode()
+            words = book.read("xl/sharedStrings.xml").decode()
+        assert [word for word in expected if word not in words] == []
+    with state.read.connect() as connection:
+        notes = list(connection.execute(select(audit).order_by(audit.c.audit_id)))
+    assert [(one.action, one.details["format"]) for one in notes] == [
+        ("exported", "csv"),
+        ("exported", "xlsx"),
+        ("exported", "csv"),
+        ("exported", "xlsx"),
+    ]
+    assert "by=source" in notes[0].subject
+
+
+async def test_an_export_of_nonsense_is_refused_and_nothing_is_on_record(
+    app: FastAPI, state: WebState, browser: httpx.AsyncClient
+) -> None:
+    let_in(app, somebody(Role.ADMIN))
+    backwards = "since=2026-11-30&until=2026-11-01"
+    for path in ("/funnel/export.csv", "/funnel/export.xlsx", "/reports/export.csv"):
+        assert (await browser.get(f"{path}?{backwards}")).status_code == 400
+    assert (await browser.get(f"/api/v1/funnel/export.csv?{backwards}")).status_code == 422
+    assert (await browser.get("/api/v1/funnel/export.csv?bye=source")).status_code == 422
+    with state.read.connect() as connection:
+        assert not list(connection.execute(select(audit)))
+
+
+async def test_a_manager_takes_away_their_own_funnel_only(
+    app: FastAPI, state: WebState, browser: httpx.AsyncClient
+) -> None:
+    told(state, [event("cold-call", 1, 1, "anna"), event("cold-call", 2, 1, "boris")])
+    let_in(app, somebody(Role.MANAGER, "sales", agent_id="anna"))
+    found = await browser.get(f"/funnel/export.csv?{WHOLE}&by=manager")
+    assert {row.split(",")[0] for row in found.text.splitlines()[1:]} == {"anna", "total"}
 
 
 async def test_few_and_none_are_told_plainly(

@@ -82,6 +82,7 @@ async def test_nothing_that_is_sent_is_an_error_of_ours(app: FastAPI, state: Web
     await send_all(app, state)
 
 
+@pytest.mark.timeout(300)  # of processor time it takes a quarter of a minute
 @pytest.mark.postgres
 async def test_nor_is_it_with_a_database_that_takes_less(tmp_path: Path) -> None:
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ from hypothesis import strategies as st
 
 from pbx.live.board import Message
 from pbx.live.picture import Picture
+from pbx.live.rows import LiveStage
 from pbx.web import live
 from pbx.web.access import SCOPES, Kind, Principal, Role, Scope, signed_in
 from pbx.web.live import EventStream, LiveHub, TooManyViewers
 from pbx.web.state import WebState
+from pbx.web.texts import LANGUAGES, texts
 from pbx.web.views import Seen, View
+from routing.values import AgentState
 
 NOW = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
 AGENTS = ["anna", "boris", "vera"]
@@ -611,3 +615,16 @@ async def test_both_ways_to_look_stream(state: WebState, app: FastAPI) -> None:
         assert headers[b"cache-control"] == b"no-store"
         assert headers[b"content-security-policy"]
     assert state.live.viewers == 0
+
+
+def test_every_stage_and_state_has_words_and_a_place_on_the_wall() -> None:
+    script = Path("pbx/web/static/js/wall.js").read_text(encoding="utf-8")
+    (order,) = re.findall(r"const STAGES = \{(.*?)\}", script)
+    (tones,) = re.findall(r"const STAGE_TONE = \{(.*?)\}", script)
+    for named in (order, tones):
+        assert set(re.findall(r"(\w+):", named)) == set(LiveStage)
+    for language in LANGUAGES:
+        for stage in LiveStage:
+            assert f"live.stage.{stage}" in texts(language).all
+        for state in AgentState:
+            assert f"live.state.{state}" in texts(language).all

@@ -27,7 +27,7 @@ from pbx.web.state import WebState
 from pbx.web.texts import LANGUAGES, texts
 from tests.web.application import application
 from tests.web.house import house
-from tests.web.looking import SIZES, chromium, looking, served
+from tests.web.looking import SIZES, chromium, looking, overflow, served
 from tests.web.morning import BEGAN, principal, seen_by
 from tests.web.people import noted, quick
 
@@ -280,5 +280,4 @@ async def test_nothing_is_wider_than_the_screen(shop: WebState, size: str) -> No
     async with served(app) as url, chromium() as browser:
         for path in ("/my", f"/my?agent={ME}"):
             async with looking(browser, f"{url}{path}", size=size) as page:
-                wider = "document.documentElement.scrollWidth - innerWidth"
-                assert await page.evaluate(wider) <= 0
+                assert await overflow(page) <= 0

@@ -23,6 +23,7 @@ def env_of(settings: WebSettings, **more: str) -> dict[str, str]:
         "VORONKA_STATE_DIR": str(settings.state_dir),
         "VORONKA_PLAN": str(settings.plan),
         "VORONKA_LOG": "json",
+        "VORONKA_WEB_METRICS_PORT": "0",
         **more,
     }
 

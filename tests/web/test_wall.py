@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, expect
 from pbx.web import live
 from pbx.web.access import SCOPES, Kind, Principal, Role, signed_in
 from pbx.web.state import WebState
-from tests.web.looking import SIZES, looking, served
+from tests.web.looking import SIZES, looking, overflow, served
 from tests.web.made_up import ANNA, FIRST, Asked, agent, ago, call, change, queue, who, whole
 
 pytestmark = pytest.mark.timeout(90)
@@ -218,10 +218,7 @@ async def test_however_many_they_are_nothing_overflows(
             for locale in ("ru-RU", "en-GB"):
                 async with looking(chrome, url + path, size=size, locale=locale) as page:
                     await expect(page.locator("[data-agent]")).to_have_count(count)
-                    too_wide = await page.evaluate(
-                        "document.documentElement.scrollWidth - innerWidth"
-                    )
-                    assert too_wide <= 0, (size, path, locale)
+                    assert await overflow(page) <= 0, (size, path, locale)
                     assert await page.locator("[data-call]").count() == min(count, 60)
 
 

@@ -4,7 +4,7 @@ page's."""
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
@@ -13,17 +13,18 @@ from starlette.responses import Response
 from pbx.errors import FunnelError, ReportError
 from pbx.funnel.asked import USUAL_PERIOD, AskedFunnel
 from pbx.funnel.count import Reading
-from pbx.funnel.export import as_json
+from pbx.funnel.export import as_json, as_xlsx
 from pbx.funnel.report import SLICES, funnel_report
 from pbx.funnel.sag import Judged, Verdict
 from pbx.funnel.stages import Way
 from pbx.web.access import Principal, Scope, needs
 from pbx.web.api.problems import problems
 from pbx.web.api.reports import TOO_LONG, Span, check_names, parameter, period
+from pbx.web.attachment import KINDS, attachment
 from pbx.web.faults import problem
 from pbx.web.funnel_view import look_for_falls
-from pbx.web.pages.funnel import query_of
-from pbx.web.state import State, TooLong
+from pbx.web.pages.funnel import query_of, taken_away, text_of
+from pbx.web.state import State, TooLong, WebState
 
 router = APIRouter(prefix="/funnel", tags=["funnel"])
 Reader = Annotated[Principal, Depends(needs(Scope.FUNNEL_READ))]
@@ -129,6 +130,59 @@ async def told(request: Request, state: State, principal: Reader) -> Response:
     except TooLong:
         return problem(503, TOO_LONG)
     return Response(as_json(found), media_type="application/json")
+
+
+def _file(kind: str, schema: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    return {
+        200: {
+            "content": {kind: {"schema": schema}},
+            "description": "A row for each stage of each label of `by`, then of all together.",
+        },
+        **problems(503),
+    }
+
+
+@router.get(
+    "/export.csv",
+    name="csv",
+    summary="The same as CSV",
+    response_class=Response,
+    responses=_file("text/csv", {"type": "string"}),
+    openapi_extra={"parameters": list(_PARAMETERS)},
+)
+async def as_text(request: Request, state: State, principal: Reader) -> Response:
+    """Names as in JSON; no cell is a formula to a spreadsheet. Written down in the audit log."""
+    return await _exported(request, state, principal, "csv")
+
+
+@router.get(
+    "/export.xlsx",
+    name="xlsx",
+    summary="The same as an Excel file",
+    response_class=Response,
+    responses=_file(KINDS["xlsx"], {"type": "string", "format": "binary"}),
+    openapi_extra={"parameters": list(_PARAMETERS)},
+)
+async def as_sheet(request: Request, state: State, principal: Reader) -> Response:
+    """Names as in JSON; texts stay texts. Written down in the audit log."""
+    return await _exported(request, state, principal, "xlsx")
+
+
+async def _exported(request: Request, state: WebState, principal: Principal, kind: str) -> Response:
+    pairs = request.query_params.multi_items()
+    try:
+        check_names(pairs, _PARAMETERS)
+        asked = AskedFunnel.read(pairs)
+        query = query_of(asked, state, principal)
+        found = await taken_away(asked, query, state, principal, kind)
+    except (FunnelError, ReportError) as error:
+        return problem(422, str(error))
+    except TooLong:
+        return problem(503, TOO_LONG)
+    if kind == "csv":
+        return text_of(found, state)
+    content = await state.in_thread(as_xlsx, found)
+    return attachment(content, "funnel", query.period, state.zone, kind)
 
 
 @router.get(

@@ -12,10 +12,13 @@ from starlette.responses import JSONResponse, Response
 from pbx.errors import FunnelError
 from pbx.funnel.asked import AskedFunnel
 from pbx.funnel.count import WEAK_FROM, Reading
-from pbx.funnel.report import SLICES, FunnelQuery, funnel_report
+from pbx.funnel.export import as_csv
+from pbx.funnel.report import SLICES, FunnelQuery, FunnelReport, funnel_report
 from pbx.funnel.stages import Way
 from pbx.reports.asked import PERIODS
 from pbx.web.access import Principal, Role, Scope, needs
+from pbx.web.attachment import attachment, marked
+from pbx.web.funnel_sheet import sheet
 from pbx.web.funnel_view import PATH, Viewer, address, ask
 from pbx.web.html import page, texts_of
 from pbx.web.labels import Labels
@@ -68,6 +71,7 @@ async def funnel(request: Request, state: State, principal: Reader) -> Response:
         readings={one.value: address(replace(asked, reading=one)) for one in Reading},
         ways={one.value: address(replace(asked, way=one)) for one in Way},
         labels_href=address(asked, f"{PATH}/labels"),
+        exports={kind: address(asked, f"{PATH}/export.{kind}") for kind in ("csv", "xlsx")},
         slices=SLICES,
         words_of_script=t.some(("reports.script.",)),
     )
@@ -99,6 +103,49 @@ async def labels_of(request: Request, state: State, principal: Reader, slice: st
             if label not in chosen
         ]
     )
+
+
+@router.get("/export.csv")
+async def as_text(request: Request, state: State, principal: Reader) -> Response:
+    """All of it as CSV: names as in the API, for programs."""
+    return text_of(await _exported(request, state, principal, "csv"), state)
+
+
+@router.get("/export.xlsx")
+async def as_sheet(request: Request, state: State, principal: Reader) -> Response:
+    """All of it for Excel, in the page's language."""
+    found = await _exported(request, state, principal, "xlsx")
+    t = texts_of(request)
+    labels = Labels(t, Words(t.language, state.zone), state.plan)
+    content = await state.in_thread(sheet, found, labels, t)
+    return attachment(content, "funnel", found.query.period, state.zone, "xlsx")
+
+
+async def _exported(
+    request: Request, state: WebState, principal: Principal, kind: str
+) -> FunnelReport:
+    asked = _asked(request)
+    try:
+        query = query_of(asked, state, principal)
+    except FunnelError as error:
+        raise HTTPException(400, str(error)) from error
+    return await taken_away(asked, query, state, principal, kind)
+
+
+async def taken_away(
+    asked: AskedFunnel, query: FunnelQuery, state: WebState, principal: Principal, kind: str
+) -> FunnelReport:
+    """The funnel, once it is on record that somebody takes it away.  Raises TooLong, JournalError:
+    then it is not to be given."""
+    found = await state.slowly(funnel_report, state.read, state.columns, query, state.now())
+    details = {"format": kind, "rows": (1 + len(found.groups)) * len(query.funnel.stages)}
+    await state.audit(principal, "exported", address(asked), details)
+    return found
+
+
+def text_of(found: FunnelReport, state: WebState) -> Response:
+    """As CSV."""
+    return attachment(marked(as_csv(found)), "funnel", found.query.period, state.zone, "csv")
 
 
 def query_of(asked: AskedFunnel, state: WebState, principal: Principal) -> FunnelQuery:

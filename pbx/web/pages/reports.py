@@ -15,6 +15,7 @@ from pbx.reports.export import as_csv
 from pbx.reports.report import Query, Report, report
 from pbx.reports.slices import SLICES
 from pbx.web.access import Principal, Scope, needs
+from pbx.web.attachment import attachment, marked
 from pbx.web.html import page, texts_of
 from pbx.web.labels import Labels
 from pbx.web.report_data import ask, limits
@@ -30,7 +31,6 @@ FIRST = Asked(by=("queue",), compare=True)
 """What is shown to who asks for nothing."""
 MOST_LABELS = 1000
 """Of a slice, offered for filtering: those with the most calls."""
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @router.get("", response_class=HTMLResponse)
@@ -110,9 +110,7 @@ async def labels_of(request: Request, state: State, principal: Reader, slice: st
 async def as_text(request: Request, state: State, principal: Reader) -> Response:
     """The whole table as CSV: names as in the API, for programs."""
     found = await _exported(request, state, principal, "csv")
-    # The mark at the beginning: Excel takes a file without it for one of its own code page.
-    content = as_csv(found).encode("utf-8-sig")
-    return _file(content, "text/csv; charset=utf-8", found, "csv")
+    return attachment(marked(as_csv(found)), "report", found.query.period, state.zone, "csv")
 
 
 @router.get("/export.xlsx")
@@ -120,27 +118,20 @@ async def as_sheet(request: Request, state: State, principal: Reader) -> Respons
     """The whole table for Excel, in the page's language."""
     found = await _exported(request, state, principal, "xlsx")
     content = await state.in_thread(sheet, found, _labels(request, state), texts_of(request))
-    return _file(content, XLSX, found, "xlsx")
+    return attachment(content, "report", found.query.period, state.zone, "xlsx")
 
 
 async def _exported(request: Request, state: WebState, principal: Principal, kind: str) -> Report:
     """The report, once it is on record that somebody takes it away."""
     asked = _told(_asked(request))
-    query = _query(asked, state, principal)
+    try:
+        query = _query(asked, state, principal)
+    except ReportError as error:
+        raise HTTPException(400, str(error)) from error
     found = await state.slowly(report, state.read, state.columns, query, state.now())
     details = {"format": kind, "rows": len(found.rows)}
     await state.audit(principal, "exported", address(asked), details)
     return found
-
-
-def _file(content: bytes, kind: str, found: Report, ending: str) -> Response:
-    period = found.query.period
-    zone = found.query.zone
-    days = f"{period.since.astimezone(zone):%Y-%m-%d}_{period.until.astimezone(zone):%Y-%m-%d}"
-    name = f"report_{days}.{ending}"
-    return Response(
-        content, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )
 
 
 def _asked(request: Request) -> Asked:

@@ -1,6 +1,8 @@
 // The list of calls: a filter that changes is applied at once, the address stays short, and the
 // arrow keys go from call to call.
 
+import { ready } from "./ready.js";
+
 const form = document.getElementById("filters");
 
 function apply() {
@@ -41,3 +43,4 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   links[Math.max(0, Math.min(links.length - 1, at + step))].focus();
 });
+ready(form);

@@ -1,7 +1,8 @@
 // Missed calls: called back, closed, opened again; what becomes of it is seen here as it happens.
 
 import { Live } from "./live.js";
-import { find, post, text, toast } from "./page.js";
+import { find, post, released, text, toast } from "./page.js";
+import { ready } from "./ready.js";
 import { phone, span, t, useTexts } from "./words.js";
 
 const data = JSON.parse(find("data").textContent);
@@ -18,16 +19,20 @@ const rows = () => [...document.querySelectorAll("[data-task]")];
 // --- The list, anew ---------------------------------------------------------------------------------
 
 let asking = 0;
+let round = 0; // of two answers the later one's question counts
 
 function anew(wait = SETTLES_MS) {
   clearTimeout(asking);
   asking = setTimeout(async () => {
     asking = setTimeout(anew, ANYWAY_MS, 0);
     if (document.hidden) return;
+    const mine = (round += 1);
     try {
       const reply = await fetch(location.href);
       if (!reply.ok || reply.redirected) return;
       const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+      await released();
+      if (mine !== round) return;
       const focused = document.activeElement?.closest("[data-task]")?.dataset.task;
       const button = document.activeElement?.dataset?.do;
       find("list").replaceChildren(...page.getElementById("list").childNodes);
@@ -163,3 +168,4 @@ find("filters").addEventListener("change", () => {
 
 tick();
 anew(ANYWAY_MS);
+ready(find("filters"));

@@ -2,7 +2,8 @@
 // log is fetched anew when something of theirs has happened.
 
 import { Live } from "./live.js";
-import { find, post, text, toast } from "./page.js";
+import { find, post, released, text, toast } from "./page.js";
+import { ready } from "./ready.js";
 import { phone, span, t, useTexts } from "./words.js";
 
 const data = JSON.parse(find("data").textContent);
@@ -85,10 +86,15 @@ function anew() {
   waiting = SETTLE_MS.map((ms) => setTimeout(fetchParts, ms));
 }
 
+let round = 0; // of two answers the later one's question counts
+
 async function fetchParts() {
+  const mine = (round += 1);
   const answer = await fetch(`/my/parts${data.query}`).catch(() => null);
   if (!answer?.ok || answer.redirected) return;
   const made = new DOMParser().parseFromString(await answer.text(), "text/html");
+  await released();
+  if (mine !== round) return;
   const parts = find("parts");
   const focused = keyOf(document.activeElement);
   parts.replaceChildren(...made.body.childNodes);
@@ -157,3 +163,4 @@ find("dial")?.addEventListener("submit", async (event) => {
   if (await dial(field.value)) field.value = "";
 });
 find("agent")?.addEventListener("change", (event) => event.target.form.submit());
+ready(document.querySelector(".whose"));

@@ -38,6 +38,20 @@ export function toast(message) {
   setTimeout(() => shown.remove(), 6000);
 }
 
+// What is replaced between a press and its release swallows the click: parts of a page that are
+// fetched anew wait for this.
+let pressed = false;
+const waiting = [];
+for (const [kind, is] of [["pointerdown", true], ["pointerup", false], ["pointercancel", false]]) {
+  const note = () => {
+    pressed = is;
+    if (!is) setTimeout(() => waiting.splice(0).forEach((go) => go()), 0); // the click comes first
+  };
+  addEventListener(kind, note, { capture: true, passive: true });
+}
+
+export const released = () => (pressed ? new Promise((go) => waiting.push(go)) : Promise.resolve());
+
 // A form's worth of values; what was replied, or null when it was refused.
 export async function post(path, values) {
   try {

@@ -1,6 +1,8 @@
 // A recording's player: our own, so that both sides of a talk are seen apart, and one can go to where
 // somebody speaks.  Nothing is fetched of the sound before it is played.
 
+import { ready } from "./ready.js";
+
 const STEP_S = 5;
 const STOP = "voronka:play";
 
@@ -187,3 +189,4 @@ function player(box) {
 }
 
 document.querySelectorAll("[data-player]").forEach(player);
+ready();

@@ -1,5 +1,6 @@
 // The page of reports: plots out of the page's data, filters to choose, a link to share.
 
+import { ready } from "./ready.js";
 import { bars, course, forget, week } from "./plots.js";
 
 const content = (id) => {
@@ -130,3 +131,4 @@ search.addEventListener("keydown", (event) => {
 dialog.addEventListener("click", (event) => {
   if (event.target === dialog) dialog.close();
 });
+ready(document.querySelector("main"));

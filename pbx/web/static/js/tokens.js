@@ -1,12 +1,12 @@
 // A new token, into the clipboard.
 
+import { ready } from "./ready.js";
+
 const button = document.getElementById("copy");
 const secret = document.getElementById("secret");
 
 secret.focus();
 secret.select();
-// Without this script, or before it has come, a press would do nothing: the button shows up with it.
-button.hidden = false;
 button.addEventListener("click", async () => {
   secret.select();
   try {
@@ -17,3 +17,4 @@ button.addEventListener("click", async () => {
   }
   button.querySelector("span").textContent = button.dataset.done;
 });
+ready();

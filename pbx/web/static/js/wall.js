@@ -3,6 +3,7 @@
 
 import { Live } from "./live.js";
 import { find, h, icon, post, text, toast } from "./page.js";
+import { ready } from "./ready.js";
 import { clock, count, percent, phone, span, t, useTexts } from "./words.js";
 
 const data = JSON.parse(find("data").textContent);
@@ -11,11 +12,11 @@ useTexts(data.texts);
 const CALLS_SHOWN = 60;
 const STATES = ["free", "ringing", "talking", "wrap_up", "paused", "offline"];
 const TONE = {
-  free: "good", reserved: "warn", ringing: "warn", calling: "warn", talking: "talk", wrap_up: "after", paused: "idle",
+  free: "good", reserved: "warn", ringing: "warn", talking: "talk", wrap_up: "after", paused: "idle",
   offline: "off",
 };
 const STAGES = { waiting: 0, ringing: 1, calling: 2, menu: 3, talking: 4, outside: 5 };
-const STAGE_TONE = { menu: "", waiting: "bad", ringing: "warn", talking: "talk", outside: "after" };
+const STAGE_TONE = { menu: "", waiting: "bad", ringing: "warn", calling: "warn", talking: "talk", outside: "after" };
 // Shares and waits that a head of sales wants to see at a glance: the field's 80/20.
 const LEVEL = [[0.8, "good"], [0.6, "warn"], [0, "bad"]];
 const LONG_WAIT_S = 20;
@@ -522,3 +523,4 @@ function walk(event) {
 }
 
 tick();
+ready();

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -40,7 +41,11 @@ exten => {QUEUE_NUMBER},1,Queue(bench)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One load: times in ms, CPU in ms per call."""
+    """One load: times in ms, CPU in ms per call.
+
+    ``messages``: between Asterisk's threads, per call.  Most of its processor time goes into waking
+    those who get them, and other work on the machine does not change their number.
+    """
 
     who: str
     rate: float
@@ -50,6 +55,7 @@ class Row:
     to_ring_p99: float
     asterisk_cpu: float
     engine_cpu: float
+    messages: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +136,14 @@ async def load(
 ) -> Row:
     """One load, and what it cost."""
     seen_before = len(phone.short_calls())
+    messages_before = await bus_messages(lab)
     asterisk_before, engine_before = lab.cpu_s(), engine_cpu()
     result = await Load(
         lab, Dialling(number, talk_ms=TALK_MS + RING_MS), rate=rate, calls=calls
     ).run()
     await asyncio.sleep(1.0)
     asterisk_s, engine_s = lab.cpu_s() - asterisk_before, engine_cpu() - engine_before
+    messages = await bus_messages(lab) - messages_before
     # First come, first served on both sides: the n-th caller is the n-th ring.
     came = sorted(call.invite_at for call in result.calls)
     rang = sorted(call.invite_at for call in phone.short_calls()[seen_before:])
@@ -149,7 +157,14 @@ async def load(
         percentile(times, 0.99) if times else float("nan"),
         asterisk_s / calls * 1000,
         engine_s / calls * 1000,
+        messages / calls,
     )
+
+
+async def bus_messages(lab: AsteriskLab) -> int:
+    """What the subscribers of Asterisk's event bus have been handed so far."""
+    told = await lab.cli("core show taskprocessors like stasis/m:")
+    return sum(int(n) for n in re.findall(r"^stasis/m:\S+ +(\d+) ", told, re.MULTILINE))
 
 
 async def rates(seconds: float, wanted: Sequence[float]) -> list[Row]:
@@ -202,7 +217,8 @@ def _say(row: Row) -> None:
     print(
         f"{row.who:10} {row.rate:5.0f}/s {row.calls:6} calls {row.failed:4} failed  "
         f"ring p50 {row.to_ring_p50:7.1f} p99 {row.to_ring_p99:8.1f} ms  "
-        f"CPU asterisk {row.asterisk_cpu:5.1f} engine {row.engine_cpu:5.1f} ms/call",
+        f"CPU asterisk {row.asterisk_cpu:5.1f} engine {row.engine_cpu:5.1f} ms/call  "
+        f"{row.messages:5.0f} messages/call",
         flush=True,
     )
 
@@ -211,14 +227,14 @@ def table(rows: Sequence[Row], found: Sequence[Handoff]) -> str:
     """Markdown."""
     lines = [
         "| | calls/s | calls | failed | INVITE to agent's INVITE p50 / p99, ms | "
-        "CPU per call Asterisk / engine, ms |",
-        "|---|---|---|---|---|---|",
+        "CPU per call Asterisk / engine, ms | messages between Asterisk's threads, per call |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         lines.append(
             f"| {row.who} | {row.rate:.0f} | {row.calls} | {row.failed} | "
             f"{row.to_ring_p50:.1f} / {row.to_ring_p99:.1f} | "
-            f"{row.asterisk_cpu:.1f} / {row.engine_cpu:.1f} |"
+            f"{row.asterisk_cpu:.1f} / {row.engine_cpu:.1f} | {row.messages:.0f} |"
         )
     lines += ["", "| | agent hangs up to next ring p50 / p99, ms | samples |", "|---|---|---|"]
     for one in found:

@@ -22,15 +22,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lab.ports import AllTaken, PortSlot
+from lab.ports import PortSlot, free_slot
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 #: Phones live on 127.0.0.1; what comes from this address is the provider (pjsip: identify by ip).
 TRUNK_HOST = "127.0.0.2"
 HOST = "127.0.0.1"
-
-SLOT_S = 30.0
-"""Longest wait for ports that another lab has, seconds."""
 
 #: Phones may call mobiles (those of TrunkPhones); a site says itself what may be called.
 LAB_GLOBALS = "[globals](+)\nVORONKA_OUTSIDE = 79\n\n"
@@ -163,7 +160,7 @@ class AsteriskLab:
         root = self._root or find_root()
         self._root = root
         remove_abandoned(root)
-        self._slot = await _slot()
+        self._slot = await free_slot()
         self.ami_port = self.ami_port or self.port()
         self.sip_port = self.sip_port or self.port()
         self.trunk_port = self.trunk_port or self.port()
@@ -517,22 +514,6 @@ class AsteriskLab:
                 f"[{trunk}]\ntype = identify\nendpoint = {trunk}\nmatch = {address}\n"
             )
         return "\n".join(parts)
-
-
-async def _slot() -> PortSlot:
-    """Ports of our own; waits where all are taken, as tests of several checkouts may do.
-
-    Raises AllTaken.
-    """
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + SLOT_S
-    while True:
-        try:
-            return PortSlot()
-        except AllTaken:
-            if clock() > deadline:
-                raise
-            await asyncio.sleep(0.2)
 
 
 def cpu_s(pid: int) -> float:

@@ -19,6 +19,7 @@ from pbx.missed.book import MissedBook
 from pbx.missed.owners import owner_rule
 from pbx.plan.load import load
 from pbx.reports.book import FactBook
+from pbx.reports.contacts import CallerBook
 from routing import facts
 from routing.dispatcher import Dispatcher
 from routing.strategy import Registry
@@ -34,7 +35,7 @@ def play_simulated(
     """Play the morning ``speed`` times as fast as life, then show the log."""
     plan = load(config)
     # As the engine does: reports and missed calls are kept as calls end.
-    followers = (MissedBook(owner_rule(plan.routing), {}), FactBook())
+    followers = (MissedBook(owner_rule(plan.routing), {}), CallerBook(), FactBook())
     log = SqlJournal(database, spool=folder / "spool.jsonl", followers=followers)
     log.start()
     began = time.time()

@@ -6,6 +6,7 @@ lies below the system's own ephemeral ports.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import socket
@@ -19,6 +20,8 @@ _SLOTS = 6
 #: Of a slot, the first part is for signalling (AMI, SIP, phones), the rest for media.
 _SIGNALLING = 200
 _SIPP_MEDIA = 1_400
+_WAIT_S = 30.0
+"""Longest wait for one that another lab has, seconds."""
 
 
 class AllTaken(RuntimeError):
@@ -72,6 +75,19 @@ class PortSlot:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+async def free_slot() -> PortSlot:
+    """Waits where all are taken, as tests of several checkouts may do.  Raises AllTaken."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + _WAIT_S
+    while True:
+        try:
+            return PortSlot()
+        except AllTaken:
+            if clock() > deadline:
+                raise
+            await asyncio.sleep(0.2)
 
 
 def _is_free(port: int) -> bool:

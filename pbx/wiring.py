@@ -34,6 +34,7 @@ from pbx.plan.versions import VersionStore
 from pbx.recordings.keeper import Keeper
 from pbx.reload import first_plan
 from pbx.reports.book import FactBook
+from pbx.reports.contacts import CallerBook
 from pbx.service import Service
 from pbx.settings import Settings
 from pbx.supervisor import Supervisor
@@ -67,7 +68,7 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
     journal = SqlJournal(
         settings.database,
         spool=settings.state_dir / "spool.jsonl",
-        followers=[events, book, FactBook(), DialledStages()],
+        followers=[events, book, CallerBook(), FactBook(), DialledStages()],
     )
     await asyncio.to_thread(outage.start, journal, settings.database, settings.state_dir)
 

@@ -51,10 +51,14 @@ def _check_originate(fields: Iterable[tuple[str, str]]) -> None:
 
 
 def _checked(name: str, value: str) -> str:
-    for character in value:
+    if value.isascii() and value.isprintable():
+        characters, length = "", len(value)
+    else:
+        characters, length = value, len(value.encode())
+    for character in characters:
         if unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs"):
             raise UnsafeValue(f"{name}: control character U+{ord(character):04X}")
-    if len(value.encode()) > MAX_VALUE:
+    if length > MAX_VALUE:
         raise UnsafeValue(f"{name}: longer than {MAX_VALUE} bytes")
     return value
 

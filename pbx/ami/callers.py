@@ -36,6 +36,9 @@ _log = structlog.get_logger(__name__)
 
 OWN_KEY = "#"
 """Ends GET DATA."""
+_LINE_END = "%0A"
+_ARGUMENT = f"{_LINE_END}agi_arg_1%3A%20"
+"""Begins a line of AGI's environment, as AMI writes it."""
 UNDONE = scripts.Reply(510, "-1", "")
 """The answer to a command that could not be given."""
 
@@ -144,7 +147,7 @@ class Callers:
 
     def held(self, caller: CallerChannel, bridge: str) -> None:
         """The caller is in the holding bridge: who has picked up may take them."""
-        caller.held = True
+        caller.held = caller.answered = True
         caller.holding_bridge = bridge
         if caller.todo or caller.released or caller.leaving:
             self._fetch(caller)
@@ -297,7 +300,8 @@ class Callers:
         """Begin the next thing to be done for the caller, if nothing is under way."""
         if caller.script is not None or not caller.todo or not caller.ready or caller.agi_id:
             return
-        if not caller.answered:
+        if not caller.answered and not isinstance(caller.todo[0], port.Hold):
+            # The wait answers by itself (BridgeWait), and so spares Asterisk a command.
             # Until Asterisk says that it has: one that is lost with the line is given again.
             caller.answering = True
             self._agi(caller, "ANSWER")
@@ -440,10 +444,8 @@ class Callers:
 
 def _argument(env: str) -> str:
     """The number an agent sent the caller to, "" where none did (AGI's second argument)."""
-    for line in unquote(env).splitlines():
-        if line.startswith("agi_arg_1: "):
-            return line.removeprefix("agi_arg_1: ").strip()
-    return ""
+    _, found, rest = env.partition(_ARGUMENT)
+    return unquote(rest.partition(_LINE_END)[0]).strip() if found else ""
 
 
 def _file_name(text: str) -> str:

@@ -26,8 +26,21 @@ MAX_HEADERS = 512
 def parse(block: bytes) -> Headers:
     """A message's headers.  The first of a name counts: what a caller may have put behind it
     can't take its place.  Undecodable bytes become U+FFFD."""
+    lines = block.decode("utf-8", "replace").split("\r\n", MAX_HEADERS)[:MAX_HEADERS]
+    try:
+        headers = dict([line.split(": ", 1) for line in lines])
+    except ValueError:
+        return _parse_odd(lines)
+    names = "".join(headers)
+    if len(headers) < len(lines) or ":" in names or names.split() != [names]:
+        return _parse_odd(lines)
+    return headers  # as Asterisk writes nearly all: a third of the time
+
+
+def _parse_odd(lines: list[str]) -> Headers:
+    """The same for any text."""
     headers: Headers = {}
-    for line in block.decode("utf-8", "replace").split("\r\n")[:MAX_HEADERS]:
+    for line in lines:
         name, colon, value = line.partition(":")
         if colon:
             headers.setdefault(name.strip(), value[1:] if value.startswith(" ") else value)

@@ -329,11 +329,13 @@ class Channels:
     def _device_state(self, event: Headers) -> None:
         address = event["Device"]
         reachable = event["State"] not in ("UNAVAILABLE", "INVALID")
+        was_reachable = address not in self.unreachable
         if reachable:
             self.unreachable.discard(address)
         elif len(self.unreachable) < MAX_DEVICES:
             self.unreachable.add(address)
-        if address in self.addresses:
+        # Rung, talking, free: each call changes the state some times, and no reachability.
+        if reachable is not was_reachable and address in self.addresses:
             self._tell(port.AddressReachable(address, reachable))
 
     # After a time without a line -----------------------------------------------------------

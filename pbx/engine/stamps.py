@@ -16,6 +16,21 @@ from pbx.journal.port import Entry, Stamped
 from routing import facts
 from routing.values import CallId
 
+_OF_NO_CALL = (
+    facts.AgentChanged,
+    facts.Irregular,
+    journal.OwnTalkStarted,
+    journal.StageDialled,
+    journal.PauseStarted,
+    journal.PauseEnded,
+    journal.CallbackOpened,
+    journal.CallbackDialled,
+    journal.CallbackPut,
+    journal.CallbackClosed,
+    journal.RecordingKept,
+    journal.RecordingFailed,
+)
+
 
 @dataclass(slots=True)
 class _Axis:
@@ -39,24 +54,10 @@ class Stamps:
 
     def stamp(self, entry: Entry, now: float) -> Stamped:
         """``entry`` with its time; ``now`` is the core's."""
-        match entry:
-            case (
-                facts.AgentChanged()
-                | facts.Irregular()
-                | journal.OwnTalkStarted()
-                | journal.StageDialled()
-                | journal.PauseStarted()
-                | journal.PauseEnded()
-                | journal.CallbackOpened()
-                | journal.CallbackDialled()
-                | journal.CallbackPut()
-                | journal.CallbackClosed()
-                | journal.RecordingKept()
-                | journal.RecordingFailed()
-            ):
-                ahead_s = self._clock.ahead_s()
-            case _:
-                ahead_s = self._of_call(entry, entry.call_id)
+        if isinstance(entry, _OF_NO_CALL):
+            ahead_s = self._clock.ahead_s()
+        else:
+            ahead_s = self._of_call(entry, entry.call_id)
         return Stamped(datetime.fromtimestamp(now + ahead_s, UTC), entry)
 
     def _of_call(self, entry: Entry, call_id: CallId) -> float:

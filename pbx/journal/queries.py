@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, false, func, or_, select
 
 from pbx.journal import tables
 from pbx.journal.database import told_as_ours
@@ -34,6 +34,11 @@ WITHHELD = "withheld"
 IN_PROGRESS = "in_progress"
 """As an outcome in a filter: calls that have none yet."""
 _CHUNK = 500
+_RARE = 5_000
+"""Calls that are quicker looked up than met by chance: where more have something, the newest
+hundred of them are among some ten thousand of a million."""
+_FEW_NUMBERS = 300
+"""Callers, or numbers of ours, whose calls are looked up one by one."""
 _TRUNK_PREFIXES = ("00", "0", "8")
 _NATIONAL_MIN = 8
 
@@ -93,7 +98,7 @@ def list_calls(engine: Engine, wanted: CallFilter) -> list[CallRow]:
     with told_as_ours(engine), engine.connect() as connection:
         query = (
             select(calls)
-            .where(*conditions(wanted))
+            .where(*quick_conditions(connection, wanted))
             .order_by(calls.c.started_at.desc(), calls.c.call_id.desc())
             .limit(wanted.limit)
         )
@@ -245,6 +250,122 @@ def conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
     return found
 
 
+def quick_conditions(connection: Connection, wanted: CallFilter) -> list[ColumnElement[bool]]:
+    """The same, so that the newest are found quickly in a log of years.
+
+    What few calls have is looked up first; what many have is asked of one call after the other,
+    from the newest on, until there are enough.
+    """
+    found: list[ColumnElement[bool]] = []
+    since = [] if wanted.since is None else [wanted.since]
+    few: list[Select[tuple[str]]] = []
+    if wanted.agent is not None:
+        rung = _rung([wanted.agent], since)
+        if _is_rare(connection, rung):
+            few.append(rung)
+        else:
+            found.append(_was_rung([wanted.agent]))
+    if wanted.queue is not None:
+        waited = select(tables.waits.c.call_id).where(
+            tables.waits.c.queue == wanted.queue,
+            *(tables.waits.c.started_at >= one for one in since),
+        )
+        ended_there = select(calls.c.call_id).where(
+            calls.c.queue == wanted.queue, *(calls.c.started_at >= one for one in since)
+        )
+        if _is_rare(connection, waited) and _is_rare(connection, ended_there):
+            found.append(calls.c.call_id.in_(waited.union(ended_there)))
+        else:
+            found.append(_seen(Sight(queues=frozenset({wanted.queue}))))
+    if wanted.recorded:
+        recorded = (
+            select(legs.c.call_id)
+            .join(tables.recordings, tables.recordings.c.leg_id == legs.c.leg_id)
+            .where(*_kept(), *(tables.recordings.c.started_at >= one for one in since))
+        )
+        if _is_rare(connection, recorded):
+            few.append(recorded)
+        else:
+            found += conditions(CallFilter(recorded=True))
+    if wanted.sight is not None and not wanted.sight.queues:
+        rung = _rung(sorted(wanted.sight.agents), since)
+        if _is_rare(connection, rung):
+            few.append(rung)
+        else:
+            found.append(_seen(wanted.sight))
+        wanted = replace(wanted, sight=None)
+    if wanted.number is not None and wanted.number != WITHHELD:
+        callers = _callers(connection, wanted.number)
+        if callers is not None:
+            found.append(callers)
+            wanted = replace(wanted, number=None)
+    if wanted.did is not None:
+        dialled = _dialled(connection, wanted.did)
+        # Of several, one after the other is quicker than all of them in order.
+        if dialled is not None and len(dialled) < 2:
+            found.append(calls.c.did == dialled[0] if dialled else false())
+            wanted = replace(wanted, did=None)
+    found += [calls.c.call_id.in_(some) for some in few]
+    left = replace(wanted, agent=None, queue=None, recorded=False)
+    if found and left.outcome not in (None, IN_PROGRESS):
+        found.append(_by_no_index(calls.c.outcome) == left.outcome)
+        left = replace(left, outcome=None)
+    return conditions(left) + found
+
+
+def _by_no_index(column: ColumnElement[str]) -> ColumnElement[str]:
+    """The column, where another condition is the way to the rows: SQLite, without statistics, would
+    rather go through all that a manager, a queue or an outcome has."""
+    return column.concat("")
+
+
+def _is_rare(connection: Connection, some: Select[Any]) -> bool:
+    counted = select(func.count()).select_from(some.limit(_RARE + 1).subquery())
+    return connection.execute(counted).scalar_one() <= _RARE
+
+
+def _callers(connection: Connection, number: str) -> ColumnElement[bool] | None:
+    """Calls of the few contacts whose number ends so; None: there are many such."""
+    subject = tables.contacts.c.subject
+    query = select(subject).where(_ends(subject, number)).limit(_FEW_NUMBERS + 1)
+    known = connection.execute(query).scalars().all()
+    if len(known) > _FEW_NUMBERS:
+        return None
+    # What is no number is kept as it came.
+    return or_(
+        calls.c.number.in_(known),
+        and_(calls.c.number == "", _ends(calls.c.number_raw, number)),
+    )
+
+
+def _dialled(connection: Connection, did: str) -> list[str] | None:
+    """Numbers of ours that end so, of those that were dialled; None: there are too many to look."""
+    known: list[str] = []
+    while len(known) < _FEW_NUMBERS:
+        # One question each: DISTINCT would look at every call.
+        after = known[-1] if known else ""
+        query = select(func.min(calls.c.did)).where(calls.c.did > after)
+        found = connection.execute(query).scalar()
+        if found is None:
+            digits = _spellings(did)
+            return [one for one in known if one == did or one.endswith(digits)]
+        known.append(found)
+    return None
+
+
+def _rung(agents: Sequence[str], since: Sequence[datetime]) -> Select[tuple[str]]:
+    return select(legs.c.call_id).where(
+        legs.c.agent.in_(agents), *(legs.c.started_at >= one for one in since)
+    )
+
+
+def _was_rung(agents: Sequence[str]) -> ColumnElement[bool]:
+    theirs = select(legs.c.leg_id).where(
+        legs.c.call_id == calls.c.call_id, _by_no_index(legs.c.agent).in_(agents)
+    )
+    return theirs.correlate(calls).exists()
+
+
 def _kept() -> tuple[ColumnElement[bool], ...]:
     """A recording that is finished and has not been removed."""
     table = tables.recordings.c
@@ -255,31 +376,35 @@ def _seen(sight: Sight) -> ColumnElement[bool]:
     """Asked of each call, newest first: a manager's legs of all years are never gathered."""
     ways: list[ColumnElement[bool]] = [false()]
     if sight.agents:
-        theirs = select(legs.c.leg_id).where(
-            legs.c.call_id == calls.c.call_id, legs.c.agent.in_(sorted(sight.agents))
-        )
-        ways.append(theirs.correlate(calls).exists())
+        ways.append(_was_rung(sorted(sight.agents)))
     if sight.queues:
         queues = sorted(sight.queues)
         waited = select(tables.waits.c.wait_id).where(
-            tables.waits.c.call_id == calls.c.call_id, tables.waits.c.queue.in_(queues)
+            tables.waits.c.call_id == calls.c.call_id,
+            _by_no_index(tables.waits.c.queue).in_(queues),
         )
         ways += [calls.c.queue.in_(queues), waited.correlate(calls).exists()]
     return or_(*ways)
 
 
 def _ends(column: ColumnElement[str], number: str) -> ColumnElement[bool]:
-    """The number ends with these digits, however they are written.
+    """The number ends with these digits, however they are written."""
+    spellings = _spellings(number)
+    if not spellings:
+        return column == number
+    return or_(*(column.like(f"%{one}") for one in spellings))
 
-    A country's own prefix (8 916 ..., 020 ...) is not part of the number in the log.
+
+def _spellings(number: str) -> tuple[str, ...]:
+    """Digits that a number may end with in the log.
+
+    A country's own prefix (8 916 ..., 020 ...) is not part of the number there.
     """
     digits = "".join(sign for sign in number if sign.isascii() and sign.isdigit())
     spellings = {digits}
     if "+" not in number and len(digits) >= _NATIONAL_MIN:
         spellings |= {digits.removeprefix(one) for one in _TRUNK_PREFIXES if digits.startswith(one)}
-    if not digits:
-        return column == number
-    return or_(*(column.like(f"%{one}") for one in sorted(spellings)))
+    return tuple(sorted(spellings)) if digits else ()
 
 
 def _legs_of(

@@ -97,6 +97,9 @@ calls = Table(
     Index("ix_calls_started_at", "started_at"),
     Index("ix_calls_number_started_at", "number", "started_at"),
     Index("ix_calls_ended_at", "ended_at"),
+    Index("ix_calls_outcome_started_at", "outcome", "started_at"),
+    Index("ix_calls_queue_started_at", "queue", "started_at"),
+    Index("ix_calls_did_started_at", "did", "started_at"),
 )
 
 legs = Table(
@@ -121,7 +124,8 @@ legs = Table(
     Column("talk_s", Float),
     Index("ix_legs_call_id", "call_id"),
     Index("ix_legs_agent_started_at", "agent", "started_at"),
-    Index("ix_legs_kind_ended_at", "kind", "ended_at"),
+    # Not by kind: SQLite without statistics would look for a call's legs among all of a kind.
+    Index("ix_legs_ended_at", "ended_at"),
 )
 
 steps = Table(
@@ -260,6 +264,12 @@ recordings = Table(
     Index("ix_recordings_call_id", "call_id"),
     Index("ix_recordings_started_at", "started_at"),
     Index("ix_recordings_keep_until", "keep_until"),
+    Index(
+        "ix_recordings_kept",
+        "started_at",
+        sqlite_where=text("length_s IS NOT NULL AND removed_at IS NULL"),
+        postgresql_where=text("length_s IS NOT NULL AND removed_at IS NULL"),
+    ),
 )
 
 irregulars = Table(

@@ -13,9 +13,22 @@ from typing import Any
 from sqlalchemy import Connection, Select, exists, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from pbx.journal.port import CallStarted, Stamped
 from pbx.journal.tables import calls, contacts, stage_events
 
 _AT_ONCE = 400
+
+
+class CallerBook:
+    """Follows the log (pbx.journal.follower): who calls is known from the beginning of their first
+    call.  Lists of calls look for numbers among contacts (pbx/journal/queries.py)."""
+
+    wants: tuple[type, ...] = (CallStarted,)
+
+    def follow(self, connection: Connection, entries: Sequence[Stamped]) -> None:
+        """Those of these calls."""
+        started = [one.entry for one in entries if isinstance(one.entry, CallStarted)]
+        know_callers(connection, sorted({one.call_id for one in started if one.number}))
 
 
 def know_callers(connection: Connection, call_ids: Sequence[str]) -> None:

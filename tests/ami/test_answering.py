@@ -20,8 +20,8 @@ LISTED = {"Uniqueid": CALLER, "Channel": CHANNEL, "Application": "AGI", "Applica
 
 
 @pytest.fixture
-def led() -> tuple[Channels, Sent]:
-    """A caller to whom something is to be said, and the AGI commands given."""
+def arrived() -> tuple[Channels, Sent]:
+    """A caller who has just come, and what was asked of Asterisk."""
     channels, sent = channels_of(
         lambda event: None,
         resolve=lambda prompt, language: "beep",
@@ -41,10 +41,17 @@ def led() -> tuple[Channels, Sent]:
             "Env": "",
         }
     )
-    channels.carry_out(
-        port.ForCaller(CALLER, PlayPrompts((Prompt(PromptKind.SOUND, "hello"),), "ru"))
-    )
     return channels, sent
+
+
+SAY = port.ForCaller(CALLER, PlayPrompts((Prompt(PromptKind.SOUND, "hello"),), "ru"))
+
+
+@pytest.fixture
+def led(arrived: tuple[Channels, Sent]) -> tuple[Channels, Sent]:
+    """A caller to whom something is to be said, and the AGI commands given."""
+    arrived[0].carry_out(SAY)
+    return arrived
 
 
 def commands(sent: Sent) -> list[str]:
@@ -83,3 +90,29 @@ def test_it_is_again_when_asterisk_refused_it(led: tuple[Channels, Sent]) -> Non
     channels.leading.close(channels.callers[CALLER])
     channels.carry_out(port.ForCaller(CALLER, PlayPrompts((), "ru")))
     assert commands(sent) == ["ANSWER", "ANSWER"]
+
+
+def test_the_wait_answers_by_itself(arrived: tuple[Channels, Sent]) -> None:
+    channels, sent = arrived
+    channels.carry_out(port.Hold(CALLER, "default"))
+    assert [fields["Command"].split(" ")[:2] for name, fields in sent if name == "AGI"] == [
+        ["EXEC", "BridgeWait"]
+    ]
+
+
+def test_after_the_wait_it_is_answered_whatever_event_was_lost(
+    arrived: tuple[Channels, Sent],
+) -> None:
+    channels, sent = arrived
+    channels.carry_out(port.Hold(CALLER, "default"))
+    channels.take(
+        {
+            "Event": "BridgeEnter",
+            "BridgeUniqueid": "b",
+            "BridgeTechnology": "holding_bridge",
+            "Uniqueid": CALLER,
+        }
+    )
+    channels.carry_out(SAY)
+    done(channels, sent)
+    assert commands(sent)[:2] == ["EXEC", "EXEC"]

@@ -86,3 +86,26 @@ def test_a_call_that_ends_before_the_talk_leaves_nothing_behind(
     enters(channels, "1.1")
 
     assert told == [port.AddressBusy(ANNA, "1.1"), port.AddressIdle(ANNA, "1.1")]
+
+
+def test_reachability_is_told_when_it_changes_not_with_each_call(
+    channels: Channels, told: list[port.SwitchEvent]
+) -> None:
+    for state in ("RINGING", "BUSY", "UNAVAILABLE", "INVALID", "NOT_INUSE", "BUSY"):
+        channels.take({"Event": "DeviceStateChange", "Device": ANNA, "State": state})
+
+    assert told == [port.AddressReachable(ANNA, False), port.AddressReachable(ANNA, True)]
+
+
+def test_a_phone_that_a_new_plan_names_is_known_from_before(
+    channels: Channels, told: list[port.SwitchEvent]
+) -> None:
+    clara = "PJSIP/clara"
+    channels.take({"Event": "DeviceStateChange", "Device": clara, "State": "UNAVAILABLE"})
+    assert not told
+    assert channels.unreachable == {clara}
+
+    channels.addresses |= {clara}
+    channels.take({"Event": "DeviceStateChange", "Device": clara, "State": "NOT_INUSE"})
+
+    assert told == [port.AddressReachable(clara, True)]

@@ -69,3 +69,24 @@ def test_the_first_header_of_a_name_counts() -> None:
 
 def test_bytes_that_are_no_utf8_become_a_mark() -> None:
     assert parse(b"CallerIDName: \xff\xfe")["CallerIDName"] == "\ufffd\ufffd"
+
+
+NAMES = st.sampled_from(["Event", "Cause-txt", " A", "B ", ""])
+HEADERS = st.lists(
+    st.one_of(
+        st.text(max_size=12),
+        st.builds("{}: {}".format, NAMES, st.text()),
+    ),
+    max_size=6,
+)
+
+
+@given(HEADERS)
+def test_the_quick_way_and_the_careful_one_read_the_same(lines: list[str]) -> None:
+    block = "\r\n".join(lines).encode("utf-8", "replace")
+    told: Headers = {}
+    for line in block.decode().split("\r\n"):
+        name, colon, value = line.partition(":")
+        if colon:
+            told.setdefault(name.strip(), value.removeprefix(" "))
+    assert parse(block) == told

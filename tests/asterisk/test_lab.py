@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from lab import ports
 from lab.asterisk import AsteriskLab
 from lab.sipp import (
     Answer,
@@ -195,3 +198,23 @@ async def test_a_load_of_callers_is_measured(lab: AsteriskLab) -> None:
         assert len(anna.short_calls()) == 40
     assert result.failed == 0
     assert 50 <= result.response_percentile_ms(0.5) < 200
+
+
+async def test_who_finds_all_ports_taken_waits_for_those_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(ports, "_WAIT_S", 0.0)
+    taken = [await ports.free_slot() for _ in range(6)]
+    with pytest.raises(ports.AllTaken):
+        await ports.free_slot()
+    monkeypatch.setattr(ports, "_WAIT_S", 20.0)
+    waiting = asyncio.create_task(ports.free_slot())
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    given_back = taken.pop()
+    given_back.close()
+    taken.append(await waiting)
+    assert taken[-1].first == given_back.first
+    for one in taken:
+        one.close()

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from pbx.cli import main
 from pbx.journal.writer import SqlJournal
+from pbx.reports.contacts import CallerBook
 from pbx.switch.script import CallerScript, PhoneAct, Reaction
 from tests.world import DID, agent, plan, play, sales
 
@@ -31,7 +32,7 @@ def database(tmp_path: Path) -> str:
         phones,
     )
     url = f"sqlite:///{tmp_path / 'log.db'}"
-    log = SqlJournal(url, spool=tmp_path / "spool.jsonl")
+    log = SqlJournal(url, spool=tmp_path / "spool.jsonl", followers=[CallerBook()])
     log.start()
     for entry in story.entries:
         log.write(entry)

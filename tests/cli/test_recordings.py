@@ -13,6 +13,7 @@ from pbx.cli import main
 from pbx.journal.writer import SqlJournal
 from pbx.plan.model import Recording
 from pbx.recordings.names import file_of
+from pbx.reports.contacts import CallerBook
 from pbx.switch.script import CallerScript, PhoneAct, Reaction
 from tests.world import DID, SALES, agent, plan, play, sales
 
@@ -27,7 +28,7 @@ def place(tmp_path: Path) -> tuple[str, ...]:
     phones = {"PJSIP/anna": (PhoneAct(Reaction.ANSWER, 2.0, 30.0),)}
     story = play(company, [CallerScript("", 0.0, DID, "89161234567")], phones)
     url = f"sqlite:///{tmp_path / 'log.db'}"
-    log = SqlJournal(url, spool=tmp_path / "spool.jsonl")
+    log = SqlJournal(url, spool=tmp_path / "spool.jsonl", followers=[CallerBook()])
     log.start()
     for entry in story.entries:
         log.write(entry)

@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from lab.asterisk import CHECKOUT, HOST, AsteriskLab, LabError, LabPhone
 from lab.containers import Compose, call, podman
-from lab.ports import PortSlot
+from lab.ports import free_slot
 from lab.sipp import Answer, Caller, Dialling, Phone
 from tests.asterisk.running import DID, PLAN
 
@@ -40,9 +40,6 @@ class Composed(AsteriskLab):
         super().__init__()
         self.sip_port = 5060
         self.top = folder
-        self._slot = PortSlot()
-        self.trunk_port = self.port()
-        self.phones = {"anna": LabPhone("anna", self.port())}
         env = {
             "VORONKA_SITE_DIR": str(folder / "site"),
             "VORONKA_SECRETS_DIR": str(folder / "secrets"),
@@ -51,6 +48,9 @@ class Composed(AsteriskLab):
         self.compose = Compose("voronkatest", env)
 
     async def start(self, deadline_s: float = 30.0) -> None:
+        self._slot = await free_slot()
+        self.trunk_port = self.port()
+        self.phones = {"anna": LabPhone("anna", self.port())}
         await call(str(CHECKOUT / "docker/prepare"), str(self.top))
         plan = self.top / "plan/plan.yaml"
         plan.parent.mkdir()

@@ -24,6 +24,7 @@ from pbx.journal.walks import walks
 from pbx.journal.writer import SqlJournal
 from pbx.lookup.port import Known, Request
 from pbx.plan.model import OutsideLimits
+from pbx.reports.contacts import CallerBook
 from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction
 from routing import facts
 from routing.values import AgentId, CallId, Outcome, QueueId
@@ -42,6 +43,7 @@ def open_log(url: str, tmp_path: Path) -> Iterator[Open]:
         log = SqlJournal(
             url,
             spool=tmp_path / "spool.jsonl",
+            followers=[CallerBook()],
             limits=Limits(**limits),  # type: ignore[arg-type]
         )
         log.start()

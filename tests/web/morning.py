@@ -15,6 +15,7 @@ from pbx.engine.clock import VirtualClock
 from pbx.engine.virtual import VirtualWorld
 from pbx.journal.writer import SqlJournal
 from pbx.plan.load import load
+from pbx.reports.contacts import CallerBook
 from pbx.settings import WebSettings
 from pbx.web.access import SCOPES, Kind, Principal, Role, signed_in
 from pbx.web.state import WebState
@@ -31,7 +32,7 @@ LATER_S = 600.0
 def write_morning(settings: WebSettings, folder: Path) -> None:
     """The whole morning, as the engine would log it."""
     plan = load(settings.plan)
-    log = SqlJournal(settings.database, spool=folder / "spool.jsonl")
+    log = SqlJournal(settings.database, spool=folder / "spool.jsonl", followers=[CallerBook()])
     log.start()
     world = VirtualWorld(
         plan,

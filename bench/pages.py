@@ -179,7 +179,7 @@ async def asked(path: Path) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def copied(path: Path) -> str:
-    """Make the files that the page's process makes from its start on, as far as they are missing."""
+    """Make the files that the page makes from its start on, as far as they are missing."""
     settings = settings_of(path)
     log = open_for_reading(settings.database)
     store = ColumnStore.beside(settings.state_dir, settings.database)

@@ -14,7 +14,10 @@ from pbx.cli.times import FORMS
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
+    from sqlalchemy import Engine
+
     from pbx.reports.columns import ColumnStore
+    from pbx.reports.copies import Kept
     from pbx.reports.period import Period
 
 plan_option = click.option(
@@ -117,15 +120,18 @@ def reports() -> None:
 def rebuild(check_only: bool, json_wanted: bool, db: str | None) -> None:
     """Make all facts anew from the log, then prove each equal to what the log says.
 
-    For a log of before there were facts. Calls may come in meanwhile.
+    So are the files of columns that reports and funnels are counted from. For a log of before there
+    were facts. Calls may come in meanwhile.
 
     Example: pbx reports rebuild --check
     """
     from pbx.cli.output import told
     from pbx.cli.progress import shares, working
+    from pbx.funnel.passed import FUNNEL
     from pbx.journal.database import open_for_writing
     from pbx.reports.book import calls_in, check
     from pbx.reports.book import rebuild as make_anew
+    from pbx.reports.copies import REPORTS, compare
 
     url = database_url(db)
     log = open_log(url)
@@ -138,15 +144,39 @@ def rebuild(check_only: bool, json_wanted: bool, db: str | None) -> None:
         click.echo(f"{read} calls read")
     with working("proving them") as report:
         found = check(log, shares(report, calls))
-    for example in found.examples:
+    store, kept = columns_of(db), (REPORTS, FUNNEL)
+    if not check_only:
+        with working("making files of columns"):
+            _make_columns(log, store, kept)
+    with working("proving the files"):
+        files = compare(log, store, kept)
+    for example in (*found.examples, *files.examples):
         click.echo(example, err=True)
     told(
-        {"read": read, "calls": found.calls, "wrong": found.wrong},
-        f"{found.calls} calls ended, {found.wrong} of them with wrong facts",
+        {
+            "read": read,
+            "calls": found.calls,
+            "wrong": found.wrong,
+            "files": files.files,
+            "wrong_files": files.wrong,
+        },
+        f"{found.calls} calls ended, {found.wrong} of them with wrong facts; "
+        f"{files.files} files of columns, {files.wrong} of them wrong",
         json_wanted,
     )
-    if found.wrong:
+    if found.wrong or files.wrong:
         raise SystemExit(1)
+
+
+def _make_columns(log: Engine, store: ColumnStore, kept: tuple[Kept, ...]) -> None:
+    """Raises ReportError where they can't be kept."""
+    from pbx.errors import ReportError
+    from pbx.reports.copies import make_all
+
+    try:
+        make_all(log, store, kept)
+    except OSError as error:
+        raise ReportError(f"the files can't be kept: {error.strerror}") from error
 
 
 def of_plan(plan: Path | None, tz: str | None) -> tuple[tzinfo, dict[str, str]]:

@@ -21,6 +21,7 @@ from pbx.journal.tables import call_facts, calls, contacts, fact_days, stage_eve
 from pbx.reports.book import DAY_MS, Kind
 from pbx.reports.columns import EPOCH_S, ColumnStore, Frame, Layout
 from pbx.reports.columns import Row as Values
+from pbx.reports.copies import Kept
 from pbx.reports.facts import Caller, milliseconds
 from routing.values import Outcome
 
@@ -112,56 +113,59 @@ def passages(
 ) -> Passages:
     """Stages of calls that began from ``since`` to ``until``, and stages told up to then: all, or
     those that were passed since ``told_since``."""
-    # First of all: what is read after a version was seen is of this version or newer.
-    versions = _versions(connection)
+    read = PassedDays(connection, store)
     last = milliseconds(until)
     first = 0 if told_since is None else milliseconds(told_since)
-    read = _Reader(connection)
-    told = store.frame(TOLD, TOLD.columns, _days(versions, Kind.STAGES, first, last), read.told)
+    told = store.frame(TOLD, TOLD.columns, _in(read.days(TOLD), first, last), read.told)
     if not funnel.of_calls:
         return _joined(funnel, None, told)
     first = milliseconds(since)
-    days = _days(versions, Kind.CALLS, first, last)
+    days = _in(read.days(PASSAGES), first, last)
     frame = store.frame(PASSAGES, PASSAGES.columns, days, read.calls)
     began = _time(frame, "began")
     return _joined(funnel, frame.only((began >= first) & (began <= last)), told)
 
 
-def _versions(connection: Connection) -> dict[tuple[str, int], int]:
-    days = fact_days.c
-    query = select(days.kind, days.day, days.version).where(days.kind != Kind.STATES.value)
-    return {(kind, day): version for kind, day, version in connection.execute(query)}
-
-
-def _days(
-    versions: Mapping[tuple[str, int], int], wanted: Kind, first_ms: int, last_ms: int
-) -> dict[int, int | None]:
+def _in(days: Mapping[int, int | None], first_ms: int, last_ms: int) -> dict[int, int | None]:
     """Those that have a part in the time."""
     return {
         day: version
-        for (kind, day), version in versions.items()
-        if kind == wanted and first_ms < (day + 1) * DAY_MS and day * DAY_MS <= last_ms
+        for day, version in days.items()
+        if first_ms < (day + 1) * DAY_MS and day * DAY_MS <= last_ms
     }
 
 
-class _Reader:
-    """A day's rows, where no file has them.
+class PassedDays:
+    """A day's rows out of the log, where no file has them.
 
     Facts that are marked as stale (pbx/journal/stale.py) serve as they are: what is marked is news
     of missed calls, of which a funnel tells nothing.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, _: ColumnStore) -> None:
         self._connection = connection
+        # First of all: what is read after a version was seen is of this version or newer.
+        days = fact_days.c
+        query = select(days.kind, days.day, days.version).where(days.kind != Kind.STATES.value)
+        self._versions = {(kind, day): version for kind, day, version in connection.execute(query)}
+
+    def days(self, layout: Layout) -> dict[int, int | None]:
+        """The days of which there are rows, and their versions."""
+        kind = Kind.CALLS if layout is PASSAGES else Kind.STAGES
+        return {day: version for (of, day), version in self._versions.items() if of == kind}
+
+    def rows(self, layout: Layout, day: int) -> Iterator[Values]:
+        """A day's."""
+        return self.calls(day) if layout is PASSAGES else self.told(day)
 
     def calls(self, day: int) -> Iterator[Values]:
         """Calls that began on it."""
-        given = {"first": day * DAY_MS, "last": (day + 1) * DAY_MS}
-        query = _CALLS.where(_FACT.began_ms >= given["first"], _FACT.began_ms < given["last"])
+        first, end = day * DAY_MS, (day + 1) * DAY_MS
+        query = _CALLS.where(_FACT.began_ms >= first, _FACT.began_ms < end)
         return map(_call, self._connection.execute(query))
 
     def told(self, day: int) -> Iterator[Values]:
-        """Stages passed on it, but those that only calls pass."""
+        """Stages passed on it."""
         at = stage_events.c.at
         first, last = (datetime.fromtimestamp(one * 86_400, UTC) for one in (day, day + 1))
         return map(_told, self._connection.execute(_TOLD.where(at >= first, at < last)))
@@ -186,6 +190,9 @@ _TOLD = (
     .join_from(stage_events, contacts, contacts.c.subject == stage_events.c.subject)
     .order_by(stage_events.c.at, stage_events.c.event_id)
 )
+
+
+FUNNEL = Kept((PASSAGES, TOLD), PassedDays)
 
 
 def _call(row: Any) -> Values:

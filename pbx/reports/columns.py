@@ -111,6 +111,32 @@ class ColumnStore:
         parts.append(_only(layout, columns, day_columns(layout, more)))
         return _joined(layout, columns, parts)
 
+    def has(self, layout: Layout, day: int, version: int) -> bool:
+        """There is a file of this version.  It may turn out to be damaged when it is read."""
+        try:
+            with self._path(layout, day).open("rb") as file:
+                _header(file.readline(_MAX_HEADER), layout, version)
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def keep(self, layout: Layout, day: int, version: int, rows: Iterable[Row]) -> None:
+        """Make a day's file.  Raises OSError."""
+        _write(self._path(layout, day), layout, day_columns(layout, rows), version)
+
+    def holds(self, layout: Layout, day: int, version: int, rows: Iterable[Row]) -> bool:
+        """A day's file says what these rows say."""
+        found = _read(self._path(layout, day), layout, layout.columns, version)
+        whole = day_columns(layout, rows)
+        return (
+            found is not None
+            and bool(np.array_equal(found.matrix, whole.matrix))
+            and found.texts == whole.texts
+        )
+
+    def _path(self, layout: Layout, day: int) -> Path:
+        return self._folder / f"{layout.kind}-{day}.columns"
+
     def _day(
         self,
         layout: Layout,
@@ -119,7 +145,7 @@ class ColumnStore:
         version: int | None,
         rows_of: Callable[[int], Iterable[Row]],
     ) -> DayColumns:
-        path = self._folder / f"{layout.kind}-{day}.columns"
+        path = self._path(layout, day)
         if version is not None:
             found = _read(path, layout, columns, version)
             if found is not None:

@@ -83,15 +83,36 @@ class Report:
 
 def report(log: Engine, store: ColumnStore, query: Query, now: datetime) -> Report:
     """Work it out.  Raises ReportError for a question without sense, JournalError."""
-    check(query)
+    return reports(log, store, (query,), now)[0]
+
+
+def reports(
+    log: Engine, store: ColumnStore, queries: Sequence[Query], now: datetime
+) -> tuple[Report, ...]:
+    """Several, of the log as it is at one moment: what more than one asks for is read once."""
+    for query in queries:
+        check(query)
+    asked = {column for query in queries for column in _columns_of(query)}
     with told_as_ours(log), log.connect() as connection:
-        source = Source(connection, store)
-        found = _Counted(source, query, query.period, now)
-        if not query.compare:
-            rows = tuple(ReportRow(key, found.values(key)) for key in found.shown)
-            return Report(query, None, rows, ReportRow((), found.total), found.left_out)
-        earlier = query.against or query.period.before(query.zone)
-        before = _Counted(source, query, earlier, now)
+        source = Source(connection, store, asked)
+        return tuple(_told(source, query, now) for query in queries)
+
+
+def _columns_of(query: Query) -> set[str]:
+    """That it may ask of calls and parts."""
+    found = {column for name in query.measures for column in MEASURES[name].columns}
+    for name in (*query.by, *query.where):
+        found |= set(SLICES[name].columns)
+    return found if query.only is None else found | {"agent", "queue"}
+
+
+def _told(source: Source, query: Query, now: datetime) -> Report:
+    found = _Counted(source, query, query.period, now)
+    if not query.compare:
+        rows = tuple(ReportRow(key, found.values(key)) for key in found.shown)
+        return Report(query, None, rows, ReportRow((), found.total), found.left_out)
+    earlier = query.against or query.period.before(query.zone)
+    before = _Counted(source, query, earlier, now)
     # A row that is new or gone is a row, too.
     keys = sorted({*found.shown, *before.shown}, key=lambda key: _place(query.by, key))
     return Report(

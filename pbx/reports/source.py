@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,11 +39,18 @@ STATES = Layout("states", ("began_s", "began_ms", "length_ms"), ("agent", "state
 
 
 class Source:
-    """Facts out of the log over one connection, with the help of a store of columns."""
+    """Facts out of the log over one connection, with the help of a store of columns.
 
-    def __init__(self, connection: Connection, store: ColumnStore) -> None:
+    ``ahead``: columns that will be asked for: they are read with the first that are.
+    """
+
+    def __init__(
+        self, connection: Connection, store: ColumnStore, ahead: Iterable[str] = ()
+    ) -> None:
         self._connection = connection
         self._store = store
+        self._ahead = frozenset(ahead)
+        self._read: dict[tuple[str, int, int], Frame] = {}
         # First of all: what is read after a version was seen is of this version or newer.
         days = fact_days.c
         self._versions = {
@@ -66,31 +73,46 @@ class Source:
     def states(self, since_s: int, until_s: int, now_s: int) -> Frame:
         """Managers' states, cut to the period: ``at_ms`` (since 1970), ``length_ms``, ``agent``,
         ``state``.  What goes on lasts until now."""
-        days = {
-            day: version
-            for (kind, day), version in self._versions.items()
-            if kind == Kind.STATES and since_s < (day + 1) * 86_400 and day * 86_400 < until_s
-        }
+        days = _in(self.days(STATES), since_s, until_s)
         before = self._states_before(since_s, days)
         found = self._store.frame(STATES, STATES.columns, days, self._state_rows, before)
         return _cut(found, since_s, min(until_s, now_s), now_s)
 
-    def _facts(self, layout: Layout, columns: Iterable[str], since_s: int, until_s: int) -> Frame:
-        days = {
-            day: None if day in self._fresh_days else version
-            for (kind, day), version in self._versions.items()
-            if kind == Kind.CALLS and since_s < (day + 1) * 86_400 and day * 86_400 < until_s
+    def days(self, layout: Layout) -> dict[int, int | None]:
+        """The days of which there are rows, and their versions; None: some are stale."""
+        kind = Kind.STATES if layout is STATES else Kind.CALLS
+        return {
+            day: None if kind is Kind.CALLS and day in self._fresh_days else version
+            for (of, day), version in self._versions.items()
+            if of == kind
         }
-        rows_of = self._call_rows if layout is CALLS else self._part_rows
+
+    def rows(self, layout: Layout, day: int) -> Iterable[Values]:
+        """A day's, out of the log."""
+        return self._rows_of(layout)(day)
+
+    def _rows_of(self, layout: Layout) -> Callable[[int], Iterable[Values]]:
+        if layout is STATES:
+            return self._state_rows
+        return self._call_rows if layout is CALLS else self._part_rows
+
+    def _facts(self, layout: Layout, columns: Iterable[str], since_s: int, until_s: int) -> Frame:
         wanted = {*columns, "began_s"}
-        frame = self._store.frame(layout, wanted, days, rows_of)
+        read = self._read.get((layout.kind, since_s, until_s))
+        if read is not None and wanted <= read.numbers.keys():
+            return read
+        wanted |= self._ahead & set(layout.columns)
+        days = _in(self.days(layout), since_s, until_s)
+        frame = self._store.frame(layout, wanted, days, self._rows_of(layout))
         numbers = dict(frame.numbers)
         for name in ("began_s", "ended_s"):
             if name in numbers:
                 numbers[name] = numbers[name].astype(np.int64) + EPOCH_S
         began = numbers["began_s"]
         whole = Frame(frame.rows, numbers, frame.texts)
-        return whole.only((began >= since_s) & (began < until_s))
+        found = whole.only((began >= since_s) & (began < until_s))
+        self._read[layout.kind, since_s, until_s] = found
+        return found
 
     def _make_fresh(self, marked: set[str]) -> None:
         """Nobody has made these calls' facts anew yet."""
@@ -167,6 +189,15 @@ class Source:
             if last is None:
                 return
             yield last
+
+
+def _in(days: dict[int, int | None], since_s: int, until_s: int) -> dict[int, int | None]:
+    """Those that have a part in the time."""
+    return {
+        day: version
+        for day, version in days.items()
+        if since_s < (day + 1) * 86_400 and day * 86_400 < until_s
+    }
 
 
 _AGENT = _CALL_TEXTS.index("agent")

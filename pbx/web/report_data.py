@@ -11,9 +11,11 @@ from pbx.reports.asked import Asked
 from pbx.reports.columns import ColumnStore
 from pbx.reports.measures import MEASURES, Of
 from pbx.reports.period import Period
-from pbx.reports.report import Only, Query, Report, report
+from pbx.reports.report import Only, Query, Report, reports
 from pbx.web.access import Principal
 
+MAKING = "reports.note.making"
+"""Said where an answer took too long while the files that make it quick are not all there yet."""
 _HOURS_UP_TO = timedelta(days=2, hours=2)
 _DAYS_UP_TO = timedelta(days=93)
 _WEEKS_UP_TO = timedelta(days=732)
@@ -63,23 +65,26 @@ def ask(log: Engine, store: ColumnStore, asked: Asked, query: Query, now: dateti
     parts = any(MEASURES[name].of is Of.PARTS for name in asked.measures)
     # How much there was is always told: a share of three calls is no share.
     measures = dict.fromkeys((*asked.measures, "offered", *(("rung",) if parts else ())))
-    table = report(log, store, replace(query, measures=tuple(measures)), now)
     some = replace(query, measures=(drawn,))
     by = step_of(query.period)
+    asked_for = [
+        replace(query, measures=tuple(measures)),
+        replace(some, by=by),
+        replace(some, by=("weekday", "hour"), compare=False),
+    ]
+    if len(query.by) > 1:
+        asked_for.append(replace(some, by=query.by[:1]))
+    table, course, week, *more = reports(log, store, asked_for, now)
     end = min(query.period.until, max(now, query.period.since))
     before = table.before
-    first: Report | None = None
-    if len(query.by) == 1:
-        first = table
-    elif query.by:
-        first = report(log, store, replace(some, by=query.by[:1]), now)
+    first = table if len(query.by) == 1 else None
     return Answer(
         table,
-        report(log, store, replace(some, by=by), now),
+        course,
         steps(query.period.since, end, query.zone, by),
         steps(before.since, before.until, query.zone, by) if before is not None else (),
-        first,
-        report(log, store, replace(some, by=("weekday", "hour"), compare=False), now),
+        more[0] if more else first,
+        week,
     )
 
 

@@ -28,6 +28,7 @@ from pbx.web.accounts.audit import Action, actor_of, write_note
 from pbx.web.accounts.doorkeeper import Doorkeeper
 from pbx.web.accounts.passwords import Passwords
 from pbx.web.assets import Assets
+from pbx.web.copying import Copying
 from pbx.web.live import LiveHub
 from pbx.web.metrics import WebMetrics
 from pbx.web.once import Once
@@ -105,6 +106,7 @@ class WebState:
         self.columns = ColumnStore.beside(settings.state_dir, settings.database)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="log")
         self._slow = asyncio.Semaphore(SLOW_AT_ONCE)
+        self.copying = Copying(self.read, self.columns, self.in_thread)
         self.door = Doorkeeper(
             self.read,
             self.write,
@@ -226,6 +228,7 @@ class WebState:
             asyncio.create_task(self._in_force.watch(), name="plan"),
             asyncio.create_task(self.live.run(), name="live"),
             asyncio.create_task(self._keep_house(), name="accounts"),
+            asyncio.create_task(self.copying.run(), name="columns"),
             *self._report_mails(),
         ]
         try:

@@ -19,7 +19,7 @@ from pbx.funnel.sag import Judged, Verdict
 from pbx.funnel.stages import Way
 from pbx.web.access import Principal, Scope, needs
 from pbx.web.api.problems import problems
-from pbx.web.api.reports import TOO_LONG, Span, check_names, parameter, period
+from pbx.web.api.reports import Span, check_names, parameter, period, too_long
 from pbx.web.attachment import KINDS, attachment
 from pbx.web.faults import problem
 from pbx.web.funnel_view import look_for_falls
@@ -128,7 +128,7 @@ async def told(request: Request, state: State, principal: Reader) -> Response:
     except (FunnelError, ReportError) as error:
         return problem(422, str(error))
     except TooLong:
-        return problem(503, TOO_LONG)
+        return too_long(state)
     return Response(as_json(found), media_type="application/json")
 
 
@@ -178,7 +178,7 @@ async def _exported(request: Request, state: WebState, principal: Principal, kin
     except (FunnelError, ReportError) as error:
         return problem(422, str(error))
     except TooLong:
-        return problem(503, TOO_LONG)
+        return too_long(state)
     if kind == "csv":
         return text_of(found, state)
     content = await state.in_thread(as_xlsx, found)
@@ -203,5 +203,5 @@ async def falls(
             look_for_falls, state.read, state.columns, query, principal, state.now()
         )
     except TooLong:
-        return problem(503, TOO_LONG)
+        return too_long(state)
     return Falls(since=since, until=until, items=[Fall.of(one) for one in judged])

@@ -20,10 +20,10 @@ from pbx.web.access import Principal, Scope, needs
 from pbx.web.api.problems import problems
 from pbx.web.faults import problem
 from pbx.web.report_data import limits
-from pbx.web.state import State, TooLong
+from pbx.web.state import State, TooLong, WebState
 
 router = APIRouter(prefix="/reports", tags=["reports"])
-TOO_LONG = "it took too long: a shorter period, or fewer slices"
+_TOO_LONG = "it took too long: a shorter period, or fewer slices"
 _VALUES = {"offered": 120, "answered": 96, "asa_s": 7.4, "service_level_of_offered": 0.81}
 
 
@@ -127,8 +127,17 @@ async def told(
     except ReportError as error:
         return problem(422, str(error))
     except TooLong:
-        return problem(503, TOO_LONG)
+        return too_long(state)
     return Response(as_json(found), media_type="application/json")
+
+
+def too_long(state: WebState) -> Response:
+    """What is answered to a question that was given up."""
+    share = state.copying.share
+    if share is None:
+        return problem(503, _TOO_LONG)
+    made = f"{_TOO_LONG}; the copies that make it quick are being made, {share:.0%} are ready"
+    return problem(503, made)
 
 
 def check_names(pairs: Iterable[tuple[str, str]], known: Iterable[dict[str, Any]]) -> None:

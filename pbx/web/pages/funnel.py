@@ -22,6 +22,7 @@ from pbx.web.funnel_sheet import sheet
 from pbx.web.funnel_view import PATH, Viewer, address, ask
 from pbx.web.html import page, texts_of
 from pbx.web.labels import Labels
+from pbx.web.report_data import MAKING
 from pbx.web.seen import agents_seen
 from pbx.web.state import State, TooLong, WebState
 from pbx.web.words import Words
@@ -48,7 +49,7 @@ async def funnel(request: Request, state: State, principal: Reader) -> Response:
     except FunnelError:
         status, note = 400, "reports.note.period"
     except TooLong:
-        status, note = 503, "reports.note.long"
+        status, note = 503, "reports.note.long" if state.copying.share is None else MAKING
     return page(
         request,
         "funnel.html",
@@ -57,6 +58,7 @@ async def funnel(request: Request, state: State, principal: Reader) -> Response:
         asked=asked,
         chips=viewer.chips(),
         note=note,
+        copied=Words(texts_of(request).language, state.zone).percent(state.copying.share or 0.0),
         view=view,
         query=query,
         labels=labels,

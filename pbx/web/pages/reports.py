@@ -18,7 +18,7 @@ from pbx.web.access import Principal, Scope, needs
 from pbx.web.attachment import attachment, marked
 from pbx.web.html import page, texts_of
 from pbx.web.labels import Labels
-from pbx.web.report_data import ask, limits
+from pbx.web.report_data import MAKING, ask, limits
 from pbx.web.report_sheet import sheet
 from pbx.web.report_view import PATH, Viewer, address, measures_by_kind
 from pbx.web.state import State, TooLong, WebState
@@ -52,7 +52,7 @@ async def reports(request: Request, state: State, principal: Reader) -> Response
     except ReportError:
         status, note = 400, "reports.note.period"
     except TooLong:
-        status, note = 503, "reports.note.long"
+        status, note = 503, "reports.note.long" if state.copying.share is None else MAKING
     return page(
         request,
         "reports.html",
@@ -61,6 +61,7 @@ async def reports(request: Request, state: State, principal: Reader) -> Response
         asked=asked,
         chips=viewer.chips(),
         note=note,
+        copied=Words(texts_of(request).language, state.zone).percent(state.copying.share or 0.0),
         view=view,
         query=query,
         untold=[labels.measure(name) for name in untold],

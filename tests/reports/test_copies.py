@@ -1,0 +1,81 @@
+"""Files of columns are made before anybody asks, and held against the log."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import Engine
+
+from pbx.cli import main
+from pbx.funnel.book import note
+from pbx.funnel.passed import FUNNEL
+from pbx.funnel.stages import StageEvent
+from pbx.reports.columns import ColumnStore
+from pbx.reports.copies import REPORTS, compare, make_all, missing
+from tests.reports.randomlog import RandomLog, keep, opened
+
+SINCE = datetime(2026, 11, 1, tzinfo=UTC)
+KEPT = (REPORTS, FUNNEL)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Engine]:
+    engine = opened(tmp_path)
+    rng = random.Random(5)
+    keep(engine, RandomLog(rng, SINCE, timedelta(days=3), 40).entries, rng)
+    note(engine, [StageEvent("k", "meeting", "+79161234567", SINCE, agent="anna")], SINCE)
+    yield engine
+    engine.dispose()
+
+
+def test_all_are_made_once_the_newest_first_and_again_after_a_change(
+    log: Engine, tmp_path: Path
+) -> None:
+    store = ColumnStore(tmp_path / "columns")
+    todo = missing(log, store, KEPT)
+    assert [one.day for one in todo] == sorted((one.day for one in todo), reverse=True)
+    assert {one.layout.kind for one in todo} == {"calls", "parts", "states", "passages", "told"}
+
+    assert make_all(log, store, KEPT) == len(todo)
+    assert missing(log, store, KEPT) == []
+    assert compare(log, store, KEPT).files == len(todo)
+    assert compare(log, store, KEPT).wrong == 0
+
+    note(log, [StageEvent("k2", "meeting", "+79161234567", SINCE)], SINCE)
+    assert [(one.layout.kind) for one in missing(log, store, KEPT)] == ["told"]
+
+
+def test_a_file_that_says_something_else_than_the_log_is_found(log: Engine, tmp_path: Path) -> None:
+    store = ColumnStore(tmp_path / "columns")
+    make_all(log, store, KEPT)
+    for path in sorted((tmp_path / "columns").glob("p*")):
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+    found = compare(log, store, KEPT)
+    assert found.wrong == len(found.examples) == len(list((tmp_path / "columns").glob("p*")))
+    assert "is not what the log says" in found.examples[0]
+
+
+def test_the_command_makes_and_proves_them(log: Engine, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    env = {"VORONKA_STATE_DIR": str(tmp_path)}
+
+    def told(code: int, *arguments: str) -> str:
+        done = CliRunner().invoke(main, ["reports", "rebuild", "--db", url, *arguments], env=env)
+        assert done.exit_code == code, done.output
+        return done.output
+
+    assert "0 files of columns, 0 of them wrong" in told(0, "--check")
+    made = told(0)
+    files = len(list((tmp_path / "columns").rglob("*.columns")))
+    assert files > 8
+    assert f"{files} files of columns, 0 of them wrong" in made
+    path = next((tmp_path / "columns").rglob("passages-*"))
+    path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
+    assert "1 of them wrong" in told(1, "--check")

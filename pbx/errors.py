@@ -4,6 +4,7 @@
 
     PbxError
     ├── PlanError          the dial plan can't be loaded (pbx/plan/faults.py)
+    ├── BuildFailed        the process that builds a plan beside the engine did not do it
     ├── VersionError       a version of the plan that was live is not there (any more)
     ├── ControlError       the running engine can't be reached, or did not do what it was asked
     ├── SettingsError      an environment variable or a secret file is missing or wrong
@@ -26,6 +27,10 @@ from __future__ import annotations
 
 class PbxError(Exception):
     """The root of all errors of ours."""
+
+
+class BuildFailed(PbxError):
+    """The process that builds a plan beside the engine did not come to an end."""
 
 
 class VersionError(PbxError):

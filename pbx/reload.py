@@ -1,8 +1,9 @@
 """The plan in force, and how another takes its place: all of it, or nothing.
 
 House rules: everything that can fail or takes long (reading, checking, speaking prompts, keeping
-the version) is done beforehand in a thread; what is left is a handful of references, put in their
-places in one go between two events.
+the version) is done beforehand in a thread, and what is work for the interpreter in a process of
+its own (pbx/plan/aside.py); what is left is a handful of references, put in their places in one go
+between two events.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ import structlog
 
 from pbx.control import Request, user_name
 from pbx.engine.tuning import without_collections
-from pbx.errors import ControlError, VersionError
-from pbx.plan.changes import Change, differences, render
+from pbx.errors import BuildFailed, ControlError, VersionError
+from pbx.plan.aside import Built, build_aside, keep
+from pbx.plan.changes import Change, render
 from pbx.plan.faults import Fault, PlanError
 from pbx.plan.load import Loaded, Sources, build, read
 from pbx.plan.model import Plan
@@ -80,13 +82,17 @@ def _built(sources: Sources, strategies: Registry) -> Loaded:
 
     Raises PlanError."""
     loaded = build(sources, registry=strategies)
+    _try_strategies(loaded.plan, sources, strategies)
+    return loaded
+
+
+def _try_strategies(plan: Plan, sources: Sources, strategies: Registry) -> None:
     try:
-        for queue in loaded.plan.routing.queues.values():
+        for queue in plan.routing.queues.values():
             strategy_of(queue, queue.strategy, strategies, random.Random(0))
     except Exception as error:
         message = f"a strategy can't be made: {error!r}"
         raise PlanError([Fault(sources.path, 0, 0, message)]) from error
-    return loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,9 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    loaded: Loaded
+    plan: Plan
+    sources: Sources
+    kept: bytes
     changes: tuple[Change, ...]
     text: str
     problems: list[str]
@@ -111,7 +119,8 @@ class LivePlan:
     """``path``: the plan's own place.  ``prepare``: speaks a plan's prompts, in a thread.
 
     ``put``: puts a plan everywhere in force; called in the event loop, between two events.
-    ``strategies``: those that the engine at work has.
+    ``strategies``: those that the engine at work has.  ``build``: makes a plan of its files, told
+    what the one in force was kept as; in a thread.
     """
 
     def __init__(
@@ -125,6 +134,7 @@ class LivePlan:
         strategies: Registry,
         utc_now: Callable[[], datetime],
         watcher: Watcher,
+        build: Callable[[Sources, bytes, Registry], Built] = build_aside,
     ) -> None:
         self._path = path
         self._versions = versions
@@ -134,7 +144,9 @@ class LivePlan:
         self._strategies = strategies
         self._utc_now = utc_now
         self._watcher = watcher
-        self._loaded = began.loaded
+        self._build = build
+        self._plan, self._sources = began.loaded.plan, began.loaded.sources
+        self._kept = keep(began.loaded)
         self._since = utc_now()
         self._lock = asyncio.Lock()
         self._told(began)
@@ -142,7 +154,7 @@ class LivePlan:
     @property
     def plan(self) -> Plan:
         """The plan in force."""
-        return self._loaded.plan
+        return self._plan
 
     # At the start ------------------------------------------------------------------------
 
@@ -158,8 +170,9 @@ class LivePlan:
                 return
             news = began.refused is not None and self._began.refused is None
             if began.loaded.plan.digest != self.plan.digest:
-                prepared = await asyncio.to_thread(self._compare, began.loaded)
-                self._take(prepared)
+                plan, sources, kept = began.loaded.plan, began.loaded.sources, keep(began.loaded)
+                problems = await asyncio.to_thread(self._problems, plan)
+                self._take(_Prepared(plan, sources, kept, (), "", problems))
                 news = True
             self._began = began
             if news:
@@ -171,7 +184,7 @@ class LivePlan:
         if began.version is not None:
             self._since = began.version.at
             return
-        _, problems = await self._keep(self._loaded.sources, How.START, user_name(os.geteuid()))
+        _, problems = await self._keep(self._sources, How.START, user_name(os.geteuid()))
         for problem in problems:
             _log.warning("plan_version_not_kept", problem=problem)
 
@@ -214,6 +227,10 @@ class LivePlan:
                 self._take(prepared)
         except PlanError as error:
             raise ControlError(self._refused(error)) from error
+        except BuildFailed as error:
+            self._watcher.plan_loaded(self._utc_now().timestamp(), False)
+            _log.error("plan_not_loaded", errors=str(error))
+            raise ControlError(f"{error}; {self._stays()}") from error
         except ControlError:
             self._watcher.plan_loaded(self._utc_now().timestamp(), False)
             raise
@@ -238,17 +255,19 @@ class LivePlan:
         return Done(prepared.changes, text, version, problems)
 
     def _prepare(self, sources: Sources) -> _Prepared:
-        return self._compare(_built(sources, self._strategies))
+        built = self._build(sources, self._kept, self._strategies)
+        _try_strategies(built.plan, sources, self._strategies)
+        problems = self._problems(built.plan)
+        changes = built.changes
+        return _Prepared(built.plan, sources, built.kept, changes, render(changes), problems)
 
-    def _compare(self, loaded: Loaded) -> _Prepared:
-        problems = [f"warning: {one.render()}" for one in loaded.plan.warnings]
-        problems += [f"missing: {one}" for one in self._prepare_prompts(loaded.plan)]
-        changes = differences(self._loaded, loaded)
-        return _Prepared(loaded, changes, render(changes), problems)
+    def _problems(self, plan: Plan) -> list[str]:
+        problems = [f"warning: {one.render()}" for one in plan.warnings]
+        return problems + [f"missing: {one}" for one in self._prepare_prompts(plan)]
 
     def _take(self, prepared: _Prepared) -> None:
-        self._put(prepared.loaded.plan)
-        self._loaded = prepared.loaded
+        self._put(prepared.plan)
+        self._plan, self._sources, self._kept = prepared.plan, prepared.sources, prepared.kept
         self._since = self._utc_now()
 
     async def _keep(

@@ -148,6 +148,7 @@ class Service:
             # Not the journal's: a question over it keeps everybody else from writing.
             self._read,
             ColumnStore.beside(self._settings.state_dir, self._settings.database),
+            self._journal.engine,
             lambda: self.live.plan,
             lambda: self._clock.utc(self._clock.now()),
         )

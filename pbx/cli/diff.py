@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
-from pbx.cli.options import tz_option, zone
+from pbx.cli.options import zone
 from pbx.cli.output import as_json, shown
 from pbx.cli.times import in_zone
-from pbx.errors import VersionError
+from pbx.errors import PbxError, VersionError
 from pbx.settings import plan_path, state_dir
 
 if TYPE_CHECKING:
@@ -71,7 +73,12 @@ def _version(store: VersionStore, reference: str, path: Path) -> Loaded:
 
 
 @click.command()
-@tz_option
+@click.option(
+    "--tz",
+    metavar="ZONE",
+    envvar="VORONKA_TZ",
+    help="Time zone of what is shown, as Europe/Moscow (default: the live plan's).",
+)
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
 def versions(tz: str | None, json_wanted: bool) -> None:
     """List the versions of the dial plan that were live, the newest last, which is the live one.
@@ -83,8 +90,9 @@ def versions(tz: str | None, json_wanted: bool) -> None:
     """
     from pbx.plan.versions import VersionStore
 
-    local = zone(tz)
-    found = VersionStore(state_dir() / "plans").all()
+    store = VersionStore(state_dir() / "plans")
+    found = store.all()
+    local = _zone_of_live(store) if tz is None else zone(tz)
     if json_wanted:
         click.echo(as_json([asdict(one) for one in found]))
         return
@@ -95,3 +103,11 @@ def versions(tz: str | None, json_wanted: bool) -> None:
         click.echo(f"{one.number:>5}  {at}  {how:8}  {one.digest[:12]}  {shown(one.author)}{live}")
     if not found:
         click.echo(f"no plan was live yet, by {state_dir()} ($VORONKA_STATE_DIR)")
+
+
+def _zone_of_live(store: VersionStore) -> tzinfo | None:
+    """The company's own clock; this machine's where the live plan can't be read any more."""
+    try:
+        return ZoneInfo(_version(store, "", plan_path()).plan.time_zone)
+    except PbxError:
+        return None

@@ -160,7 +160,8 @@ def _read(option: str, read: Callable[[str], T], text: str) -> T:
     try:
         return read(text)
     except Wrong as error:
-        more = f" ({error.hint})" if error.hint else ""
+        hints = "; ".join(filter(None, (error.hint, *error.notes)))
+        more = f" ({hints})" if hints else ""
         raise click.BadParameter(f"{error.message}{more}", param_hint=option) from error
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Protocol
 
 import click
 
@@ -19,9 +20,29 @@ from pbx.cli.accounts import (
 from pbx.cli.options import db_option, log_to_write, now_utc, open_log, tz_option, zone
 from pbx.cli.output import as_json, shown, told
 
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from pbx.web.accounts.audit import Actor
+    from pbx.web.accounts.users import Place
+
 _json_option = click.option(
     "--json", "json_wanted", is_flag=True, help="Print JSON instead of words."
 )
+_role_option = click.option(
+    "--role",
+    type=click.Choice(["admin", "supervisor", "manager"]),
+    required=True,
+    help="What they are to the company.",
+)
+_department_option = click.option(
+    "--department",
+    "departments",
+    multiple=True,
+    metavar="NAME",
+    help="A supervisor's; may be given several times; * for all.",
+)
+_agent_option = click.option("--agent", metavar="KEY", help="Which manager of the plan they are.")
 
 
 @click.group()
@@ -74,20 +95,9 @@ def list_them(json_wanted: bool, db: str | None, tz: str | None) -> None:
 
 @users.command()
 @click.argument("name")
-@click.option(
-    "--role",
-    type=click.Choice(["admin", "supervisor", "manager"]),
-    required=True,
-    help="What they are to the company.",
-)
-@click.option(
-    "--department",
-    "departments",
-    multiple=True,
-    metavar="NAME",
-    help="A supervisor's; may be given several times; * for all.",
-)
-@click.option("--agent", metavar="KEY", help="Which manager of the plan they are.")
+@_role_option
+@_department_option
+@_agent_option
 @password_option
 @plan_option
 @_json_option
@@ -107,13 +117,11 @@ def add(
     Example: pbx users add anna --role manager --agent anna --password-file -
     """
     from pbx.web.accounts.passwords import Passwords
-    from pbx.web.accounts.users import Place, add_user, check_name, check_place
-    from pbx.web.principal import Role
+    from pbx.web.accounts.users import add_user, check_name
 
     log = log_to_write(db)
     kept = check_name(name)
-    known = staff_of_plan(plan) if departments or agent else None
-    place = check_place(Place(Role(role), departments, agent), known)
+    place = _place(role, departments, agent, plan)
     password = new_password(password_file, kept)
     add_user(log, kept, place, Passwords().hash_now(password), by=who_types(), at=now_utc())
     told({"added": kept, "role": role}, f"{shown(kept)} is {role} now", json_wanted)
@@ -143,6 +151,38 @@ def password(name: str, password_file: IO[str] | None, json_wanted: bool, db: st
 
 @users.command()
 @click.argument("name")
+@_role_option
+@_department_option
+@_agent_option
+@plan_option
+@_json_option
+@db_option
+def role(
+    name: str,
+    role: str,
+    departments: tuple[str, ...],
+    agent: str | None,
+    plan: Path | None,
+    json_wanted: bool,
+    db: str | None,
+) -> None:
+    """Make the user NAME something else to the company; wherever they are signed in, they are no
+    more.
+
+    What is not given is taken away: departments, and which manager they are.
+
+    Example: pbx users role anna --role supervisor --department sales --agent anna
+    """
+    from pbx.web.accounts.users import change_place, plain_name
+
+    place = _place(role, departments, agent, plan)
+    kept = plain_name(name)
+    change_place(log_to_write(db), kept, place, by=who_types(), at=now_utc())
+    told({"changed": kept, "role": role}, f"{shown(kept)} is {role} now", json_wanted)
+
+
+@users.command()
+@click.argument("name")
 @_json_option
 @db_option
 def disable(name: str, json_wanted: bool, db: str | None) -> None:
@@ -150,11 +190,9 @@ def disable(name: str, json_wanted: bool, db: str | None) -> None:
 
     Example: pbx users disable anna
     """
-    from pbx.web.accounts.users import disable_user, plain_name
+    from pbx.web.accounts.users import disable_user
 
-    kept = plain_name(name)
-    disable_user(log_to_write(db), kept, by=who_types(), at=now_utc())
-    told({"disabled": kept}, f"{shown(kept)} is disabled", json_wanted)
+    _do(disable_user, "disabled", name, json_wanted, db)
 
 
 @users.command()
@@ -166,11 +204,9 @@ def enable(name: str, json_wanted: bool, db: str | None) -> None:
 
     Example: pbx users enable anna
     """
-    from pbx.web.accounts.users import enable_user, plain_name
+    from pbx.web.accounts.users import enable_user
 
-    kept = plain_name(name)
-    enable_user(log_to_write(db), kept, by=who_types(), at=now_utc())
-    told({"enabled": kept}, f"{shown(kept)} is enabled", json_wanted)
+    _do(enable_user, "enabled", name, json_wanted, db)
 
 
 @users.command()
@@ -182,8 +218,27 @@ def remove(name: str, json_wanted: bool, db: str | None) -> None:
 
     Example: pbx users remove anna
     """
-    from pbx.web.accounts.users import plain_name, remove_user
+    from pbx.web.accounts.users import remove_user
+
+    _do(remove_user, "removed", name, json_wanted, db)
+
+
+class _Change(Protocol):
+    def __call__(self, engine: Engine, name: str, *, by: Actor, at: datetime) -> None: ...
+
+
+def _do(change: _Change, done: str, name: str, json_wanted: bool, db: str | None) -> None:
+    from pbx.web.accounts.users import plain_name
 
     kept = plain_name(name)
-    remove_user(log_to_write(db), kept, by=who_types(), at=now_utc())
-    told({"removed": kept}, f"{shown(kept)} is removed", json_wanted)
+    change(log_to_write(db), kept, by=who_types(), at=now_utc())
+    told({done: kept}, f"{shown(kept)} is {done}", json_wanted)
+
+
+def _place(role: str, departments: tuple[str, ...], agent: str | None, plan: Path | None) -> Place:
+    """Checked against the plan, where it says anything of it."""
+    from pbx.web.accounts.users import Place, check_place
+    from pbx.web.principal import Role
+
+    known = staff_of_plan(plan) if departments or agent else None
+    return check_place(Place(Role(role), departments, agent), known)

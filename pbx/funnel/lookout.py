@@ -1,9 +1,8 @@
-"""Looks for fallen stages by itself while the engine leads; /metrics tells what it saw."""
+"""Looks by itself for fallen stages while the engine leads; /metrics and webhooks tell of them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -11,11 +10,14 @@ import structlog
 from sqlalchemy import Engine
 
 from pbx.errors import PbxError
-from pbx.funnel.sag import Verdict
+from pbx.funnel.sag import Judged, Verdict
 from pbx.funnel.stages import Funnel, Way
 from pbx.funnel.watch import EPOCH, Look, Watch, slices_of, watch
+from pbx.journal.database import told_as_ours
 from pbx.plan.model import Plan
 from pbx.reports.columns import ColumnStore
+from pbx.webhooks.kinds import Event, EventKind
+from pbx.webhooks.outbox import enqueue
 
 _log = structlog.get_logger(__name__)
 
@@ -26,12 +28,13 @@ EVERY_S = 3600.0
 
 
 class Lookout:
-    """``log`` is read in a thread; ``now``: UTC."""
+    """``log`` is read in a thread; ``write``: takes what webhooks are to tell; ``now``: UTC."""
 
     def __init__(
         self,
         log: Engine,
         store: ColumnStore,
+        write: Engine,
         plan: Callable[[], Plan],
         now: Callable[[], datetime],
         *,
@@ -40,6 +43,7 @@ class Lookout:
     ) -> None:
         self._log = log
         self._store = store
+        self._write = write
         self._plan = plan
         self._now = now
         self._first_s = first_s
@@ -64,20 +68,53 @@ class Lookout:
     async def look(self) -> None:
         """Once.  Raises PbxError."""
         plan, now = self._plan(), self._now()
-        self.fallen = await asyncio.to_thread(_fallen, self._log, self._store, plan, now)
+        found = await asyncio.to_thread(self._judged, plan, now)
+        self.fallen = {
+            (way.value, stage): sum(
+                one.trial.stage == stage for one in judged if one.verdict is Verdict.FELL
+            )
+            for way, (funnel, judged) in found.items()
+            for stage in funnel.stages[1:]
+        }
         self.looked_at = now.timestamp()
 
+    def _judged(self, plan: Plan, now: datetime) -> dict[Way, tuple[Funnel, list[Judged]]]:
+        """Each funnel's stages; what fell is left to be told, once for each week."""
+        if plan.funnel is None:
+            return {}
+        look = Look()
+        until = look.due(now, EPOCH)
+        found = {}
+        news = []
+        for way in Way:
+            funnel = Funnel.of(plan.funnel, way)
+            wanted = Watch(funnel, look, slices_of(("manager", "source"), {}))
+            judged = watch(self._log, self._store, wanted, EPOCH, now)
+            found[way] = (funnel, judged)
+            fell = [one for one in judged if one.verdict is Verdict.FELL]
+            news += [told_of(way, one, until - look.window, until) for one in fell]
+        if news:
+            with told_as_ours(self._write), self._write.begin() as connection:
+                enqueue(connection, news, None, now)
+        return found
 
-def _fallen(
-    log: Engine, store: ColumnStore, plan: Plan, now: datetime
-) -> dict[tuple[str, str], int]:
-    if plan.funnel is None:
-        return {}
-    found: dict[tuple[str, str], int] = {}
-    for way in Way:
-        funnel = Funnel.of(plan.funnel, way)
-        wanted = Watch(funnel, Look(), slices_of(("manager", "source"), {}))
-        judged = watch(log, store, wanted, EPOCH, now)
-        fell = Counter(one.trial.stage for one in judged if one.verdict is Verdict.FELL)
-        found |= {(way.value, stage): fell[stage] for stage in funnel.stages[1:]}
-    return found
+
+def told_of(way: Way, judged: Judged, since: datetime, until: datetime) -> Event:
+    """What a webhook tells of a stage that fell in this week; of the same week it is the same."""
+    trial = judged.trial
+    name, _, label = trial.label.partition("=")
+    data = {
+        "funnel": way.value,
+        "slice": name,
+        "label": label,
+        "stage": trial.stage,
+        "since": since,
+        "until": until,
+        "before_had": trial.before_had,
+        "before_came": trial.before_came,
+        "recent_had": trial.recent_had,
+        "recent_came": trial.recent_came,
+        "p": judged.p,
+    }
+    key = f"{trial.stage}/{trial.label}"
+    return Event(EventKind.STAGE_FELL, f"funnel:{way.value}", until, data, key)

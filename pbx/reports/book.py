@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, text
+from sqlalchemy import Column, Connection, Engine, bindparam, delete, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pbx.journal import port as journal
@@ -169,15 +169,8 @@ def rebuild(engine: Engine, told: Callable[[int], None] = lambda _: None) -> int
             if unknown(connection):
                 know_all(connection)
                 new_version(connection, Kind.CALLS, _days_of_kind(connection, Kind.CALLS))
-            began = agent_states.c.started_at
-            first = connection.execute(select(func.min(began))).scalar()
-            last = connection.execute(select(func.max(began))).scalar()
-            if first is not None and last is not None:
-                days = range(milliseconds(first) // DAY_MS, milliseconds(last) // DAY_MS + 1)
-                new_version(connection, Kind.STATES, days)
-            passed = set(connection.execute(select(stage_events.c.at)).scalars())
-            days_passed = {milliseconds(at) // DAY_MS for at in passed}
-            new_version(connection, Kind.STAGES, days_passed)
+            _all_new(connection, Kind.STATES, agent_states.c.started_at)
+            _all_new(connection, Kind.STAGES, stage_events.c.at)
     return done
 
 
@@ -228,6 +221,15 @@ def new_version(connection: Connection, kind: Kind, days: Iterable[int]) -> None
         index_elements=["kind", "day"], set_={"version": given.excluded.version}
     )
     connection.execute(newer, rows)
+
+
+def _all_new(connection: Connection, kind: Kind, time: Column[datetime]) -> None:
+    """New versions of all days of rows with these times."""
+    first = connection.execute(select(func.min(time))).scalar()
+    last = connection.execute(select(func.max(time))).scalar()
+    if first is not None and last is not None:
+        days = range(milliseconds(first) // DAY_MS, milliseconds(last) // DAY_MS + 1)
+        new_version(connection, kind, days)
 
 
 def _days_of_kind(connection: Connection, kind: Kind) -> set[int]:

@@ -23,6 +23,8 @@ class EventKind(StrEnum):
     RECORDING_READY = "recording.ready"
     VOICEMAIL_LEFT = "voicemail.left"
     STAGE_REACHED = "stage.reached"
+    STAGE_FELL = "stage.fell"
+    """Fewer come further in a funnel than used to (pbx/funnel/sag.py)."""
     MISSED_OPENED = "missed.opened"
     MISSED_CLOSED = "missed.closed"
     MISSED_REOPENED = "missed.reopened"

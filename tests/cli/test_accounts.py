@@ -94,6 +94,7 @@ def test_a_user_is_changed_and_every_change_is_told(database: str) -> None:
 
     for command in (
         ("password", "maria", "--password-file", "-"),
+        ("role", "maria", "--role", "manager", "--agent", "ivanov", "--plan", PLAN),
         ("disable", "maria"),
         ("enable", "maria"),
         ("remove", "maria"),
@@ -104,7 +105,7 @@ def test_a_user_is_changed_and_every_change_is_told(database: str) -> None:
     assert find_user(engine, "maria") is None
     notes = list_notes(engine, AuditFilter())[::-1]
     assert [one.action for one in notes] == [
-        *("user_added", "user_added", "password_changed"),
+        *("user_added", "user_added", "password_changed", "user_changed"),
         *("user_disabled", "user_enabled", "user_removed"),
     ]
     assert {one.kind for one in notes} == {"command"}
@@ -113,8 +114,9 @@ def test_a_user_is_changed_and_every_change_is_told(database: str) -> None:
 
 def test_the_last_admin_stays(database: str) -> None:
     add(database, "root", "--role", "admin")
-    for command in ("disable", "remove"):
-        refused = run(database, "users", command, "root")
+    demoted = ("role", "root", "--role", "supervisor", "--department", "*")
+    for command in (("disable", "root"), ("remove", "root"), demoted):
+        refused = run(database, "users", *command)
         assert refused.exit_code == 1
         assert "last admin" in refused.output
     add(database, "second", "--role", "admin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,15 +11,17 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from pbx.funnel.book import key_of, note
 from pbx.funnel.lookout import Lookout
 from pbx.funnel.stages import StageEvent
 from pbx.funnel.watch import EPOCH, Look
+from pbx.journal.tables import outbox
 from pbx.metrics import Metrics
 from pbx.plan.model import FunnelPlan, Plan
 from pbx.reports.columns import ColumnStore
+from pbx.webhooks.kinds import EventKind
 from tests.reports.randomlog import opened
 from tests.world import agent, plan, sales
 
@@ -61,7 +64,7 @@ async def test_a_stage_that_fell_is_a_number_above_zero_and_a_steady_one_is_zero
     log: Engine, tmp_path: Path
 ) -> None:
     note(log, weeks_of_cold_calls(5), NOW)
-    lookout = Lookout(log, ColumnStore(tmp_path / "columns"), company, lambda: NOW)
+    lookout = Lookout(log, ColumnStore(tmp_path / "columns"), log, company, lambda: NOW)
     registry = CollectorRegistry()
     Metrics(registry).funnel_source(lookout)
 
@@ -78,6 +81,27 @@ async def test_a_stage_that_fell_is_a_number_above_zero_and_a_steady_one_is_zero
     assert looked == NOW.timestamp()
 
 
+async def test_what_fell_is_told_to_webhooks_once_a_week(log: Engine, tmp_path: Path) -> None:
+    note(log, weeks_of_cold_calls(5), NOW)
+    now = NOW
+    lookout = Lookout(log, ColumnStore(tmp_path / "columns"), log, company, lambda: now)
+
+    def told() -> list[dict[str, object]]:
+        query = select(outbox.c.body).where(outbox.c.kind == EventKind.STAGE_FELL)
+        with log.connect() as connection:
+            return [json.loads(body)["data"] for body in connection.execute(query).scalars()]
+
+    for _ in range(3):
+        await lookout.look()
+        now += timedelta(hours=1)
+    until = Look().due(NOW, EPOCH)
+    (one,) = told()
+    assert (one["funnel"], one["slice"], one["label"], one["stage"]) == ("sales", "", "", "meeting")
+    assert (one["before_had"], one["before_came"]) == (800, 320)
+    assert (one["recent_had"], one["recent_came"]) == (100, 5)
+    assert one["until"] == until.isoformat()
+
+
 async def test_a_log_that_can_not_be_read_is_looked_at_again(log: Engine, tmp_path: Path) -> None:
     looks = 0
     seen = asyncio.Event()
@@ -92,7 +116,7 @@ async def test_a_log_that_can_not_be_read_is_looked_at_again(log: Engine, tmp_pa
         return company()
 
     store = ColumnStore(tmp_path / "columns")
-    lookout = Lookout(log, store, plan_in_force, lambda: NOW, first_s=0, every_s=0)
+    lookout = Lookout(log, store, log, plan_in_force, lambda: NOW, first_s=0, every_s=0)
     looking = asyncio.create_task(lookout.run())
     async with asyncio.timeout(20):
         await seen.wait()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from pbx.errors import ControlError
+from pbx.errors import BuildFailed, ControlError
+from pbx.plan.aside import Built, build_aside
 from pbx.plan.faults import PlanError
+from pbx.plan.load import Sources
 from pbx.plan.model import Plan
 from pbx.plan.prompts import PromptProblem
 from pbx.plan.versions import How, VersionStore
@@ -41,7 +44,9 @@ class House:
     def write(self, text: str) -> None:
         self.file.write_text(text)
 
-    async def begin(self) -> LivePlan:
+    async def begin(
+        self, build: Callable[[Sources, bytes, Registry], Built] = build_aside
+    ) -> LivePlan:
         live = LivePlan(
             self.file,
             self.store,
@@ -51,6 +56,7 @@ class House:
             strategies=self.strategies,
             utc_now=lambda: AT,
             watcher=self,
+            build=build,
         )
         await live.in_force()
         return live
@@ -158,6 +164,24 @@ async def test_a_strategy_that_can_not_be_made_stops_the_plan_beforehand(house: 
 
     assert strategy(live.plan) == "linear"
     assert house.done == []
+
+
+async def test_a_plan_that_can_not_be_built_changes_nothing_and_says_so(house: House) -> None:
+    def fails(*given: object) -> Built:
+        raise BuildFailed("the plan's builder failed: no memory")
+
+    live = await house.begin(fails)
+    house.write(OTHER)
+
+    with pytest.raises(ControlError) as told:
+        await live.reload("ivan")
+
+    assert str(told.value) == (
+        "the plan's builder failed: no memory; the plan of 09:14 stays active."
+    )
+    assert strategy(live.plan) == "linear"
+    assert house.done == []
+    assert house.loads[-1] == (False, "")
 
 
 async def test_two_who_reload_at_once_do_it_one_after_the_other(house: House) -> None:

@@ -187,6 +187,23 @@ def test_what_no_crm_says_is_refused(says: str, told: str) -> None:
     assert told in " ".join(output.split())
 
 
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (("--busy", "ivanof"), 'unknown manager "ivanof" (did you mean "ivanov"?'),
+        (("--away", "nobody"), 'unknown manager "nobody" (known: fedorov, ivanov'),
+        (("--phone", "ivanov=sleeps"), "nothing that a phone does (known: answers, busy"),
+    ],
+)
+def test_what_is_misspelt_is_told_with_what_would_be_right(
+    option: tuple[str, str], told: str
+) -> None:
+    code, output = asked("try", "+78005553535", "--plan", str(CONFIG), *option)
+
+    assert code == 2
+    assert told in " ".join(output.split())
+
+
 def test_a_person_presses_the_keys_and_is_the_phones() -> None:
     situation = Situation(moment("2026-06-17 11:00", PLAN_ZONE, from_day=DAY))
     script = CallerScript("", 0.0, "+78005553535", "+79161234567")

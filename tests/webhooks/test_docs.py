@@ -11,7 +11,9 @@ from typing import Any
 from sqlalchemy import select
 
 from pbx.funnel.book import note
-from pbx.funnel.stages import StageEvent
+from pbx.funnel.lookout import told_of
+from pbx.funnel.sag import Judged, Trial, Verdict
+from pbx.funnel.stages import StageEvent, Way
 from pbx.journal import port as journal
 from pbx.journal.database import open_for_writing
 from pbx.journal.follower import Follower
@@ -20,7 +22,7 @@ from pbx.journal.writer import SqlJournal
 from pbx.missed.book import MissedBook
 from pbx.webhooks.book import EventBook
 from pbx.webhooks.kinds import ALL_KINDS
-from pbx.webhooks.outbox import settle
+from pbx.webhooks.outbox import enqueue, settle
 from pbx.webhooks.webhook import signed
 from routing import facts
 from routing.values import AgentId, CallId, DeviceId, LegId, OfferId, Outcome, QueueId
@@ -64,6 +66,10 @@ def told(folder: Path) -> dict[str, list[dict[str, Any]]]:
     engine = open_for_writing(url)
     stage = StageEvent("k", "invoice", "deal:17", day.now, IVAN, "anna", via="crm")
     note(engine, [stage], day.now)
+    judged = Judged(Trial("manager=anna", "meeting", 425, 100, 55, 2), Verdict.FELL, 0.0004)
+    fell = told_of(Way.SALES, judged, day.now - timedelta(days=7), day.now)
+    with engine.begin() as connection:
+        enqueue(connection, [fell], None, day.now)
     settle(engine, EVERYTHING, day.now)
     found: dict[str, list[dict[str, Any]]] = {}
     with engine.connect() as connection:

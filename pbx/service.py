@@ -96,6 +96,7 @@ class Service:
         self._supervisor = supervisor
         self._read = read
         self._without_log = False
+        self._doors_open = False
         self._today_reader = TodayReader(read)
         self._showing: LiveServer | None = None
         self._engine: EngineLoop | None = None
@@ -185,6 +186,7 @@ class Service:
                     await door.start()
             except OSError as error:
                 _log.error(f"{name}_socket_failed", reason=str(error))
+        self._doors_open = True
 
     def _put_in_force(self, plan: Plan) -> None:
         """The plan is the one of everything that asks one, from the next event on."""
@@ -345,6 +347,7 @@ class Service:
             "ami": self._switch.connection.up,
             "accepting_calls": self._engine is not None and not self._engine.core.draining,
             "journal": not self._journal.stats().failing,
+            "started": self._doors_open,
         }
 
     async def run_until(self, stop: asyncio.Event) -> None:

@@ -136,3 +136,15 @@ def test_the_engine_may_read_the_classes_of_its_events_and_no_others() -> None:
     classes = {line["Privilege"].removesuffix(",all") for line in lines if "Privilege" in line}
     # The dialplan tells one thing itself, in callbacks: none of the stories is one.
     assert classes | {"user"} == set(read.split(","))
+
+
+def test_no_event_of_a_story_is_switched_off() -> None:
+    conf = Path(__file__).parent.parent.parent / "asterisk-conf/manager.conf"
+    (off,) = re.findall(r"^disabledevents = (.*)$", conf.read_text(), re.MULTILINE)
+    read = re.findall(r"^eventfilter\(action\(include\),name\((\w+)\)\)", conf.read_text(), re.M)
+    told = {
+        json.loads(line).get("Event")
+        for name in FOLDER.glob("*.jsonl")
+        for line in name.read_text().splitlines()
+    }
+    assert not set(off.split(",")) & (told | set(read))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
+from bench import pages
 from bench.ingest import day, ingest
 from bench.synthetic import Sizes, fill
 from pbx.journal import port as journal
@@ -28,6 +30,21 @@ def test_a_made_up_logs_facts_are_those_of_its_rows(tmp_path: Path) -> None:
     asked.dispose()
 
     assert (found.calls, found.wrong) == (sizes.calls, 0)
+
+
+@pytest.mark.slow
+async def test_every_page_that_the_bench_asks_for_is_there(tmp_path: Path) -> None:
+    path = pages.made(tmp_path, 3_000)
+    assert pages.made(tmp_path, 3_000) == path
+    assert not pages.copied(path).startswith("0 files")
+    assert pages.copied(path).startswith("0 files")
+    addresses = {**pages.REPORTS, **pages.FUNNELS, **pages.CALLS}
+    async with pages.asked(path) as client:
+        found = {name: await pages.took(client, one, 1) for name, one in addresses.items()}
+        further = await pages.page_after(client, "/api/v1/calls?limit=100", 5)
+        assert (await client.get(further)).json()["items"]
+    assert [name for name, one in found.items() if math.isnan(one.wall)] == []
+    assert len(list(pages.lines("all", found))) == 2 + len(addresses)
 
 
 @pytest.mark.slow

@@ -66,7 +66,8 @@ async def test_a_stranger_gets_nothing_anywhere(app: FastAPI, browser: httpx.Asy
             answer = await browser.request(method, path.replace("{", "").replace("}", ""))
             # 400 and 422: what was sent is read before it is asked who sent it; nothing is told.
             expected = (401, 422) if path.startswith("/api/") else (303, 400)
-            assert answer.status_code in expected, (method, path)
+            told = (method, path, answer.status_code, answer.text[:300])
+            assert answer.status_code in expected, told
             if method in SAFE and answer.status_code == 303:
                 assert answer.headers["location"].startswith("/login")
 

@@ -18,6 +18,7 @@ from pbx.journal.port import Entry, Stamped
 from pbx.journal.rows import RowMaker
 from pbx.missed.book import MissedBook
 from pbx.reports.book import FactBook
+from pbx.reports.contacts import CallerBook
 from routing import facts
 from routing.values import (
     AgentId,
@@ -182,7 +183,10 @@ def keep(
 ) -> None:
     """Write them in batches of random length; some batches are followed twice."""
     rows = RowMaker()
-    followers: list[Follower] = [MissedBook(RULE, {}), *([FactBook()] if facts_too else [])]
+    followers: list[Follower] = [
+        MissedBook(RULE, {}),
+        *([CallerBook(), FactBook()] if facts_too else []),
+    ]
     left = list(enumerate(entries))
     while left:
         number = rng.randrange(1, 150)

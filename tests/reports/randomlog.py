@@ -183,10 +183,9 @@ def keep(
 ) -> None:
     """Write them in batches of random length; some batches are followed twice."""
     rows = RowMaker()
-    followers: list[Follower] = [
-        MissedBook(RULE, {}),
-        *([CallerBook(), FactBook()] if facts_too else []),
-    ]
+    followers: list[Follower] = [MissedBook(RULE, {})]
+    if facts_too:
+        followers += [CallerBook(), FactBook()]
     left = list(enumerate(entries))
     while left:
         number = rng.randrange(1, 150)

@@ -151,7 +151,7 @@ class Service:
             ColumnStore.beside(self._settings.state_dir, self._settings.database),
             self._journal.engine,
             lambda: self.live.plan,
-            lambda: self._clock.utc(self._clock.now()),
+            self._utc_now,
         )
         self._metrics.funnel_source(lookout)
         self._house = [
@@ -161,7 +161,7 @@ class Service:
                 keep_no_longer(
                     self._journal.engine,
                     self._settings.recordings.here,
-                    lambda: self._clock.utc(self._clock.now()),
+                    self._utc_now,
                 ),
                 name="recordings",
             ),
@@ -332,7 +332,7 @@ class Service:
             settled=settled,
             live=lambda: engine.core.calls.by_id.keys(),
             messages=settings.messages.here,
-            now=lambda: self._clock.utc(self._clock.now()),
+            now=self._utc_now,
         )
         return asyncio.create_task(self._absence.run(), name="absence")
 

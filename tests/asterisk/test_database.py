@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -18,20 +17,9 @@ from lab.seen import CallSeen
 from lab.service import PbxProcess
 from lab.sipp import Answer, Caller, Dialling, Phone
 from tests.asterisk.running import QUEUE, logged, story_of
-from tests.journal.databases import postgres
+from tests.journal.databases import locked, postgres
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(120)]
-
-
-@contextlib.contextmanager
-def locked(pbx: PbxProcess) -> Iterator[None]:
-    other = sqlite3.connect(pbx.folder / "voronka.db", isolation_level=None)
-    other.execute("begin exclusive")
-    try:
-        yield
-    finally:
-        other.execute("rollback")
-        other.close()
 
 
 async def metric(pbx: PbxProcess, name: str) -> float:
@@ -96,7 +84,7 @@ async def test_calls_go_on_while_it_is_locked_and_are_all_in_it_afterwards(
     async with company(plan, tmp_path) as (lab, pbx):
         await talks(lab, 1)
         await logged(pbx, lambda calls: len(calls) == 1)
-        with locked(pbx):
+        with locked(pbx.folder / "voronka.db"):
             for number in (2, 3, 4):
                 await talks(lab, number)
             await rises(pbx, "voronka_journal_failing")

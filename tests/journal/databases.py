@@ -8,6 +8,7 @@ import pwd
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -40,6 +41,18 @@ def _as_account() -> dict[str, object]:
     except KeyError as error:
         raise NoPostgres(f"no account {_ACCOUNT}") from error
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another process has the SQLite file ``path`` for itself."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("begin exclusive")
+    try:
+        yield
+    finally:
+        other.execute("rollback")
+        other.close()
 
 
 class Server:

@@ -17,6 +17,7 @@ from pbx.journal import port as journal
 from pbx.journal.database import open_for_writing
 from pbx.journal.port import Stamped
 from pbx.journal.writer import SqlJournal
+from tests.journal.databases import locked
 from tests.journal.steps import BEGAN, CALL, step, steps_in
 from tests.journal.test_faults import IMPATIENT, until
 
@@ -29,15 +30,6 @@ def started(url: str, folder: Path) -> Iterator[SqlJournal]:
         yield log
     finally:
         log.close(2.0)
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("begin exclusive")
-    yield
-    other.execute("rollback")
-    other.close()
 
 
 def test_what_is_told_meanwhile_is_written_when_it_is_back(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ House rules: what is counted of pieces is what would be counted of all rows at o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,18 +31,23 @@ class Groups:
         self._pieces = pieces
         self._groups = groups
         self.number = number
+        self._everything: Exact | None = None
         self._counts: dict[Which, Exact] = {}
+        self._totals: dict[tuple[str, Which], Exact] = {}
+        self._most: dict[tuple[str, Which], Values] = {}
         self._sorted: dict[tuple[str, Which], npt.NDArray[Any]] = {}
 
-    @cached_property
+    @property
     def everything(self) -> Exact:
         """Rows in each group."""
-        if self._groups is None:
-            return np.array([sum(piece.frame.rows for piece in self._pieces)], np.int64)
-        found = np.zeros(self.number, np.int64)
-        for group in self._groups:
-            found += np.bincount(group, minlength=self.number)
-        return found
+        if self._everything is None:
+            if self._groups is None:
+                rows = sum(piece.frame.rows for piece in self._pieces)
+                self._everything = np.array([rows], np.int64)
+            else:
+                self._count_some(())
+        assert self._everything is not None
+        return self._everything
 
     def count(self, which: Which) -> Exact:
         """Rows of this sort in each group."""
@@ -74,11 +78,18 @@ class Groups:
                 of_sorts |= piece.mask(which).view(np.uint8) << np.uint8(bit)
             cells += np.bincount(group * sets + of_sorts, minlength=len(cells))
         table = cells.reshape(self.number, sets)
+        self._everything = table.sum(axis=1)
         for bit, which in enumerate(some):
             self._counts[which] = table[:, (np.arange(sets) >> bit & 1) == 1].sum(axis=1)
 
     def total(self, column: str, which: Which) -> Exact:
         """Sum of whole numbers; exact up to 2 to the 53."""
+        key = column, which
+        if key not in self._totals:
+            self._totals[key] = self._sum(column, which)
+        return self._totals[key]
+
+    def _sum(self, column: str, which: Which) -> Exact:
         if self._groups is None:
             one = sum(
                 int((piece[column] * piece.mask(which)).sum(dtype=np.int64))
@@ -94,13 +105,21 @@ class Groups:
 
     def most(self, column: str, which: Which) -> Values:
         """The largest; values are 0 or more."""
+        key = column, which
+        if key not in self._most:
+            self._most[key] = self._largest(column, which)
+        return self._most[key]
+
+    def _largest(self, column: str, which: Which) -> Values:
         found = np.full(self.number, -1, np.int64)
         for piece, group in self._some():
             values = np.where(piece.mask(which), piece[column], -1)
             if group is None:
                 found[0] = max(found[0], values.max(initial=-1))
-            else:
-                np.maximum.at(found, group, values)
+                continue
+            # Few are larger than what was found before.
+            larger = np.flatnonzero(values > found[group])
+            np.maximum.at(found, group[larger], values[larger].astype(np.int64))
         return np.where(found < 0, np.nan, found)
 
     def percentile(self, column: str, which: Which, percent: int) -> Values:
@@ -132,14 +151,14 @@ class Groups:
         """The most that went on at the same moment; what ends as another begins is not with it.
         The columns are times in seconds."""
         found = np.zeros(self.number, np.int64)
-        going_on = np.zeros(0, np.int64)
+        going_on: Ints = np.zeros(0, np.int32)
         theirs = np.zeros(0, np.intp)
         for piece, group in self._some():
             began_s = piece[began]
             first, last = int(began_s.min()), int(began_s.max())
             # What began in a piece before has begun when this one does.
             going_on, theirs = going_on[going_on > first], theirs[going_on > first]
-            begins = np.concatenate((np.zeros(len(going_on), np.int64), began_s - first))
+            begins = np.concatenate((np.zeros(len(going_on), np.int32), began_s - first))
             ends = np.concatenate((going_on, np.maximum(piece[ended], began_s + 1))) - first
             which = None if group is None else np.concatenate((theirs, group))
             _most_at_once(found, begins, np.minimum(ends, last - first + 1), which)
@@ -159,15 +178,39 @@ class Groups:
         return zip(self._pieces, self._groups, strict=True)
 
 
+class Whole(Groups):
+    """All rows together, as far as it can be told of their groups."""
+
+    def __init__(self, pieces: Sequence[Rows], groups: Groups) -> None:
+        super().__init__(pieces, None, 1)
+        self._finer = groups
+
+    def count(self, which: Which) -> Exact:
+        """Rows of this sort."""
+        return np.array([self._finer.count(which).sum()])
+
+    def total(self, column: str, which: Which) -> Exact:
+        """Sum of whole numbers."""
+        return np.array([self._finer.total(column, which).sum()])
+
+    def most(self, column: str, which: Which) -> Values:
+        """The largest."""
+        return np.array([np.fmax.reduce(self._finer.most(column, which))])
+
+
 def _most_at_once(found: Exact, begins: Ints, ends: Ints, group: Codes | None) -> None:
     """Raise what is ``found`` to the most that goes on at the same moment."""
     bits = int(ends.max()).bit_length() + 1
     # By group, then time, then ends before beginnings: one number sorts faster than three.
     small = len(found).bit_length() + bits < 32
-    times = np.concatenate((begins << 1 | 1, ends << 1))
+    width = np.dtype(np.int32 if small else np.int64)
+    key: Ints = np.concatenate((begins, ends)).astype(width, copy=False)
+    key <<= 1
+    key[: len(begins)] |= 1
     if group is not None:
-        times |= np.concatenate((group, group)) << bits
-    key = times.astype(np.int32) if small else times
+        above = group.astype(width) << bits
+        key[: len(begins)] |= above
+        key[len(begins) :] |= above
     key.sort()
     # Every group ends at none, so one sum serves all.
     running = np.cumsum((key & 1) * 2 - 1, dtype=np.int32)

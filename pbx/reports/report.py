@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from functools import partial
@@ -15,10 +15,10 @@ from pbx.errors import ReportError
 from pbx.journal.database import told_as_ours
 from pbx.reports.columns import ColumnStore
 from pbx.reports.frames import EPOCH_S, Frame
-from pbx.reports.groups import Groups
+from pbx.reports.groups import Groups, Whole
 from pbx.reports.measures import MEASURES, USUAL, Measure, Of, Unit
 from pbx.reports.period import LocalTimes, Period
-from pbx.reports.rows import QUARTER_S, Codes, Mask, Rows
+from pbx.reports.rows import QUARTER_S, Codes, Mask, Rows, Which
 from pbx.reports.slices import SLICES, Context, Cut, order, understood
 from pbx.reports.source import Source
 
@@ -190,7 +190,8 @@ class _Asking:
         for name, labels in query.where.items():
             wanted = {understood(name, label) for label in labels}
             cut = SLICES[name].cut(rows, context)
-            fits: Mask = np.array([label in wanted for label in cut.labels], np.bool_)[cut.codes]
+            able: Mask = np.array([label in wanted for label in cut.labels], np.bool_)
+            fits = able[cut.label_of][cut.codes]
             keep = fits if keep is None else keep & fits
         return frame if keep is None else frame.only(keep)
 
@@ -239,20 +240,23 @@ class _Counted:
         if self._query.only is not None:
             columns |= {"agent", "queue"}
         pieces = asking.rows(self._query, kind, columns, self._context)
+        counts = {which: None for one in measures for which in one.counts}
         whole, none = Groups(pieces, None, 1), Groups([], None, 1)
         keys: dict[Key, int] = {(): 0}
         rows = whole
         if self._query.by:
-            keys, rows = self._grouped(pieces)
-        rows.count_all(which for one in measures for which in one.counts)
+            keys, rows = self._grouped(pieces, counts)
+            whole = Whole(pieces, rows)
         for one in measures:
             self.total[one.name] = _plain(one.name, one.value(whole).tolist()[0])
             self._nothing[one.name] = _plain(one.name, one.value(none).tolist()[0])
         return _Grouped(keys, {one.name: one.value(rows).tolist() for one in measures})
 
-    def _grouped(self, pieces: Sequence[Rows]) -> tuple[dict[Key, int], Groups]:
-        """The groups there are, and their rows: those beyond the limit are in one past the
-        last."""
+    def _grouped(
+        self, pieces: Sequence[Rows], counts: Collection[Which]
+    ) -> tuple[dict[Key, int], Groups]:
+        """The groups there are, and their rows, of which these sorts are counted: those beyond the
+        limit are in one past the last."""
         slices = [SLICES[name] for name in self._query.by]
         cuts = [[one.cut(piece, self._context) for one in slices] for piece in pieces]
         labels = [
@@ -271,6 +275,7 @@ class _Counted:
         if product > _SMALL:
             codes, groups = _numbered(groups, product)
         rows = Groups(pieces, groups, len(codes))
+        rows.count_all(counts)
         there = np.flatnonzero(rows.everything)
         if len(there) > self._query.limit:
             self.left_out = max(self.left_out, len(there) - self._query.limit)
@@ -279,6 +284,7 @@ class _Counted:
             places[there] = np.arange(len(there))
             codes = codes[there]
             rows = Groups(pieces, [places[group] for group in groups], len(there) + 1)
+            rows.count_all(counts)
             there = np.arange(len(there))
         return {_key(int(codes[one]), sizes, labels): one for one in there.tolist()}, rows
 
@@ -292,7 +298,8 @@ def _combined(
     for of_piece in cuts:
         found: Codes | None = None
         for cut, place, step in zip(of_piece, places, steps, strict=True):
-            codes = np.array([place[label] * step for label in cut.labels], np.intp)[cut.codes]
+            of_label = np.array([place[label] * step for label in cut.labels], np.intp)
+            codes = of_label[cut.label_of][cut.codes]
             found = codes if found is None else found + codes
         assert found is not None, "there is a slice"
         yield found

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
 
 from pbx.reports.frames import Ints
 from pbx.reports.period import DAY_S, LocalTimes
@@ -28,9 +30,11 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """For each row a number, and of each number its label; several may have the same."""
+    """For each row a number (``codes``), and of each number the place of its label in ``labels``
+    (``label_of``); several may have the same."""
 
     codes: Ints
+    label_of: Ints
     labels: Sequence[str]
 
 
@@ -52,36 +56,35 @@ def _by_text(column: str) -> Callable[[Rows, Context], Cut]:
 def _renamed(column: str, name: Callable[[str, Context], str]) -> Callable[[Rows, Context], Cut]:
     def cut(rows: Rows, context: Context) -> Cut:
         labels = [name(text, context) or NOTHING for text in rows.frame.texts[column]]
-        return Cut(rows[column], labels)
+        return Cut(rows[column], np.arange(len(labels)), labels)
 
     return cut
 
 
-def _by_time(label: Callable[[int], str]) -> Callable[[Rows, Context], Cut]:
-    """``label``: of local seconds since 1970 at the beginning of a quarter of an hour."""
+def _local_s(rows: Rows, context: Context) -> npt.NDArray[np.int64]:
+    """Of each quarter of an hour, as ``rows.quarter`` numbers them, when it begins."""
+    return context.times.seconds(rows.quarters_s)
 
-    def cut(rows: Rows, context: Context) -> Cut:
-        local_s = context.times.seconds(rows.quarters_s)
-        return Cut(rows.quarter, [label(one) for one in local_s.tolist()])
 
-    return cut
+def _hour(rows: Rows, context: Context) -> Cut:
+    return Cut(rows.quarter, _local_s(rows, context) % DAY_S // 3600, _HOURS)
+
+
+def _weekday(rows: Rows, context: Context) -> Cut:
+    # 1970-01-01 was a Thursday.
+    return Cut(rows.quarter, (_local_s(rows, context) // DAY_S + 3) % 7, WEEKDAYS)
 
 
 def _calendar(label: Callable[[date], str]) -> Callable[[Rows, Context], Cut]:
-    @lru_cache(maxsize=10_000)
-    def of_day(day: int) -> str:
-        return label(_FIRST_DAY + timedelta(days=day))
+    def cut(rows: Rows, context: Context) -> Cut:
+        days = _local_s(rows, context) // DAY_S
+        if not len(days):
+            return Cut(rows.quarter, days, ())
+        first, last = int(days.min()), int(days.max())
+        labels = [label(_FIRST_DAY + timedelta(days=day)) for day in range(first, last + 1)]
+        return Cut(rows.quarter, days - first, labels)
 
-    return _by_time(lambda local_s: of_day(local_s // DAY_S))
-
-
-def _hour(local_s: int) -> str:
-    return _HOURS[local_s % DAY_S // 3600]
-
-
-def _weekday(local_s: int) -> str:
-    # 1970-01-01 was a Thursday.
-    return WEEKDAYS[(local_s // DAY_S + 3) % 7]
+    return cut
 
 
 def _week(day: date) -> str:
@@ -110,8 +113,8 @@ SLICES: Mapping[str, Slice] = {
             _by_text("agent"),
             of_states=True,
         ),
-        Slice("hour", "hour of the day in which it began, 00 to 23", _BEGAN, _by_time(_hour), True),
-        Slice("weekday", "day of the week, mon to sun", _BEGAN, _by_time(_weekday), True),
+        Slice("hour", "hour of the day in which it began, 00 to 23", _BEGAN, _hour, True),
+        Slice("weekday", "day of the week, mon to sun", _BEGAN, _weekday, True),
         Slice("day", "the day", _BEGAN, _calendar(date.isoformat), of_states=True),
         Slice("week", "the week, as ISO 8601 counts: 2026-W48", _BEGAN, _calendar(_week), True),
         Slice("month", "the month", _BEGAN, _calendar(lambda day: f"{day:%Y-%m}"), of_states=True),

@@ -163,7 +163,7 @@ class _Reader:
             return ()
         if isinstance(node, Scalar):
             return (Rate(0.0, length_s, one.scalar(node, "per_hour", number, 0.0)),)
-        rates = []
+        rates: list[Rate] = []
         for key, value in Section(node, self._faults, "per_hour").entries():
             begins_s, ends_s = one.scalar(key, "per_hour", _hours, (0.0, 0.0))
             per_hour = one.scalar(value, "per_hour", number, 0.0)

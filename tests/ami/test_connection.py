@@ -264,7 +264,12 @@ async def test_what_is_done_for_callers_is_written_together_and_a_ring_ahead_of_
         wire = line._line
         assert wire is not None
         write = wire.write
-        wire.write = lambda data: (writes.append(data), write(data))[1]  # type: ignore[method-assign]
+
+        def written(data: bytes) -> None:
+            writes.append(data)
+            write(data)
+
+        wire.write = written  # type: ignore[method-assign]
         before = len(ami.actions)
         for n in range(5):
             line.act("Setvar", (("Channel", "PJSIP/x"), ("Variable", "V"), ("Value", str(n))))

@@ -77,7 +77,7 @@ class Told:
         if isinstance(event, OF_A_LEG):
             about = self._call_of[event.leg_id]
         else:
-            about = getattr(event, "call_id", None) or getattr(event, "address", "")
+            about = str(getattr(event, "call_id", "") or getattr(event, "address", ""))
         self.by_call.setdefault(about, []).append(repr(event))
 
 

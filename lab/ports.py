@@ -64,12 +64,18 @@ class PortSlot:
         raise RuntimeError(f"no free port from {self.first} on")
 
     def media(self, count: int) -> int:
-        """The first of ``count`` ports in a row for a SIPp's media; reused in turn."""
-        if self._next_media + count > self.rtp_first:
-            self._next_media = self.first + _SIGNALLING
-        first = self._next_media
-        self._next_media += count
-        return first
+        """The first of ``count`` ports in a row for a SIPp's media; reused in turn.
+
+        What somebody has is passed over: a SIPp outlives the test whose process was killed.
+        """
+        for _ in range(_SIPP_MEDIA // count):
+            if self._next_media + count > self.rtp_first:
+                self._next_media = self.first + _SIGNALLING
+            first = self._next_media
+            self._next_media += count
+            if all(_is_free(port) for port in range(first, first + count)):
+                return first
+        raise RuntimeError(f"no {count} free ports in a row below {self.rtp_first}")
 
     def close(self) -> None:
         if self._file >= 0:

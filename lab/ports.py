@@ -66,16 +66,16 @@ class PortSlot:
     def media(self, count: int) -> int:
         """The first of ``count`` ports in a row for a SIPp's media; reused in turn.
 
-        What somebody has is passed over: a SIPp outlives the test whose process was killed.
+        One that an earlier lab's SIPp still has (it was killed) is passed over.
         """
         for _ in range(_SIPP_MEDIA // count):
             if self._next_media + count > self.rtp_first:
                 self._next_media = self.first + _SIGNALLING
             first = self._next_media
             self._next_media += count
-            if all(_is_free(port) for port in range(first, first + count)):
+            if _is_free(first):
                 return first
-        raise RuntimeError(f"no {count} free ports in a row below {self.rtp_first}")
+        raise RuntimeError(f"no free media port from {self.first + _SIGNALLING} on")
 
     def close(self) -> None:
         if self._file >= 0:

@@ -121,7 +121,7 @@ def _count(
     from pbx.graph.funnel import Counting
     from pbx.journal.walks import count_walks, walks
 
-    local = zone(tz)
+    local = zone(tz or plan.time_zone)
     begin, end = moment_option("--since", since, local), moment_option("--until", until, local)
     log = open_log(db)
     total = count_walks(log, begin, end)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pbx.cli.options import database_url, db_option, open_log
+from pbx.cli.options import database_url, db_option, open_log, processes_option
 
 if TYPE_CHECKING:
     from pbx.simulate.parameters import History
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--runs", type=click.IntRange(1, 1000), default=5, show_default=True, help="Days.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same, same.")
 @click.option("--managers", is_flag=True, help="Each manager's calls and occupancy too.")
+@processes_option
 @click.option(
     "--plot",
     type=click.Path(path_type=Path),
@@ -47,6 +48,7 @@ def simulate(
     runs: int,
     seed: int,
     managers: bool,
+    processes: int | None,
     plot: Path | None,
     json_wanted: bool,
     db: str | None,
@@ -65,6 +67,7 @@ def simulate(
     from pbx.plan.load import load
     from pbx.plan.strategies import installed_strategies
     from pbx.settings import plan_path
+    from pbx.simulate.apart import processors
     from pbx.simulate.experiment import AS_PLANNED, run
     from pbx.simulate.parameters import parameters
     from routing.values import QueueId
@@ -92,6 +95,7 @@ def simulate(
             runs=runs,
             seed=seed,
             queue=QueueId(queue) if queue else None,
+            processes=processes or processors(),
             progress=report,
         )
     if plot is not None:

@@ -136,4 +136,5 @@ class _Took:
 
 
 if __name__ == "__main__":
-    print(table(*map(int, sys.argv[1:3]), *sys.argv[3:4]))
+    given = sys.argv[1:]
+    print(table(int(given[0]), int(given[1]), *given[2:3]) if len(given) > 1 else table())

@@ -30,6 +30,12 @@ tz_option = click.option(
     help="Time zone of what is shown and asked, as Europe/Moscow (default: this machine's).",
 )
 
+plan_tz_option = click.option(
+    "--tz",
+    metavar="ZONE",
+    envvar="VORONKA_TZ",
+    help="Time zone of what is shown and asked, as Europe/Moscow (default: the plan's).",
+)
 processes_option = click.option(
     "--processes",
     type=click.IntRange(1, 256),

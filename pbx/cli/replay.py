@@ -12,8 +12,8 @@ from pbx.cli.options import (
     moment_option,
     now_utc,
     open_log,
+    plan_tz_option,
     processes_option,
-    tz_option,
     zone,
 )
 from pbx.cli.times import FORMS
@@ -41,7 +41,7 @@ from pbx.cli.times import FORMS
 @processes_option
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
 @db_option
-@tz_option
+@plan_tz_option
 def replay(
     plan: Path | None,
     since: str,

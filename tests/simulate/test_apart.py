@@ -108,12 +108,12 @@ def test_ctrl_c_ends_all_of_them() -> None:
     assert not _children()
 
 
-ORPHANS = """
-import os, sys, time
+ORPHANS = r"""
+import os, time
 from pbx.simulate.apart import done_apart
 
 def part(report):
-    print(os.getpid(), flush=True)
+    os.write(1, b"%d\n" % os.getpid())  # at once: two write here
     while True:
         report(0.0)
         time.sleep(0.01)
@@ -127,8 +127,10 @@ def test_they_end_when_the_command_is_killed() -> None:
         [sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as command:
         assert command.stdout is not None
-        workers = [int(command.stdout.readline()) for _ in range(2)]
-        command.kill()
+        try:
+            workers = [int(command.stdout.readline()) for _ in range(2)]
+        finally:
+            command.kill()
 
     ends = time.monotonic() + DEADLINE_S
     while any(map(_runs, workers)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,12 +24,21 @@ SINCE = datetime(2026, 11, 1, tzinfo=UTC)
 KEPT = (REPORTS, FUNNEL)
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[Engine]:
-    engine = opened(tmp_path)
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("copies")
+    engine = opened(folder)
     rng = random.Random(5)
     keep(engine, RandomLog(rng, SINCE, timedelta(days=3), 40).entries, rng)
     note(engine, [StageEvent("k", "meeting", "+79161234567", SINCE, agent="anna")], SINCE)
+    engine.dispose()
+    return folder / "log.db"
+
+
+@pytest.fixture
+def log(tmp_path: Path, made_once: Path) -> Iterator[Engine]:
+    shutil.copy(made_once, tmp_path)
+    engine = opened(tmp_path)
     yield engine
     engine.dispose()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -96,11 +97,21 @@ def test_any_report_equals_the_raw_rows_counted_one_by_one(seed: int, data: st.D
         engine.dispose()
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[Engine]:
-    engine = opened(tmp_path)
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log that takes longer to write than most questions to it."""
+    folder = tmp_path_factory.mktemp("report")
+    engine = opened(folder)
     rng = random.Random(7)
     keep(engine, RandomLog(rng, DST_ENDS, timedelta(days=2), 40).entries, rng)
+    engine.dispose()
+    return folder / "log.db"
+
+
+@pytest.fixture
+def log(tmp_path: Path, made_once: Path) -> Iterator[Engine]:
+    shutil.copy(made_once, tmp_path)
+    engine = opened(tmp_path)
     yield engine
     engine.dispose()
 

@@ -140,7 +140,7 @@ class Service:
         await self.live.look_again()
         engine = await self._make_engine()
         tune()
-        if settings.realtime:
+        if self._settings.realtime:
             loop = asyncio.get_running_loop()
             self._realtime = RealTime(
                 # Out of a signal's handler: nothing but this may be done there.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
@@ -13,6 +15,7 @@ from pbx.cli import main
 from pbx.graph.build import build
 from pbx.graph.dot import link_from, to_dot
 from pbx.graph.funnel import Counting
+from pbx.journal.database import migrate, open_for_writing
 from pbx.journal.walks import Walked
 from pbx.plan.load import load
 
@@ -55,6 +58,26 @@ def test_each_call_is_counted_on_the_way_it_took_and_where_it_left() -> None:
     assert (counts.left["service"], counts.left["welcome"]) == (1, 1)
     assert counts.share_left("welcome") == pytest.approx(1 / 3)
     assert counts.unknown == {"gone": 1}
+
+
+def test_a_day_is_a_day_of_the_plans_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate(open_for_writing(f"sqlite:///{tmp_path / 'voronka.db'}"))
+    monkeypatch.setenv("VORONKA_STATE_DIR", str(tmp_path))
+    monkeypatch.delenv("VORONKA_TZ", raising=False)
+    asked: list[object] = []
+
+    def count_walks(log: object, *time: object) -> int:
+        asked.extend(time)
+        return 0
+
+    monkeypatch.setattr("pbx.journal.walks.count_walks", count_walks)
+    words = ["graph", str(CONFIG), "--calls", "--json", "--since", "2026-11-23"]
+
+    for zone in ((), ("--tz", "Asia/Omsk")):
+        assert CliRunner().invoke(main, [*words, *zone]).exit_code == 0
+
+    since = [datetime(2026, 11, 23, tzinfo=ZoneInfo(one)) for one in ("Europe/Moscow", "Asia/Omsk")]
+    assert asked == [since[0], None, since[1], None]
 
 
 def test_every_box_leads_to_its_line() -> None:

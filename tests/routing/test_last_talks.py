@@ -74,7 +74,7 @@ def test_a_number_costs_less_than_fifty_bytes() -> None:
     talks = LastTalks()
     tracemalloc.start()
     try:
-        for n in range(60_000):
+        for n in range(20_000):
             talks.note(number(n), ANNA, 1_795_000_000.0 + n)
         held, _ = tracemalloc.get_traced_memory()
     finally:
@@ -84,8 +84,8 @@ def test_a_number_costs_less_than_fifty_bytes() -> None:
 
 
 def test_of_too_many_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(last_talks, "MOST_IN_PART", 21)
-    most = last_talks.PARTS * 22
+    monkeypatch.setattr(last_talks, "MOST_IN_PART", 11)
+    most = last_talks.PARTS * 11
     talks = LastTalks()
     for n in range(3 * most):
         talks.note(number(n), ANNA, float(n))
@@ -97,8 +97,8 @@ def test_of_too_many_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_same_talks_leave_the_same_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(last_talks, "MOST_IN_PART", 21)
-    most = last_talks.PARTS * 22
+    monkeypatch.setattr(last_talks, "MOST_IN_PART", 11)
+    most = last_talks.PARTS * 11
     one, other = LastTalks(), LastTalks()
     for n in range(2 * most):
         for talks in (one, other):

@@ -92,7 +92,7 @@ def test_of_too_many_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -
 
     assert most // 3 < len(talks) <= most
     # Those of one part and those of all are forgotten in the same order, but not at the same time.
-    assert all(number(n) in talks for n in range(3 * most - most // 4, 3 * most))
+    assert all(number(n) in talks for n in range(3 * most - 250, 3 * most))
     assert sum(number(n) in talks for n in range(most)) == 0
 
 

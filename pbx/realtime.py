@@ -3,7 +3,7 @@
 Asterisk works a call with dozens of threads, the engine with one: where all are weighed alike, the
 one waits behind the dozens, and with it every caller.  So the engine's own thread asks for
 real-time scheduling, as Asterisk itself does with ``-p``.  What it starts (other threads, the page,
-a speech engine) is weighed as ever, but for the log's writer, which holds Python's lock most often.
+a speech engine) is weighed as ever.
 """
 
 from __future__ import annotations
@@ -23,9 +23,6 @@ _log = structlog.get_logger(__name__)
 PRIORITY = 11
 """One above ``asterisk -p`` (SCHED_RR, 10: ast_set_priority in main/asterisk.c): an Asterisk that
 fills all processors shall not keep the engine from the calls that it has taken."""
-BESIDE = PRIORITY - 1
-"""Of a thread for which the engine's has to wait: while it holds Python's lock and stands in line
-for a processor, the engine's thread stands in that line, too."""
 LIMIT_S = 2.0
 """Longest time on a processor without once waiting for anything, seconds of processor time.  Who
 takes more is in an endless loop, or overrun: either way others must get their turn (RLIMIT_RTTIME,
@@ -40,7 +37,6 @@ class RealTime:
 
     def __init__(self, lost: Callable[[], object] = lambda: None) -> None:
         self._lost = lost
-        self._threads = threading.local()
         self.held = False
 
     def ask(self) -> bool:
@@ -69,20 +65,6 @@ class RealTime:
         """Before the end: with the interpreter the signal's handler goes.  Never raises."""
         if self.held:
             self._back()
-
-    def beside(self, wanted: bool) -> None:
-        """For any other thread, which calls it itself, now and then: it has real time, one step
-        behind the engine's thread, where that has it and as long as it is ``wanted``.  Never
-        raises."""
-        has = getattr(self._threads, "has", False)
-        wants = wanted and self.held
-        if wants is not has:
-            with contextlib.suppress(OSError):
-                if wants:
-                    _schedule(os.SCHED_RR, BESIDE)
-                else:
-                    _schedule(os.SCHED_OTHER, 0)
-                self._threads.has = wants
 
     def _back(self) -> bool:
         with contextlib.suppress(OSError):

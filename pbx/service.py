@@ -146,7 +146,6 @@ class Service:
                 # Out of a signal's handler: nothing but this may be done there.
                 lambda: loop.call_soon_threadsafe(self._overran)
             )
-            self._journal.beside(self._realtime.beside)
             self._go_first()
         await engine.start()
         self._engine = engine

@@ -68,38 +68,6 @@ HOW = """
 """
 
 
-def test_a_thread_beside_has_it_while_it_wants_and_the_engines_has() -> None:
-    if not allowed():
-        pytest.skip("this system gives us no real-time scheduling")
-
-    seen = told(
-        HOW
-        + """
-        engine = realtime.RealTime()
-
-        def beside(*steps):
-            def run():
-                for step in steps:
-                    step()
-                    print(how())
-            thread = threading.Thread(target=run)
-            thread.start()
-            thread.join()
-
-        beside(lambda: engine.beside(True))
-        engine.ask()
-        beside(
-            lambda: engine.beside(True), lambda: engine.beside(False), lambda: engine.beside(True)
-        )
-        print(how())
-        engine.give_back()
-        beside(lambda: engine.beside(True))
-        """
-    )
-
-    assert seen == ["other0", "real10", "other0", "real10", "real11", "other0"]
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives up root's rights")
 def test_who_has_no_rights_can_give_it_back() -> None:
     """The service's user may have real time (LimitRTPRIO), and nothing else."""

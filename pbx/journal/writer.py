@@ -11,7 +11,7 @@ own part is given up and counted, never the log's.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -59,8 +59,6 @@ LOOK_EVERY_S = 1.0
 its pause after the spool file could not be written."""
 GIVE_UP_S = 1.0
 """How long after its deadline the writer may need to end, seconds."""
-KEEPS_UP = 1_000
-"""Entries that the writer has before it, at most, where it keeps up (two batches)."""
 STALLED_S = 10.0
 """A transaction that takes longer means a database in trouble, seconds."""
 
@@ -117,7 +115,6 @@ class SqlJournal:
         self._failing = False
         self._spool_failing = False
         self._writing_since = float("inf")
-        self._beside: Callable[[bool], object] = lambda keeps_up: None
         self._progress = Condition()
         self._writer = Thread(target=self._run, name="journal-writer", daemon=True)
         self._spiller = Thread(target=self._spill, name="journal-spiller", daemon=True)
@@ -151,11 +148,6 @@ class SqlJournal:
     def engine(self) -> Engine:
         """The database, for who asks questions at the start (recall)."""
         return self._engine
-
-    def beside(self, place: Callable[[bool], object]) -> None:
-        """``place`` is called in the writer's thread before each batch, with whether it keeps up:
-        then what it takes of the processor is little, and is to be had soon (pbx/realtime.py)."""
-        self._beside = place
 
     def write(self, stamped: Stamped) -> None:
         """Take an entry; it is written in batches, in order, by another thread."""
@@ -255,7 +247,6 @@ class SqlJournal:
     def _write_all(self) -> bool:
         """False: given up, for time is over."""
         while items := self._take():
-            self._beside(len(self._backlog) <= KEEPS_UP)
             if not self._write_items(items):
                 return False
             self._backlog.done()

@@ -77,7 +77,7 @@ def walks(engine: Engine, since: datetime | None, until: datetime | None) -> Ite
 
 
 def _when(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
-    found = [calls.c.callback_of.is_(None)]
+    found: list[ColumnElement[bool]] = [calls.c.callback_of.is_(None)]
     if since is not None:
         found.append(calls.c.started_at >= since)
     if until is not None:

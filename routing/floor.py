@@ -27,7 +27,7 @@ class Floor:
     """Agents, queues' members, calls and legs of one company; what the event in hand brought.
 
     ``id_prefix`` makes ids of offers and legs unique over restarts.  ``tells``: somebody reads the
-    facts; else those that come with each ring are not made.
+    facts; else those that come with each call are not made.
     """
 
     def __init__(self, memory: Memory, id_prefix: str, *, tells: bool) -> None:
@@ -133,7 +133,7 @@ class Floor:
 def _by_queue(agents: Sequence[WorkingAgent]) -> dict[QueueId, Sequence[WorkingAgent]]:
     """The members of each queue among these."""
     queues = agents[0].queues
-    if not [agent for agent in agents if agent.queues != queues]:
+    if not [agent for agent in agents if agent.queues is not queues]:
         return dict.fromkeys(queues, agents)
     found: dict[QueueId, list[WorkingAgent]] = {}
     for agent in agents:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
@@ -85,6 +87,26 @@ def test_calls_that_we_made_are_no_callers_of_a_number(tmp_path: Path) -> None:
     reached = {one["id"]: one["reached"] for one in told["boxes"]}
     assert reached[f"number={DID}"] == 1
     assert count_walks(log, None, None) == len(list(walks(log, None, None))) == 1
+
+
+def test_a_day_is_a_day_of_the_plans_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate(open_for_writing(f"sqlite:///{tmp_path / 'voronka.db'}"))
+    monkeypatch.setenv("VORONKA_STATE_DIR", str(tmp_path))
+    monkeypatch.delenv("VORONKA_TZ", raising=False)
+    asked: list[object] = []
+
+    def count_walks(log: object, *time: object) -> int:
+        asked.extend(time)
+        return 0
+
+    monkeypatch.setattr("pbx.journal.walks.count_walks", count_walks)
+    words = ["graph", str(CONFIG), "--calls", "--json", "--since", "2026-11-23"]
+
+    for zone in ((), ("--tz", "Asia/Omsk")):
+        assert CliRunner().invoke(main, [*words, *zone]).exit_code == 0
+
+    since = [datetime(2026, 11, 23, tzinfo=ZoneInfo(one)) for one in ("Europe/Moscow", "Asia/Omsk")]
+    assert asked == [since[0], None, since[1], None]
 
 
 def test_every_box_leads_to_its_line() -> None:

@@ -43,6 +43,25 @@ def test_strategies_are_compared_on_the_same_callers() -> None:
     assert run(*command) == (code, output)
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("staff", "{}"), "not a forecast\n   one file, as docs/simulate.md shows"),
+        (("simulate", CONFIG, "--with", "{}"), "not parameters\n   one file, as docs/simulate.md"),
+        (("replay", CONFIG, "--roster", "{}"), "not a roster\n   one file, as docs/replay.md"),
+    ],
+)
+def test_a_folder_in_the_place_of_a_file_is_told_with_what_would_be_right(
+    words: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "menus.yaml").touch()
+
+    code, output = run(*(word.replace("{}", str(tmp_path)) for word in words))
+
+    assert code == 1
+    assert f"{tmp_path}: this is a folder (menus.yaml), {told}" in output
+
+
 def test_every_mistake_in_the_parameters_has_its_place(tmp_path: Path) -> None:
     file = tmp_path / "day.yaml"
     file.write_text('callers:\n  - number: "+78005553536"\n    per_hour: lots\npatiense: 3m\n')

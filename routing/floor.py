@@ -14,7 +14,7 @@ from routing.agent_state import rest_state
 from routing.agents import WorkingAgent
 from routing.leg_book import LegBook
 from routing.members import Members
-from routing.memory import LastTalk, Memory
+from routing.memory import Memory
 from routing.offer import Call, Chorus
 from routing.plan import Queue
 from routing.timers import Timers
@@ -41,7 +41,7 @@ class Floor:
         self.legs = LegBook(self.agents, id_prefix)
         self.freed: dict[AgentId, None] = {}
         """Who became free and has not been offered a call yet, in order."""
-        self.last_talks: dict[str, LastTalk] = dict(memory.last_talks)
+        self.last_talks = memory.last_talks.copy()
         self._commands: list[commands.Given] = []
         self._facts: list[facts.Fact] = []
         self.command = self._commands.append

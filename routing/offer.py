@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from routing.last_talks import LastTalk
 from routing.leg_ids import LegIds
-from routing.memory import LastTalk
 from routing.timers import Timer
 from routing.values import (
     AgentId,

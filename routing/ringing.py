@@ -17,7 +17,6 @@ from routing.events import TalkFound
 from routing.floor import Floor
 from routing.leg_ids import LegIds
 from routing.legs import Legs
-from routing.memory import LastTalk
 from routing.offer import Call, Chorus, Leg, Offer, Part, Refusal, Result
 from routing.plan import Device
 from routing.timers import Timer
@@ -389,7 +388,7 @@ class Ringing:
         agent.talk_s += talk_s
         agent.last_ended_at = self._floor.now
         if call.number:
-            self._floor.last_talks[call.number] = LastTalk(agent.agent_id, self._floor.now)
+            self._floor.last_talks.note(call.number, agent.agent_id, self._floor.now)
         if of_queue and agent.plan.wrap_up_s > 0:
             if agent.wrap_up is not None:
                 agent.wrap_up.cancel()

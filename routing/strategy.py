@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from routing.memory import LastTalk
+from routing.last_talks import LastTalk
 from routing.record import record
 from routing.values import AgentId, AgentState, Seconds, SkillNeed
 

@@ -25,6 +25,7 @@ from pbx.simulate.presence import Presence, attendance
 from pbx.simulate.reactions import Manners
 from pbx.simulate.recorded import Logged, Recorded
 from pbx.simulate.world import Ending, Setting
+from routing.last_talks import LastTalks
 from routing.memory import Memory
 from routing.plan import RoutingPlan, StrategyChoice
 from routing.strategy import Registry
@@ -244,7 +245,7 @@ def _setting(log: Recorded, tried: Alternative, unknown: Unknown, target_s: Seco
         length_s=log.ends - log.begins,
         target_s=target_s,
         attendance=attendance(presence, log.begins, log.ends),
-        memory=Memory(last_talks=talks),
+        memory=Memory(last_talks=LastTalks(talks)),
     )
 
 

@@ -172,7 +172,7 @@ class World:
         """Those that ring or talk: what ends is told at once."""
         self._several = {one for one, agent in self._agents.items() if len(agent.devices) > 1}
         self._on_number: dict[str, int] = {}
-        self._last = {number: talk.agent_id for number, talk in setting.memory.last_talks.items()}
+        self._last: dict[str, AgentId] = {}
         self._heap: list[tuple[Seconds, int, Action]] = []
         self._order = 0
         self._made = 0
@@ -416,12 +416,16 @@ class World:
         caller = call.caller
         self._at(self._now + caller.talk_s, lambda: self._talked(call, leg_id, agent_id))
         self._busy_for(agent_id, caller.talk_s)
-        known = self._last.get(caller.number)
+        known = self._last.get(caller.number) or self._known_before(caller.number)
         same = known == agent_id
         if call.counted:
             self._count_answer(call, agent_id, known, same)
         self._tell_seen(call, Ending.ANSWERED, agent_id)
         self._last[caller.number] = agent_id
+
+    def _known_before(self, number: str) -> AgentId | None:
+        before = self._setting.memory.last_talks.get(number)
+        return before.agent_id if before is not None else None
 
     def _count_answer(
         self, call: _Call, agent_id: AgentId, known: AgentId | None, same: bool

@@ -17,6 +17,9 @@ from routing.values import AgentId, CallId, QueueId
 
 MAX_OPEN = 10_000
 """Waits, and callbacks, taken over, at most."""
+RECALLED = MOST // 2
+"""Numbers of which the last talk is recalled, at most: as many again have room before the oldest
+are forgotten."""
 _AT_ONCE = 500
 """Rows in memory together."""
 
@@ -25,8 +28,8 @@ def recall(
     engine: Engine, *, queues: Iterable[QueueId], day_began: datetime, talks_since: datetime
 ) -> Memory:
     """Who was chosen last in each of ``queues``, who talked last with each number since
-    ``talks_since``, and each agent's day since ``day_began`` (all aware).  Of more than MOST
-    numbers those of the latest talks; what is read is never in memory as a whole.
+    ``talks_since``, and each agent's day since ``day_began`` (all aware).  Of more than
+    RECALLED numbers those of the latest talks; what is read is never in memory as a whole.
 
     ``AgentRecord.last_ended_at`` reaches back to the earlier of the two times: who talked last
     yesterday has waited less long than who did not work at all.  Raises JournalError.
@@ -168,10 +171,10 @@ def _talks(
         query
     ):
         today, at = ended_at >= day_began, ended_at.timestamp()
-        if known == MOST and not today:
+        if known == RECALLED and not today:
             break
         agent_id = AgentId(agent)
-        if number and ended_at >= talks_since and known < MOST and number not in talks:
+        if number and ended_at >= talks_since and known < RECALLED and number not in talks:
             talks.note(number, agent_id, at)
             known += 1
         if (record := records.get(agent_id)) is None:

@@ -66,6 +66,25 @@ def test_its_memory_does_not_follow_the_log(tmp_path: Path) -> None:
     assert long < 1.3 * short
 
 
+def test_of_too_many_numbers_those_of_the_latest_talks_are_recalled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = SqlJournal(f"sqlite:///{tmp_path / 'log.db'}", spool=tmp_path / "spool.jsonl")
+    log.start()
+    try:
+        fill(log.engine, 3 * PEOPLE, NOW)
+        monkeypatch.setattr("pbx.journal.recall.RECALLED", 20)
+        memory = take_over(log, COMPANY, NOW).memory
+    finally:
+        log.close(10.0)
+
+    # All calls of these people are in one half hour; the last of them ends it.
+    known = [n for n in range(PEOPLE) if f"+7916{n:07}" in memory.last_talks]
+    assert known == list(range(PEOPLE - 20, PEOPLE))
+    # The day's figures of the managers are whole all the same.
+    assert memory.records[ANNA.agent_id].calls == 3 * PEOPLE
+
+
 @pytest.mark.parametrize(("what", "together"), [("facts", 400), ("missed", 200), ("webhooks", 400)])
 def test_nor_does_what_is_done_for_calls_of_crashes(
     tmp_path: Path, what: str, together: int

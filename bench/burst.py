@@ -5,8 +5,7 @@ the other.
 Callers are answered and hear music, send RTP, and wait until somebody talks with them.  A hand-off
 is from the BYE that a manager's phone sends to the next INVITE that it gets; both are on one SIPp's
 clock.
-``--silent``: callers send no audio, which takes SIPp's own part of the load away, and half of
-Asterisk's for who waits.
+``--silent``: callers send no audio, which takes SIPp's work for it away, and Asterisk's to read it.
 """
 
 from __future__ import annotations

@@ -242,7 +242,7 @@ class _Counted:
         pieces = asking.rows(self._query, kind, columns, self._context)
         counts = {which: None for one in measures for which in one.counts}
         whole, none = Groups(pieces, None, 1), Groups([], None, 1)
-        keys: dict[Key, int] = {(): 0}
+        keys: dict[Key, int] = {(): 0} if pieces else {}
         rows = whole
         if self._query.by:
             keys, rows = self._grouped(pieces, counts)

@@ -246,7 +246,7 @@ async def test_the_crm_tells_no_oftener_than_a_token_may(settings: WebSettings) 
             once_more = await post_signed(browser, state, body)
     assert {one.status_code for one in told} == {200}
     assert once_more.status_code == 429
-    assert 1 <= int(once_more.headers["retry-after"])
+    assert int(once_more.headers["retry-after"]) >= 1
 
 
 async def test_signatures_of_nobody_are_soon_not_even_read(

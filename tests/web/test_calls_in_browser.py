@@ -11,11 +11,11 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from playwright.async_api import Page, expect
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from pbx.journal.queries import CallFilter, list_calls
 from pbx.journal.story import LegRow
-from pbx.journal.tables import missed, recordings
+from pbx.journal.tables import calls, missed, recordings
 from pbx.web.access import Role, signed_in
 from pbx.web.accounts.audit import AuditFilter, list_notes
 from pbx.web.state import WebState
@@ -203,6 +203,20 @@ async def test_a_file_that_has_gone_meanwhile_is_said(shop: WebState) -> None:
         await expect(page.locator(".fault")).to_contain_text("can't be played")
         await page.reload()
         await expect(page.locator(".note")).to_contain_text("not in the folder")
+
+
+@pytest.mark.parametrize("size", sorted(SIZES))
+async def test_a_manager_with_a_long_name_hides_no_column(shop: WebState, size: str) -> None:
+    name = "Преображенская-Воскресенская Аполлинария Вениаминовна-Аполлинариевна"
+    with shop.write.begin() as connection:
+        # Whom the plan does not know is shown by their key.
+        connection.execute(update(calls).values(agent=name, queue=name))
+    async with shown(shop, "/calls", size=size, locale="ru-RU") as page:
+        assert await overflow(page) <= 0
+        last = page.locator("tr.call .talk").first
+        await expect(last).to_be_in_viewport(ratio=1)
+        cut = "document.querySelector('.list').scrollWidth > document.querySelector('.list').clientWidth"
+        assert not await page.evaluate(cut)
 
 
 @pytest.mark.parametrize("size", sorted(SIZES))

@@ -142,6 +142,28 @@ async def test_a_lost_connection_is_told_plainly_and_comes_back(
 
 
 @browsing
+async def test_before_any_engine_was_seen_no_empty_tables_stand_there(
+    state: WebState, app: FastAPI, asked: Asked, chrome: Browser
+) -> None:
+    async with served(app) as address, looking(chrome, address) as page:
+        await expect(page.locator("#unseen")).to_contain_text("Станция не запущена")
+        await expect(page.locator("#calls")).to_be_hidden()
+        await expect(page.locator("#filter")).to_be_hidden()
+        state.live.take(FIRST)
+        await expect(page.locator("#unseen")).to_be_hidden()
+        await expect(page.locator("[data-agent]")).to_have_count(2)
+
+
+@browsing
+async def test_on_a_phone_the_page_one_is_on_stays_in_sight(
+    state: WebState, url: str, chrome: Browser
+) -> None:
+    for path in ("/", "/users", "/audit"):
+        async with looking(chrome, url + path, size="phone") as page:
+            await expect(page.locator(".pages [aria-current]")).to_be_in_viewport(ratio=1)
+
+
+@browsing
 async def test_a_supervisor_sends_into_a_pause_and_back(
     state: WebState, url: str, asked: Asked, chrome: Browser
 ) -> None:
@@ -207,7 +229,13 @@ async def test_however_many_they_are_nothing_overflows(
 ) -> None:
     states = ["free", "talking", "ringing", "wrap_up", "paused", "offline", "reserved"]
     people = [
-        agent(f"a{n}", f"Константин Белозерский-Покровский {n}", f"Отдел {n % 8}", states[n % 7])
+        agent(
+            f"a{n}",
+            f"Константин Белозерский-Покровский {n}",
+            f"Отдел {n % 8}",
+            states[n % 7],
+            since=ago(36_000),
+        )
         for n in range(count)
     ]
     calls = [call(f"c{n}", "talking", agent=f"a{n}") for n in range(count)]
@@ -220,6 +248,9 @@ async def test_however_many_they_are_nothing_overflows(
                     await expect(page.locator("[data-agent]")).to_have_count(count)
                     assert await overflow(page) <= 0, (size, path, locale)
                     assert await page.locator("[data-call]").count() == min(count, 60)
+                    cut = """[...document.querySelectorAll('.agent')]
+                        .some((one) => one.scrollWidth > one.clientWidth)"""
+                    assert not await page.evaluate(cut), (size, path, locale)
 
 
 @browsing

@@ -99,7 +99,11 @@ async def bench_lab(
 
 @asynccontextmanager
 async def engine_process(lab: AsteriskLab, agents: int) -> AsyncIterator[int]:
-    """The engine in a process of its own, so that its CPU is its own; gives its pid."""
+    """The engine in a process of its own, so that its CPU is its own; gives its pid.
+
+    In a session of its own, too, as Asterisk and SIPp have: Linux shares the processor out between
+    sessions (autogroup), and whoever runs a bench may have a session that is behind all others.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -113,6 +117,7 @@ async def engine_process(lab: AsteriskLab, agents: int) -> AsyncIterator[int]:
             }
         ),
         stdout=subprocess.PIPE,
+        start_new_session=True,
     )
     assert process.stdout is not None
     try:

@@ -1,9 +1,12 @@
 """A burst: 500 calls within 5 s onto 10 managers, Voronka and Asterisk's own app_queue one after
 the other.
 
-``python -m bench.burst [--calls 500] [--seconds 5] [--managers 10]`` prints the table.  Callers are
-answered and hear music, send RTP, and wait until somebody talks with them.  A hand-off is from the
-BYE that a manager's phone sends to the next INVITE that it gets; both are on one SIPp's clock.
+``python -m bench.burst [--calls 500] [--seconds 5] [--managers 10] [--silent]`` prints the table.
+Callers are answered and hear music, send RTP, and wait until somebody talks with them.  A hand-off
+is from the BYE that a manager's phone sends to the next INVITE that it gets; both are on one SIPp's
+clock.
+``--silent``: callers send no audio, which takes SIPp's own part of the load away, and half of
+Asterisk's for who waits.
 """
 
 from __future__ import annotations
@@ -49,6 +52,7 @@ class Options:
     calls: int
     seconds: float
     managers: int
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ class Row:
     """One burst: times in ms, memory in MiB (before, most, after), CPU in ms per call.
 
     ``out_of_turn``: for whom a phone rang after one for somebody who had come later;
-    ``places_lost``: the most that one of them lost.
+    ``places_lost``: the most that one of them lost.  ``handoffs_after``: of ``handoffs``, those
+    after the last caller has come.
     """
 
     who: str
@@ -68,6 +73,7 @@ class Row:
     out_of_turn: int
     places_lost: int
     handoffs: Sequence[float]
+    handoffs_after: Sequence[float]
     engine_mib: tuple[float, float, float] | None
     asterisk_mib: tuple[float, float, float]
     asterisk_cpu: float
@@ -96,8 +102,8 @@ class Memory:
         return self.before, self.most, self.read()
 
 
-def handoffs(served: Sequence[CallSeen]) -> list[float]:
-    """From each manager's BYE to that manager's next INVITE, ms."""
+def handoffs(served: Sequence[CallSeen], since: float = 0.0) -> list[float]:
+    """From each manager's BYE (``since`` then) to that manager's next INVITE, ms."""
     by_manager: dict[str, list[CallSeen]] = {}
     for call in sorted(served, key=lambda one: one.invite_at or 0.0):
         by_manager.setdefault(call.to_user, []).append(call)
@@ -105,7 +111,7 @@ def handoffs(served: Sequence[CallSeen]) -> list[float]:
         (after.invite_at - before.ended_at) * 1000
         for calls in by_manager.values()
         for before, after in pairwise(calls)
-        if before.ended_at is not None and after.invite_at is not None
+        if before.ended_at is not None and before.ended_at >= since and after.invite_at is not None
     ]
 
 
@@ -142,7 +148,12 @@ async def burst(
     """All callers at once, until the last has talked."""
     callers = Load(
         lab,
-        Dialling(number, from_number=f"{CALLER}[call_number]", talk_ms=round(PATIENCE_S * 1000)),
+        Dialling(
+            number,
+            from_number=f"{CALLER}[call_number]",
+            talk_ms=round(PATIENCE_S * 1000),
+            audio=not options.silent,
+        ),
         rate=options.calls / options.seconds,
         calls=options.calls,
     )
@@ -177,6 +188,7 @@ async def burst(
         len(lost),
         max(lost, default=0),
         handoffs(served),
+        handoffs(served, since=max((call.invite_at for call in result.calls), default=0.0)),
         engines.over() if engines is not None else None,
         asterisk.over(),
         asterisk_s / options.calls * 1000,
@@ -209,20 +221,24 @@ def table(rows: Sequence[Row]) -> str:
     lines = [
         "| | calls | refused | never talked | most waiting | all done after, s | "
         "out of turn, by places at most | "
-        "manager's BYE to next INVITE p50 / p99 / most, ms | "
+        "manager's BYE to next INVITE p50 / p99 / most, ms | the same, when all have come | "
         "engine before / most / after, MiB | Asterisk, MiB | CPU per call Asterisk / engine, ms |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        times = row.handoffs or [float("nan")]
         lines.append(
             f"| {row.who} | {row.calls} | {row.refused} | {row.unserved} | {row.most_waiting} | "
             f"{row.took_s:.1f} | {row.out_of_turn}, {row.places_lost} | "
-            f"{percentile(times, 0.5):.1f} / {percentile(times, 0.99):.1f} / {max(times):.1f} | "
+            f"{_spread(row.handoffs)} | {_spread(row.handoffs_after)} | "
             f"{_mib(row.engine_mib)} | {_mib(row.asterisk_mib)} | "
             f"{row.asterisk_cpu:.1f} / {_ms(row.engine_cpu)} |"
         )
     return "\n".join(lines)
+
+
+def _spread(times: Sequence[float]) -> str:
+    times = times or [float("nan")]
+    return f"{percentile(times, 0.5):.1f} / {percentile(times, 0.99):.1f} / {max(times):.1f}"
 
 
 def _mib(memory: tuple[float, float, float] | None) -> str:
@@ -239,8 +255,10 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=CALLS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="in which they come")
     parser.add_argument("--managers", type=int, default=MANAGERS)
+    parser.add_argument("--silent", action="store_true", help="callers send no audio")
     given = parser.parse_args()
-    print(asyncio.run(run(Options(given.calls, given.seconds, given.managers))))
+    options = Options(given.calls, given.seconds, given.managers, given.silent)
+    print(asyncio.run(run(options)))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
 from pbx.engine.tuning import tune
 from pbx.journal.writer import SqlJournal
+from pbx.realtime import RealTime
 from pbx.recordings.keeper import Keeper
 from routing.dispatcher import Dispatcher
 from routing.strategy import Registry
@@ -78,6 +79,7 @@ async def serve(options: dict[str, object]) -> None:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         tune()
+        RealTime().ask()
         await engine.start()
         print("ready", flush=True)
         await stop.wait()

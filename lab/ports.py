@@ -64,12 +64,18 @@ class PortSlot:
         raise RuntimeError(f"no free port from {self.first} on")
 
     def media(self, count: int) -> int:
-        """The first of ``count`` ports in a row for a SIPp's media; reused in turn."""
-        if self._next_media + count > self.rtp_first:
-            self._next_media = self.first + _SIGNALLING
-        first = self._next_media
-        self._next_media += count
-        return first
+        """The first of ``count`` ports in a row for a SIPp's media; reused in turn.
+
+        One that an earlier lab's SIPp still has (it was killed) is passed over.
+        """
+        for _ in range(_SIPP_MEDIA // count):
+            if self._next_media + count > self.rtp_first:
+                self._next_media = self.first + _SIGNALLING
+            first = self._next_media
+            self._next_media += count
+            if _is_free(first):
+                return first
+        raise RuntimeError(f"no free media port from {self.first + _SIGNALLING} on")
 
     def close(self) -> None:
         if self._file >= 0:

@@ -240,6 +240,9 @@ class Metrics:
             "plan_last_load_success_timestamp_seconds", "When a load last succeeded."
         )
         self._plan_failed = counter("plan_failed_loads", "Plans that could not be loaded.")
+        self._realtime = gauge(
+            "realtime", "1 while the engine's thread has real-time scheduling (docs/running.md)."
+        )
         self._plan = Info("voronka_plan", "The plan in force.", registry=registry)
         Info("voronka_build", "The program.", registry=registry).info({"version": version()})
         self._live = _Live()
@@ -266,6 +269,10 @@ class Metrics:
     def known_numbers(self, dids: Iterable[str]) -> None:
         """The plan's numbers: all others count as ``other``."""
         self._dids = frozenset(dids)
+
+    def realtime(self, held: bool) -> None:
+        """Whether the engine's thread goes before those of others."""
+        self._realtime.set(held)
 
     def distribution_source(self, distribution: Distribution, queues: Iterable[QueueId]) -> None:
         """Ask this for who waits and who is free.  Again after a reload."""

@@ -40,6 +40,7 @@ from pbx.pausing import answer_pause
 from pbx.plan.model import Plan
 from pbx.plan.prompts import PromptStore
 from pbx.plan.versions import VersionStore
+from pbx.realtime import RealTime
 from pbx.recordings.retention import keep_no_longer
 from pbx.records.absence import Absence, CdrFile
 from pbx.reload import Began, LivePlan
@@ -56,6 +57,8 @@ _log = structlog.get_logger(__name__)
 
 CLOSE_S = 10.0
 """Longest wait for the log to be written at the end, seconds."""
+REALTIME_AGAIN_S = 60.0
+"""After the engine's thread gave its real-time scheduling back: until it asks again, seconds."""
 
 
 class Service:
@@ -119,6 +122,8 @@ class Service:
         web_env = {**os.environ, "VORONKA_PLAN": str(settings.plan)}
         self._web = WebProcess(env=web_env) if settings.web else None
         self._crm = Crm(settings.lookup) if settings.lookup is not None else None
+        self._realtime: RealTime | None = None
+        self._again: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Serve metrics, wait until no other engine leads, then begin.
@@ -138,6 +143,13 @@ class Service:
         await self.live.look_again()
         engine = await self._make_engine()
         tune()
+        if settings.realtime:
+            loop = asyncio.get_running_loop()
+            self._realtime = RealTime(
+                # Out of a signal's handler: nothing but this may be done there.
+                lambda: loop.call_soon_threadsafe(self._overran)
+            )
+            self._go_first()
         await engine.start()
         self._engine = engine
         # The callers who are still there have been found; now the log is to know it, too.
@@ -176,7 +188,20 @@ class Service:
             agents=len(plan.routing.agents),
             queues=len(plan.routing.queues),
             plan=plan.digest[:12],
+            realtime=self._realtime is not None and self._realtime.held,
         )
+
+    def _go_first(self) -> None:
+        self._again = None
+        if self._realtime is not None:
+            self._metrics.realtime(self._realtime.ask())
+
+    def _overran(self) -> None:
+        """The thread has worked without a pause for too long, and is now weighed as all others."""
+        self._metrics.realtime(False)
+        _log.warning("realtime_given_back", again_s=REALTIME_AGAIN_S)
+        loop = asyncio.get_running_loop()
+        self._again = loop.call_later(REALTIME_AGAIN_S, self._go_first)
 
     async def _open_doors(self) -> None:
         """An engine that nobody can ask or watch serves calls all the same."""
@@ -392,6 +417,10 @@ class Service:
         _log.info(
             "engine_stopping", calls=len(self._engine.core.calls.by_id if self._engine else ())
         )
+        if self._again is not None:
+            self._again.cancel()
+        if self._realtime is not None:
+            self._realtime.give_back()
         await self._control.stop()
         if self._showing is not None:
             await self._showing.stop()

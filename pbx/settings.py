@@ -57,6 +57,7 @@ class Settings:
     webhooks: tuple[Target | MailTarget, ...]
     lookup: LookupTarget | None
     web: bool
+    realtime: bool
 
     def __repr__(self) -> str:
         """Without the secret: a traceback or a log line may show it."""
@@ -90,6 +91,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         webhooks=_webhooks(env, messages),
         lookup=_lookup(env),
         web=_one_of(env, "VORONKA_WEB", ("on", "off"), "on") == "on",
+        realtime=_one_of(env, "VORONKA_REALTIME", ("auto", "off"), "auto") == "auto",
     )
 
 

@@ -135,13 +135,21 @@ class Callers:
     def _set(self, channel: str, name: str, value: str) -> None:
         self._act("Setvar", (("Channel", channel), ("Variable", name), ("Value", value)))
 
+    def with_limit(self) -> list[CallId]:
+        """Who does not talk: the dialplan's time limit holds for them."""
+        return [call_id for call_id, caller in self.by_id.items() if _has_limit(caller)]
+
+    def renew_limit(self, call_id: CallId) -> None:
+        """Tell the dialplan that the engine is there for this caller, if that is wanted still."""
+        caller = self.by_id.get(call_id)
+        if caller is not None and _has_limit(caller):
+            caller.limited = True
+            self._set(caller.channel, "TIMEOUT(absolute)", str(LIMIT_S))
+
     def renew_limits(self) -> None:
-        """Tell the dialplan that the engine is there: for every caller who does not talk."""
-        for caller in self.by_id.values():
-            rings = caller.client is not None and not caller.answered
-            if not caller.talk_bridge and not caller.released and not rings:
-                caller.limited = True
-                self._set(caller.channel, "TIMEOUT(absolute)", str(LIMIT_S))
+        """For all of them, now."""
+        for call_id in self.with_limit():
+            self.renew_limit(call_id)
 
     # Bridges -----------------------------------------------------------------------------
 
@@ -440,6 +448,11 @@ class Callers:
             caller.agi_id = ""
             caller.answering = False
             self._next(caller)
+
+
+def _has_limit(caller: CallerChannel) -> bool:
+    rings = caller.client is not None and not caller.answered
+    return not caller.talk_bridge and not caller.released and not rings
 
 
 def _argument(env: str) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import random
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,6 +15,7 @@ import structlog
 from panoramisk.manager import Manager
 
 from pbx.ami.actions import Fields, encode
+from pbx.ami.lanes import About, Lanes
 from pbx.ami.lease import Lease
 from pbx.ami.protocol import LOST, Headers, WholeMessages
 from pbx.errors import ActionFailed, LoginRefused, SwitchError, SwitchLost
@@ -32,6 +33,16 @@ BACK_OFF_S = (0.2, 5.0)
 """First and longest pause before connecting again, seconds; doubled each time, with jitter."""
 MAX_PENDING = 20_000
 """Actions that may wait for answers; more is refused."""
+MAX_WAITING = 2_000
+"""Messages that may wait to be taken; with more Asterisk is not read until they are fewer."""
+TOGETHER = 16
+"""Actions that are written to the line together, at most."""
+MAY_WAIT = frozenset({"AGI", "Setvar"})
+"""What is done for callers is written together, at the end of the turn.  An Originate is written at
+once, ahead of it: the phone's ring is what the caller waits for, and nothing in it depends on those
+(the dialplan of who picks up waits for VORONKA_HELD).  Anything else keeps its place."""
+NOTHING_FOLLOWS = frozenset({"AGI", "Hangup", "Originate", "Setvar"})
+"""Actions of which nothing follows when they succeed."""
 
 Answered = Callable[[Headers | None], None]
 
@@ -59,11 +70,16 @@ class _Pending:
     lines: list[Headers] = field(default_factory=list)
 
 
+def _anything(event: Headers) -> None:
+    """What an event is about where nobody can tell."""
+
+
 class AmiConnection(Manager):  # type: ignore[misc]
     """panoramisk's Manager with its own sending, dispatching, keep-alive and reconnecting.
 
-    ``on_event`` gets every event in order, synchronously; ``on_up`` is awaited after each login,
-    ``on_down`` told when the line is lost.
+    ``on_event`` gets every event, synchronously, in order but for those that hurry (pbx/ami/lanes);
+    ``on_up`` is awaited after each login, ``on_down`` told when the line is lost.  ``about`` and
+    ``hurries`` are asked of events only.
     """
 
     def __init__(
@@ -80,6 +96,8 @@ class AmiConnection(Manager):  # type: ignore[misc]
         on_down: Callable[[str], None],
         watcher: Watcher,
         lease: Lease,
+        about: About = _anything,
+        hurries: Callable[[Headers], bool] = lambda event: False,
     ) -> None:
         super().__init__(host=host, port=port, ping_delay=0, reconnect_timeout=0)
         self._user = user
@@ -93,6 +111,13 @@ class AmiConnection(Manager):  # type: ignore[misc]
         self.lease = lease
         self._line: WholeMessages | None = None
         self._pending: dict[str, _Pending] = {}
+        self._about_event = about
+        self._event_hurries = hurries
+        self._lanes = Lanes(self._take, about=self._about, hurries=self._hurries)
+        self._taking: asyncio.Handle | None = None
+        self._reading_paused = False
+        self._unwritten: list[bytes] = []
+        self._writing: asyncio.Handle | None = None
         self._ids = 0
         self._heard_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
@@ -132,6 +157,7 @@ class AmiConnection(Manager):  # type: ignore[misc]
         if self.up:
             await self.lease.give_up(self.ask)
         if (line := self._line) is not None:  # it may have broken meanwhile
+            self._write()
             if self.authenticated:
                 line.write(encode("Logoff", ()))
             line.transport.close()
@@ -144,8 +170,9 @@ class AmiConnection(Manager):  # type: ignore[misc]
     # Sending -----------------------------------------------------------------------------
 
     def act(self, name: str, fields: Fields, answered: Answered | None = None) -> None:
-        """Send an action now.  ``answered`` gets the response, LOST when the line broke after it
-        was sent, or None when there will be no answer (not sent, timed out).
+        """Send an action, in this turn of the event loop.  ``answered`` gets the response, LOST
+        when the line broke after it was sent, or None when there will be no answer (not sent,
+        timed out).
 
         Raises UnsafeValue; nothing is sent then.
         """
@@ -161,7 +188,34 @@ class AmiConnection(Manager):  # type: ignore[misc]
             return
         now = time.monotonic()
         self._pending[action_id] = _Pending(name, now, now + ACTION_S, answered)
-        self._line.write(data)
+        if name in MAY_WAIT:
+            self._write_later(data)
+        else:
+            if name != "Originate":
+                self._write()
+            self._line.write(data)
+
+    def _write_later(self, data: bytes) -> None:
+        """Each write is a call into the kernel, which wakes Asterisk and gives Python's lock away,
+        for half a millisecond when the log's writer wants it."""
+        self._unwritten.append(data)
+        if len(self._unwritten) >= TOGETHER:
+            self._write()
+        elif self._writing is None:
+            self._writing = asyncio.get_running_loop().call_soon(self._write)
+
+    def _write(self) -> None:
+        """What is to be written together."""
+        if self._writing is not None:
+            self._writing.cancel()
+            self._writing = None
+        data, self._unwritten = b"".join(self._unwritten), []
+        if self._line is None or not data:
+            return
+        if self.authenticated and self.lease.frozen:
+            self._give_up_line("this process stood still")
+        else:
+            self._line.write(data)
 
     async def ask(self, name: str, fields: Fields = ()) -> Headers:
         """Send an action and wait for its answer.  Raises ActionFailed."""
@@ -187,7 +241,44 @@ class AmiConnection(Manager):  # type: ignore[misc]
     # Receiving ---------------------------------------------------------------------------
 
     def _message(self, headers: Headers) -> None:
+        """A message was read."""
         self._heard_at = time.monotonic()
+        self._lanes.put(headers)
+
+    def _all_read(self) -> None:
+        """All messages that have come were read: take some, then look for more."""
+        if self._taking is None:
+            self._take_some()
+
+    def _take_some(self) -> None:
+        self._taking = None
+        try:
+            self._lanes.work()
+        finally:
+            self._write()
+            left = len(self._lanes)
+            if left and self._taking is None:
+                self._taking = asyncio.get_running_loop().call_soon(self._take_some)
+            line = self._line
+            if line is not None and (left > MAX_WAITING) is not self._reading_paused:
+                self._reading_paused = not self._reading_paused
+                if self._reading_paused:
+                    line.transport.pause_reading()
+                else:
+                    line.transport.resume_reading()
+
+    def _hurries(self, headers: Headers) -> bool:
+        return "Event" in headers and self._event_hurries(headers)
+
+    def _about(self, headers: Headers) -> Collection[str] | None:
+        pending = self._pending.get(headers.get("ActionID", ""))
+        if "Event" in headers:
+            return self._about_event(headers) if pending is None else None
+        if pending is not None and pending.name in NOTHING_FOLLOWS and _succeeded(headers):
+            return ()
+        return None
+
+    def _take(self, headers: Headers) -> None:
         action_id = headers.get("ActionID")
         pending = self._pending.get(action_id) if action_id else None
         event = headers.get("Event")
@@ -217,7 +308,7 @@ class AmiConnection(Manager):  # type: ignore[misc]
         self._finish(pending, headers)
 
     def _finish(self, pending: _Pending, headers: Headers | None) -> None:
-        ok = headers is not None and headers.get("Response", "Success") == "Success"
+        ok = headers is not None and _succeeded(headers)
         self._watcher.ami_action(pending.name, time.monotonic() - pending.sent_at, ok)
         if pending.answered is not None:
             pending.answered(headers)
@@ -236,8 +327,14 @@ class AmiConnection(Manager):  # type: ignore[misc]
         line: WholeMessages | None = None
         lost = self._lost = asyncio.Event()
 
+        def read(headers: Headers) -> None:
+            if self._line is line:
+                self._message(headers)
+
         def gone(error: Exception | None) -> None:
             # Of this line only: one that was given up may end late.
+            if self._line is line:
+                self._lanes.work(len(self._lanes))
             if self._line is line:
                 self._drop(str(error or "connection closed"))
             lost.set()
@@ -245,7 +342,7 @@ class AmiConnection(Manager):  # type: ignore[misc]
         try:
             async with asyncio.timeout(CONNECT_S):
                 _, line = await loop.create_connection(
-                    lambda: WholeMessages(self._message, gone, self._garbage),
+                    lambda: WholeMessages(read, gone, self._garbage, self._all_read),
                     self.config["host"],
                     self.config["port"],
                     ssl=self._tls,
@@ -296,6 +393,9 @@ class AmiConnection(Manager):  # type: ignore[misc]
         line, self._line = self._line, None
         was_up, self.authenticated = self.authenticated, False
         pending, self._pending = self._pending, {}
+        self._lanes.clear()
+        self._unwritten.clear()
+        self._reading_paused = False
         for one in pending.values():
             self._finish(one, LOST)
         if line is not None and was_up:
@@ -351,6 +451,10 @@ class AmiConnection(Manager):  # type: ignore[misc]
                 asked_at = None
                 _log.warning("ami_silent", seconds=round(now - self._heard_at, 1))
                 self._give_up_line("the line is silent")
+
+
+def _succeeded(headers: Headers) -> bool:
+    return headers.get("Response", "Success") == "Success"
 
 
 def _into(future: asyncio.Future[Headers | None]) -> Answered:

@@ -50,7 +50,8 @@ def _parse_odd(lines: list[str]) -> Headers:
 class WholeMessages(AMIProtocol):  # type: ignore[misc]
     """panoramisk's protocol with our own reading and no writing of its own.
 
-    ``on_message`` gets each message in order; ``on_lost`` the end of the connection, once.
+    ``on_message`` gets each message in order, ``on_read`` is told when all that has come was
+    handed on; ``on_lost`` gets the end of the connection, once.
     """
 
     def __init__(
@@ -58,12 +59,14 @@ class WholeMessages(AMIProtocol):  # type: ignore[misc]
         on_message: Callable[[Headers], None],
         on_lost: Callable[[Exception | None], None],
         on_garbage: Callable[[], None],
+        on_read: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self.closed = False
         self._on_message = on_message
         self._on_lost = on_lost
         self._on_garbage = on_garbage
+        self._on_read = on_read
         self._buffer = bytearray()
         self._skipping = False
         self._greeted = False
@@ -99,6 +102,7 @@ class WholeMessages(AMIProtocol):  # type: ignore[misc]
             if not self._skipping:
                 self._on_garbage()
             self._skipping = True
+        self._on_read()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The line is down."""

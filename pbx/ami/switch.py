@@ -17,6 +17,7 @@ from pbx.ami.channels import Recorder
 from pbx.ami.connection import AmiConnection, Watcher
 from pbx.ami.housekeeping import HouseKeeping
 from pbx.ami.lease import Lease
+from pbx.ami.limits import RenewalRound
 from pbx.ami.protocol import Headers
 from pbx.ami.translate import Channels, MessageFolder
 from pbx.errors import SwitchError, UnsafeValue
@@ -28,8 +29,8 @@ _log = structlog.get_logger(__name__)
 CHECK_EVERY_S = 10.0
 """How often what we know is compared with the channels that there are, seconds: what is gone is
 cleaned within 30 s, also where it takes a second look."""
-RENEW_EVERY_S = 3.0
-"""How often a caller's time limit in the dialplan (LIMIT_S) is set anew, seconds."""
+RENEW_PAUSE_S = 0.02
+"""Between two times at which callers' limits in the dialplan are set anew, at least, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,8 @@ class AsteriskSwitch:
             on_down=self._down,
             watcher=watcher,
             lease=Lease(command_prefix),
+            about=lambda event: self.channels.about(event),
+            hurries=lambda event: self.channels.hurries(event),
         )
         self.channels = Channels(
             act=self.connection.act,
@@ -180,9 +183,15 @@ class AsteriskSwitch:
                     await self.housekeeping.look()
 
     async def _renew(self) -> None:
+        clock = asyncio.get_running_loop().time
+        leading = self.channels.leading
         while True:
-            await asyncio.sleep(RENEW_EVERY_S)
-            self.channels.renew_limits()
+            turns = RenewalRound(leading.with_limit(), clock())
+            while not turns.over:
+                for call_id in turns.due(clock()):
+                    leading.renew_limit(call_id)
+                await asyncio.sleep(max(RENEW_PAUSE_S, turns.next_at - clock()))
+            await asyncio.sleep(max(RENEW_PAUSE_S, turns.next_at - clock()))
 
 
 def _rescue_kept(reply: Headers | None) -> None:

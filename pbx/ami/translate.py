@@ -39,6 +39,22 @@ HEARD = "VoronkaHeard"
 """The dialplan's word for: who picked up has heard the greeting (asterisk-conf/extensions.conf)."""
 STAGE = "VoronkaStage"
 """And for: a stage of the funnel was dialled."""
+OF_ONE_CHANNEL = frozenset(
+    {
+        "Newchannel",
+        "Newstate",
+        "Hangup",
+        "HangupRequest",
+        "BridgeEnter",
+        "BridgeLeave",
+        "OriginateResponse",
+        "AsyncAGIStart",
+        "AsyncAGIExec",
+        "AsyncAGIEnd",
+        "DTMFEnd",
+    }
+)
+"""Events that are about one channel, and the bridge that they name."""
 MAX_DEVICES = 100_000
 """Devices remembered to be unreachable."""
 
@@ -151,10 +167,39 @@ class Channels:
                 self.leading.release(call_id)
 
     def renew_limits(self) -> None:
-        """Tell the dialplan that the engine is there."""
+        """Tell the dialplan that the engine is there, for every caller at once."""
         self.leading.renew_limits()
 
     # Events ------------------------------------------------------------------------------
+
+    def hurries(self, event: Headers) -> bool:
+        """A manager is free for the next caller: a phone of theirs that we rang is done."""
+        return event.get("Event") == "Hangup" and self._leg_of(event) is not None
+
+    def about(self, event: Headers) -> Collection[str] | None:
+        """The calls, bridges and phones that an event is about; None: we can't tell."""
+        name = event.get("Event", "")
+        if name == "DeviceStateChange":
+            return (event.get("Device", ""),)
+        unique_id = event.get("Uniqueid", "")
+        if name not in OF_ONE_CHANNEL or not unique_id:
+            return None
+        words = [unique_id]
+        # A manager's phone has a name of its own; a trunk's is that of all who come by it.
+        if (phone := event.get("Channel", "").rpartition("-")[0]) in self.addresses:
+            words.append(phone)
+        if bridge := event.get("BridgeUniqueid"):
+            words.append(bridge)
+        call_id: str = unique_id
+        if leg := self._leg_of(event):
+            call_id = leg.call_id
+            words.append(call_id)
+        if (caller := self.callers.get(CallId(call_id))) and caller.talk_bridge:
+            words.append(caller.talk_bridge)
+        return words
+
+    def _leg_of(self, event: Headers) -> LegChannel | None:
+        return self.ringing.of(event.get("Uniqueid", ""))
 
     def take(self, headers: Headers) -> None:
         """An event of Asterisk.  One without a header it needs is counted and dropped."""

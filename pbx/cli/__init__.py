@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import io
+import sys
+from typing import NoReturn
 
 import click
 
@@ -11,8 +14,10 @@ from pbx.errors import PbxError
 
 EXIT_CODES = (
     "Exit codes: 0 done, and fine; 1 no: findings, or an error told in one line; "
-    "2 wrong options or arguments."
+    "2 wrong options or arguments; 130 interrupted by Ctrl-C."
 )
+_INTERRUPTED = 130
+"""As a shell says it of a program that SIGINT ended."""
 _COMMANDS = {
     "call": "pbx.cli.call:call",
     "callbacks": "pbx.cli.callbacks:callbacks",
@@ -84,10 +89,30 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; an error of ours is told in its own words, and the exit code is 1."""
+        _print_anything()
         try:
             return super().invoke(ctx)
         except PbxError as error:
             raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            _interrupted(ctx)
+        except click.Abort as error:
+            # Who answers no, or whose input ends, has not interrupted anything.
+            if isinstance(error.__context__, KeyboardInterrupt):
+                _interrupted(ctx)
+            raise
+
+
+def _interrupted(ctx: click.Context) -> NoReturn:
+    click.echo("\ninterrupted", err=True)
+    ctx.exit(_INTERRUPTED)
+
+
+def _print_anything() -> None:
+    """A terminal that lacks a letter (Latin-1, KOI8-R) shows its number, instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 @click.group(cls=LazyGroup)

@@ -35,7 +35,8 @@ def test(
     """Run the tests of the dial plan in PATH (default: $VORONKA_PLAN, else config).
 
     They stand in the folder tests beside the plan's files (docs/try.md) and run in virtual time
-    on the core that takes real calls. Exits with 1 when one fails, or when there is none.
+    on the core that takes real calls. PATH may be one of these files, too. Exits with 1 when one
+    fails, or when there is none.
 
     Example: pbx test config --coverage
     """
@@ -46,10 +47,12 @@ def test(
     from pbx.trial import suite
 
     path = path or plan_path()
-    plan = load(path)
+    beside = suite.plan_beside(path)
+    plan = load(beside or path)
+    files = suite.files_of(path) if beside is None else [path]
     cases = [
         one
-        for one in suite.cases_of(plan, suite.files_of(path))
+        for one in suite.cases_of(plan, files)
         if only is None or only.lower() in one.name.lower()
     ]
     played = suite.run(plan, cases, installed_strategies())
@@ -63,12 +66,19 @@ def test(
     if json_wanted:
         _print_json(results, covered)
     else:
-        _print(plan, results, covered, uncovered=uncovered)
+        _print(plan, results, covered, uncovered=uncovered, only=only)
     if not results or any(one.differences for one in results):
         context.exit(1)
 
 
-def _print(plan: object, results: list[Result], covered: Coverage, *, uncovered: bool) -> None:
+def _print(
+    plan: object,
+    results: list[Result],
+    covered: Coverage,
+    *,
+    uncovered: bool,
+    only: str | None,
+) -> None:
     from pbx.cli.output import shown
     from pbx.plan.model import Plan
     from pbx.trial.story import lines
@@ -93,6 +103,9 @@ def _print(plan: object, results: list[Result], covered: Coverage, *, uncovered:
     failed = sum(bool(one.differences) for one in results)
     taken = covered.ways - len(covered.untaken)
     share = 100 * taken // covered.ways if covered.ways else 100
+    if not results and only is not None:
+        click.echo(f"no test has {shown(only)!r} in its name")
+        return
     if not results:
         click.echo("no tests: write some into the folder tests beside the plan (docs/try.md)")
         return
@@ -117,7 +130,13 @@ def _print_json(results: list[Result], covered: Coverage) -> None:
         ],
         "ways": covered.ways,
         "untaken": [
-            {"from": way.source, "to": way.target, "label": way.label} for way in covered.untaken
+            {
+                "from": way.source,
+                "to": way.target,
+                "label": way.label,
+                "place": str(way.place or ""),
+            }
+            for way in covered.untaken
         ],
     }
     click.echo(as_json(content))

@@ -24,11 +24,27 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Callers and managers as docs/simulate.md says; default: every number called alike.",
 )
-@click.option("--strategy", metavar="NAME", help="In all queues instead of the plan's own.")
-@click.option("--compare", metavar="NAMES", help="Several, with commas, on the same callers.")
+@click.option("--strategy", metavar="NAME", help="In all queues, instead of the plan's own.")
+@click.option(
+    "--compare",
+    metavar="NAMES",
+    help="Several strategies, with commas: on the same callers, with differences.",
+)
 @click.option("--queue", metavar="KEY", help="Change the strategy of this queue only.")
-@click.option("--runs", type=click.IntRange(1, 1000), default=5, show_default=True, help="Days.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same, same.")
+@click.option(
+    "--runs",
+    type=click.IntRange(1, 1000),
+    default=5,
+    show_default=True,
+    help="Independent days; the more, the narrower the intervals.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Of chance: the same seed gives the same days.",
+)
 @click.option("--managers", is_flag=True, help="Each manager's calls and occupancy too.")
 @click.option(
     "--plot",
@@ -69,14 +85,18 @@ def simulate(
     from pbx.simulate.parameters import parameters
     from routing.values import QueueId
 
-    if strategy and compare:
+    if strategy is not None and compare is not None:
         raise click.UsageError("--strategy or --compare, not both")
     if plot is not None and plot.suffix not in (".png", ".svg"):
         raise click.BadParameter("write NAME.png or NAME.svg", param_hint="--plot")
+    if plot is not None:
+        from pbx.simulate.plots import check
+
+        check(plot)
     registry = installed_strategies()
     names = [
-        known_strategy(name, registry, "--compare" if compare else "--strategy")
-        for name in (compare or strategy or AS_PLANNED).split(",")
+        known_strategy(name, registry, "--strategy" if compare is None else "--compare")
+        for name in (compare if compare is not None else strategy or AS_PLANNED).split(",")
     ]
     loaded = load(plan or plan_path(), registry=registry)
     if queue is not None and queue not in loaded.routing.queues:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pbx.cli.output import as_json, shown
 from pbx.simulate.experiment import Result
@@ -21,27 +22,25 @@ def render(
     results: Sequence[Result], console: Console, *, managers: bool, how: str = BY_RUNS
 ) -> None:
     """A column for each strategy; from the second on, what differs from the first.  ``how``: what
-    the intervals are of."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    table.add_column("")
+    the intervals are of.  Strategies for which the terminal is too narrow come in tables below."""
     base = results[0]
-    for one in results:
-        table.add_column(shown(one.strategy), justify="right", no_wrap=True)
-        if one is not base:
-            table.add_column(f"- {shown(base.strategy)}", justify="right", no_wrap=True)
     estimates = [one.estimates() for one in results]
-    for figure in FIGURES:
-        if figure.key in _WHERE_ASKED and not any(e[figure.key].mean for e in estimates):
-            continue
-        cells = []
-        for one, found in zip(results, estimates, strict=True):
-            cells.append(value(figure, found[figure.key]))
-            if one is not base:
-                gap = one.against(base)[figure.key]
-                style = "bold" if gap.clear else "dim"
-                cells.append(f"[{style}]{value(figure, gap, sign='+')}[/]")
-        table.add_row(figure.title, *cells)
-    console.print(table)
+    figures = [
+        one
+        for one in FIGURES
+        if one.key not in _WHERE_ASKED or any(found[one.key].mean for found in estimates)
+    ]
+    groups = [
+        _columns(one, found, figures, base) for one, found in zip(results, estimates, strict=True)
+    ]
+    for columns in _side_by_side(groups, console.width - _TITLE_WIDTH):
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+        table.add_column("", min_width=_TITLE_WIDTH)
+        for title, _ in columns:
+            table.add_column(title, justify="right", no_wrap=True)
+        for place, figure in enumerate(figures):
+            table.add_row(figure.title, *(cells[place] for _, cells in columns))
+        console.print(table)
     runs = len(base.runs)
     words = f"mean of {runs} runs ± half of the interval ({how}; bold: clear of 0)"
     console.print(words if runs > 1 else "one run: no intervals", style="dim")
@@ -50,6 +49,60 @@ def render(
 
 
 _WHERE_ASKED = ("skilled", "same_manager", "passed", "passed_calls")
+_SHARES_OF = {
+    "lost": "offered",
+    "abandoned": "offered",
+    "service_level_of_offered": "offered",
+    "service_level_of_answered": "answered",
+    "asa_s": "answered",
+    "rung_per_answer": "answered",
+}
+"""Figures that are nothing where there was no call to take them of."""
+_TITLE_WIDTH = 24
+"""The figures' titles are broken to so many columns before tables stand below each other."""
+
+_Columns = list[tuple[str, list[Text]]]
+
+
+def _columns(
+    one: Result, found: Mapping[str, Estimate], figures: Sequence[Figure], base: Result
+) -> _Columns:
+    """What a strategy has in the table: its figures, and how they differ from ``base``."""
+    columns = [(shown(one.strategy), [Text(_known(figure, found)) for figure in figures])]
+    if one is not base:
+        gaps = one.against(base)
+        cells = [
+            Text(
+                value(figure, gaps[figure.key], sign="+"),
+                "bold" if gaps[figure.key].clear else "dim",
+            )
+            for figure in figures
+        ]
+        columns.append((f"- {shown(base.strategy)}", cells))
+    return columns
+
+
+def _known(figure: Figure, found: Mapping[str, Estimate]) -> str:
+    of = _SHARES_OF.get(figure.key)
+    return "-" if of is not None and not found[of].mean else value(figure, found[figure.key])
+
+
+def _side_by_side(groups: Sequence[_Columns], width: int) -> Iterator[_Columns]:
+    """The columns of as many strategies as fit beside the titles, table by table."""
+    table: _Columns = []
+    used = _EDGES
+    for group in groups:
+        needs = sum(2 + max(len(title), *map(len, cells)) for title, cells in group)
+        if table and used + needs > width:
+            yield table
+            table, used = [], _EDGES
+        table += group
+        used += needs
+    yield table
+
+
+_EDGES = 4
+"""Columns that a table's edges and the blanks beside its titles take."""
 
 
 def _managers(results: Sequence[Result]) -> Table:
@@ -71,7 +124,8 @@ def value(figure: Figure, found: Estimate, *, sign: str = "") -> str:
         unit = " s"
     if not figure.unit and abs(found.mean) < 10:
         digits = 3
-    text = f"{found.mean * factor:{sign}.{digits}f}{unit}"
+    mean = round(found.mean * factor, digits) + 0.0  # never -0.0
+    text = f"{mean:{sign}.{digits}f}{unit}"
     return text if found.half is None else f"{text} ± {found.half * factor:.{digits}f}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -44,6 +45,12 @@ T = TypeVar("T")
     metavar="SAYS",
     help="What a CRM says: manager=ivanov,vip=yes,name=...,language=en,after=1s; late; broken.",
 )
+@click.option(
+    "--hang-up",
+    metavar="WHEN",
+    help="Where the caller hangs up: menu, waiting, ringing or talking; 'waiting after 20s'.",
+)
+@click.option("--in-line", metavar="KEY", help="A key pressed while waiting: 1, or '1 after 30s'.")
 @click.option("--plan", "path", type=click.Path(path_type=Path), help="Default: $VORONKA_PLAN.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object; asks nothing.")
 def try_call(
@@ -56,6 +63,8 @@ def try_call(
     spoke: str | None,
     phones: tuple[str, ...],
     lookup: str | None,
+    hang_up: str | None,
+    in_line: str | None,
     path: Path | None,
     json_wanted: bool,
 ) -> None:
@@ -72,6 +81,7 @@ def try_call(
     from pbx.settings import plan_path
     from pbx.switch.script import CallerScript
     from pbx.trial import asking
+    from pbx.trial.cases import caller_number, hangs_up, key_in_line
     from pbx.trial.cases import keys as read_keys
     from pbx.trial.play import play
 
@@ -79,10 +89,21 @@ def try_call(
     did = normalise(number, plan.region).e164 or number
     if did not in plan.numbers:
         known = ", ".join(plan.numbers)
-        raise click.BadParameter(f"{number} is no number of the plan: {known}", param_hint="NUMBER")
+        raise click.BadParameter(
+            f"{number!r} is no number of the plan: {known}", param_hint="NUMBER"
+        )
+    caller = _read("--from", partial(caller_number, region=plan.region), caller)
     situation = _situation(plan, caller, at, busy, away, spoke, phones, lookup)
     pressed = [_read("--keys", read_keys, one) for one in _several(keys)]
-    script = CallerScript("", 0.0, did, caller, tuple(pressed))
+    script = CallerScript(
+        "",
+        0.0,
+        did,
+        caller,
+        tuple(pressed),
+        hang_up=None if hang_up is None else _read("--hang-up", hangs_up, hang_up),
+        in_line=None if in_line is None else _read("--in-line", key_in_line, in_line),
+    )
     asks = keys is None and not json_wanted and sys.stdin.isatty()
     strategies = installed_strategies()
     if asks:
@@ -130,6 +151,9 @@ def _situation(
     def says(text: str) -> Reply:
         return in_words(text, plan.routing.agents)
 
+    caller_known = normalise(caller, plan.region).e164
+    if spoke and not caller_known:
+        raise click.UsageError("--spoke: with whom? Say the caller's number: --from +79161234567")
     now = now_utc().astimezone(zone)
     today: date = now.date()
     does: dict[AgentId, PhoneAct] = {}
@@ -140,11 +164,7 @@ def _situation(
         at=now if at is None else _read("--at", when, at),
         busy=agents("--busy", busy),
         away=agents("--away", away),
-        spoke=(
-            {normalise(caller, plan.region).e164: AgentId(_read("--spoke", known, spoke))}
-            if spoke
-            else {}
-        ),
+        spoke={caller_known: AgentId(_read("--spoke", known, spoke))} if spoke else {},
         phones=does,
         lookup=None if lookup is None else _read("--lookup", says, lookup),
     )

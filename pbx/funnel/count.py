@@ -23,8 +23,8 @@ import numpy.typing as npt
 
 from pbx.funnel.passed import NEVER, Calls, Codes, Mask, Passages, Times, Told
 from pbx.funnel.stages import Funnel
-from pbx.reports.columns import Ints
 from pbx.reports.facts import milliseconds
+from pbx.reports.frames import Ints
 
 WEAK_FROM = 10
 """Fewer that could have passed say nothing about where the funnel is weak."""

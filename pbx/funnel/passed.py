@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,11 @@ from sqlalchemy import Connection, and_, case, func, select
 from pbx.funnel.stages import CallStage, Funnel
 from pbx.journal.tables import call_facts, calls, contacts, fact_days, stage_events
 from pbx.reports.book import DAY_MS, Kind
-from pbx.reports.columns import EPOCH_S, ColumnStore, Frame, Layout
-from pbx.reports.columns import Row as Values
+from pbx.reports.columns import ColumnStore
 from pbx.reports.copies import Kept
 from pbx.reports.facts import Caller, milliseconds
+from pbx.reports.frames import EPOCH_S, Frame, Layout, merged
+from pbx.reports.frames import Row as Values
 from routing.values import Outcome
 
 NEVER = -1
@@ -33,6 +35,7 @@ PASSAGES = Layout(
     "passages",
     ("began_s", "began_ms", "past_ms", "reached_ms", "talk_ms", "new", "crowded", "contact"),
     _TEXTS,
+    frozenset({"new", "crowded"}),
 )
 """A row: a call that has ended.  ``past_ms``, ``reached_ms``: since its beginning, NEVER: not.
 ``new``: nobody with this number had called before.  ``crowded``: the same number called again
@@ -43,7 +46,7 @@ of; a deal has a way of its own, but a contact's first deal, which goes on with 
 whose way on from their first call it is a part of; all deals of a contact are."""
 
 Times = npt.NDArray[np.int64]
-Codes = npt.NDArray[np.signedinteger[Any]]
+Codes = npt.NDArray[np.integer[Any]]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -118,23 +121,23 @@ def passages(
     read = PassedDays(connection, store)
     last = milliseconds(until)
     first = 0 if told_since is None else milliseconds(told_since)
-    told = store.frame(TOLD, TOLD.columns, _in(read.days(TOLD), first, last), read.told)
+    told = _frame(store, read, TOLD, first, last)
     if not funnel.of_calls:
         return _joined(funnel, None, told)
     first = milliseconds(since)
-    days = _in(read.days(PASSAGES), first, last)
-    frame = store.frame(PASSAGES, PASSAGES.columns, days, read.calls)
+    frame = _frame(store, read, PASSAGES, first, last)
     began = _time(frame, "began")
     return _joined(funnel, frame.only((began >= first) & (began <= last)), told)
 
 
-def _in(days: Mapping[int, int | None], first_ms: int, last_ms: int) -> dict[int, int | None]:
-    """Those that have a part in the time."""
-    return {
-        day: version
-        for day, version in days.items()
-        if first_ms < (day + 1) * DAY_MS and day * DAY_MS <= last_ms
-    }
+def _frame(
+    store: ColumnStore, read: PassedDays, layout: Layout, first_ms: int, last_ms: int
+) -> Frame:
+    """Of the days that have a part in the time."""
+    span = range(first_ms // DAY_MS, last_ms // DAY_MS + 1)
+    rows_of = partial(read.rows, layout)
+    pieces = store.frames(layout, layout.columns, read.days(layout), span, rows_of)
+    return merged(layout, layout.columns, pieces)
 
 
 class PassedDays:

@@ -41,6 +41,7 @@ VARIABLE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Z]{2})?")
 PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+YEARS = range(2000, 2100)
 VOICE = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_+./-]{0,199}")
 MAX_DURATION_S = 400 * 86400.0
 """A bit over a year: the longest time anything in a plan can mean."""
@@ -293,9 +294,12 @@ def calendar_date(text: str) -> date:
     """``2026-05-09``."""
     if DATE.fullmatch(text):
         try:
-            return date.fromisoformat(text)
+            found = date.fromisoformat(text)
         except ValueError as error:
             raise Wrong(f"{quoted(text)} is not in the calendar") from error
+        if found.year not in YEARS:
+            raise Wrong(f"{quoted(text)} is too far away", f"years {YEARS[0]} to {YEARS[-1]}")
+        return found
     raise Wrong(f"{quoted(text)} is not a date", "write 2026-05-09")
 
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from pbx.reports import sorts
 from pbx.reports.facts import Missed
-from pbx.reports.groups import Exact, Groups, Values, Which, share
+from pbx.reports.groups import Exact, Groups, Values, share
+from pbx.reports.rows import Which
 from pbx.reports.sorts import having
 from routing.values import Outcome
 
@@ -40,7 +41,8 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """``columns``: of facts that it asks."""
+    """``columns``: of facts that it asks.  ``counts``: sorts that it counts, for counting those of
+    several measures together."""
 
     name: str
     of: Of
@@ -48,6 +50,7 @@ class Measure:
     means: str
     columns: tuple[str, ...]
     value: Callable[[Groups], Values | Exact]
+    counts: tuple[Which, ...]
 
 
 # Making measures -------------------------------------------------------------------------
@@ -55,41 +58,51 @@ class Measure:
 _Value = Callable[[Groups], Values | Exact]
 
 
-def _how_many(which: Which) -> _Value:
-    return lambda rows: rows.count(which)
+@dataclass(frozen=True, slots=True)
+class _How:
+    """``counts``: sorts of which it asks how many there are."""
+
+    value: _Value
+    counts: tuple[Which, ...] = ()
 
 
-def _part_of(which: Which, whole: Which) -> _Value:
-    return lambda rows: share(rows.count(which), rows.count(whole))
+def _how_many(which: Which) -> _How:
+    return _How(lambda rows: rows.count(which), (which,))
 
 
-def _seconds(column: str, which: Which) -> _Value:
-    return lambda rows: rows.total(column, which) / 1000
+def _part_of(which: Which, whole: Which) -> _How:
+    return _How(lambda rows: share(rows.count(which), rows.count(whole)), (which, whole))
 
 
-def _average(columns: tuple[str, ...], which: Which) -> _Value:
+def _seconds(column: str, which: Which) -> _How:
+    return _How(lambda rows: rows.total(column, which) / 1000)
+
+
+def _average(columns: tuple[str, ...], which: Which) -> _How:
     def value(rows: Groups) -> Values:
         sums = sum(rows.total(one, which) for one in columns)
         return share(np.asarray(sums), rows.count(which) * 1000)
 
-    return value
+    return _How(value, (which,))
 
 
-def _wait_percentile(percent: int) -> _Value:
-    return lambda rows: rows.percentile("wait_ms", sorts.answered, percent) / 1000
+def _wait_percentile(percent: int) -> _How:
+    return _How(
+        lambda rows: rows.percentile("wait_ms", sorts.answered, percent) / 1000, (sorts.answered,)
+    )
 
 
 def _calls(
-    name: str, unit: Unit, means: str, columns: str, value: _Value, of: Of = Of.CALLS
+    name: str, unit: Unit, means: str, columns: str, how: _How, of: Of = Of.CALLS
 ) -> Measure:
-    return Measure(name, of, unit, means, tuple(columns.split()), value)
+    return Measure(name, of, unit, means, tuple(columns.split()), how.value, how.counts)
 
 
-def _state(name: str, unit: Unit, means: str, value: _Value) -> Measure:
-    return Measure(name, Of.STATES, unit, means, ("state", "length_ms"), value)
+def _state(name: str, unit: Unit, means: str, how: _How) -> Measure:
+    return Measure(name, Of.STATES, unit, means, ("state", "length_ms"), how.value, how.counts)
 
 
-def _outcome(outcome: Outcome) -> _Value:
+def _outcome(outcome: Outcome) -> _How:
     return _how_many(having("outcome", outcome))
 
 
@@ -101,7 +114,7 @@ _BACK = "missed called_back_s ended_s"
 MEASURES: Mapping[str, Measure] = {
     one.name: one
     for one in (
-        _calls("offered", _N, "calls", "", lambda rows: rows.everything),
+        _calls("offered", _N, "calls", "", _How(lambda rows: rows.everything)),
         _calls("answered", _N, "calls with a talk", "outcome", _how_many(sorts.answered)),
         _calls(
             "lost_in_menu",
@@ -182,7 +195,7 @@ MEASURES: Mapping[str, Measure] = {
             _S,
             "of all that waited, answered or not",
             "reached wait_ms",
-            lambda rows: rows.most("wait_ms", sorts.reached) / 1000,
+            _How(lambda rows: rows.most("wait_ms", sorts.reached) / 1000),
         ),
         _calls(
             "transferred",
@@ -238,14 +251,17 @@ MEASURES: Mapping[str, Measure] = {
             _S,
             "median time to the call back",
             _BACK,
-            lambda rows: rows.percentile("called_back_s", sorts.called_back, 50),
+            _How(
+                lambda rows: rows.percentile("called_back_s", sorts.called_back, 50),
+                (sorts.called_back,),
+            ),
         ),
         _calls(
             "busiest",
             _N,
             "most calls at the same time",
             "began_s ended_s",
-            lambda rows: rows.at_once(rows["began_s"], rows["ended_s"]),
+            _How(lambda rows: rows.at_once("began_s", "ended_s")),
         ),
         _calls("rung", _N, "offers to a manager", "agent", _how_many(sorts.manager), Of.PARTS),
         _calls(
@@ -303,9 +319,11 @@ MEASURES: Mapping[str, Measure] = {
             "occupancy",
             _P,
             "talking and wrap-up / those and ready for calls",
-            lambda rows: share(
-                rows.total("length_ms", sorts.busy),
-                rows.total("length_ms", sorts.busy) + rows.total("length_ms", sorts.ready),
+            _How(
+                lambda rows: share(
+                    rows.total("length_ms", sorts.busy),
+                    rows.total("length_ms", sorts.busy) + rows.total("length_ms", sorts.ready),
+                )
             ),
         ),
         _state("ready_s", _S, "free, chosen or rung", _seconds("length_ms", sorts.ready)),

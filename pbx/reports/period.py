@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 import numpy as np
 import numpy.typing as npt
 
-from pbx.reports.columns import Ints
+from pbx.reports.frames import Ints
 
 DAY_S = 86_400
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import Engine
 
 from pbx.errors import ReportError
 from pbx.journal.database import told_as_ours
-from pbx.reports.columns import ColumnStore, Frame, Ints
-from pbx.reports.groups import Groups
+from pbx.reports.columns import ColumnStore
+from pbx.reports.frames import EPOCH_S, Frame
+from pbx.reports.groups import Groups, Whole
 from pbx.reports.measures import MEASURES, USUAL, Measure, Of, Unit
 from pbx.reports.period import LocalTimes, Period
-from pbx.reports.slices import SLICES, Context, order, understood
+from pbx.reports.rows import QUARTER_S, Codes, Mask, Rows, Which
+from pbx.reports.slices import SLICES, Context, Cut, order, understood
 from pbx.reports.source import Source
 
 MOST_ROWS = 10_000
 """No person reads more, and no page should show them."""
 _TARGET_S = 20.0
 """The field's 80/20: 80 % of calls answered within 20 seconds."""
-_QUARTER_S = 900
+_SMALL = 2**12
+"""Combinations of labels up to which each gets a group, whether there is one or not."""
 Key = tuple[str, ...]
 
 
@@ -94,8 +98,8 @@ def reports(
         check(query)
     asked = {column for query in queries for column in _columns_of(query)}
     with told_as_ours(log), log.connect() as connection:
-        source = Source(connection, store, asked)
-        return tuple(_told(source, query, now) for query in queries)
+        asking = _Asking(Source(connection, store, asked), int(now.timestamp()))
+        return tuple(_told(asking, query) for query in queries)
 
 
 def _columns_of(query: Query) -> set[str]:
@@ -106,13 +110,13 @@ def _columns_of(query: Query) -> set[str]:
     return found if query.only is None else found | {"agent", "queue"}
 
 
-def _told(source: Source, query: Query, now: datetime) -> Report:
-    found = _Counted(source, query, query.period, now)
+def _told(asking: _Asking, query: Query) -> Report:
+    found = _Counted(asking, query, query.period)
     if not query.compare:
         rows = tuple(ReportRow(key, found.values(key)) for key in found.shown)
         return Report(query, None, rows, ReportRow((), found.total), found.left_out)
     earlier = query.against or query.period.before(query.zone)
-    before = _Counted(source, query, earlier, now)
+    before = _Counted(asking, query, earlier)
     # A row that is new or gone is a row, too.
     keys = sorted({*found.shown, *before.shown}, key=lambda key: _place(query.by, key))
     return Report(
@@ -143,6 +147,55 @@ def check(query: Query) -> None:
         raise ReportError("a slice is named twice")
 
 
+class _Asking:
+    """The rows of questions of which several may be about the same."""
+
+    def __init__(self, source: Source, now_s: int) -> None:
+        self._source = source
+        self._now_s = now_s
+        self._found: list[tuple[tuple[Of, bool, Query], list[Rows]]] = []
+
+    def rows(self, query: Query, kind: Of, columns: set[str], context: Context) -> list[Rows]:
+        """All that fit, in pieces in the order of time."""
+        in_quarters = kind is Of.STATES and "began_s" in columns
+        same = replace(query, by=(), measures=(), compare=False, limit=0, against=None)
+        key = kind, in_quarters, same
+        for known, pieces in self._found:
+            # Filters and departments can be compared, but have no hash.
+            if known == key and all(columns <= one.frame.numbers.keys() for one in pieces):
+                return pieces
+        pieces = [
+            Rows(piece, self._now_s - EPOCH_S, query.within_s)
+            for frame in self._frames(query.period, kind, columns, in_quarters)
+            if (piece := self._fitting(query, frame, context)).rows
+        ]
+        self._found.append((key, pieces))
+        return pieces
+
+    def _frames(
+        self, period: Period, kind: Of, columns: set[str], in_quarters: bool
+    ) -> list[Frame]:
+        since_s, until_s = period.since_s, period.until_s
+        match kind:
+            case Of.CALLS:
+                return self._source.calls(columns, since_s, until_s)
+            case Of.PARTS:
+                return self._source.parts(columns, since_s, until_s)
+        frames = self._source.states(since_s, until_s, self._now_s)
+        return [_in_quarters(frame) for frame in frames] if in_quarters else frames
+
+    def _fitting(self, query: Query, frame: Frame, context: Context) -> Frame:
+        keep = None if query.only is None else _allowed(frame, query.only)
+        rows = Rows(frame, self._now_s - EPOCH_S, query.within_s)
+        for name, labels in query.where.items():
+            wanted = {understood(name, label) for label in labels}
+            cut = SLICES[name].cut(rows, context)
+            able: Mask = np.array([label in wanted for label in cut.labels], np.bool_)
+            fits = able[cut.label_of][cut.codes]
+            keep = fits if keep is None else keep & fits
+        return frame if keep is None else frame.only(keep)
+
+
 @dataclass(frozen=True, slots=True)
 class _Grouped:
     """Measures of one kind: ``place`` of each key in ``values``."""
@@ -154,12 +207,10 @@ class _Grouped:
 class _Counted:
     """One period's values."""
 
-    def __init__(self, source: Source, query: Query, period: Period, now: datetime) -> None:
-        self._query = query
+    def __init__(self, asking: _Asking, query: Query, period: Period) -> None:
+        self._query = replace(query, period=period)
         self._measures = [MEASURES[name] for name in query.measures]
-        now_s = int(now.timestamp())
         since_s, until_s = period.since_s, period.until_s
-        self._now_s = now_s
         times = LocalTimes(query.zone, since_s, max(until_s, since_s + 1))
         self._context = Context(times, query.departments)
         self.total: dict[str, float | int | None] = {}
@@ -169,7 +220,7 @@ class _Counted:
         for kind in Of:
             measures = [one for one in self._measures if one.of is kind]
             if measures:
-                self._kinds.append(self._of(source, kind, measures, since_s, until_s))
+                self._kinds.append(self._of(asking, kind, measures))
         keys = {key for kind_ in self._kinds for key in kind_.place}
         self.shown = sorted(keys, key=lambda key: _place(query.by, key))
 
@@ -182,110 +233,111 @@ class _Counted:
                 found[name] = self._nothing[name] if place is None else _plain(name, values[place])
         return {name: found[name] for name in self._query.measures}
 
-    def _of(
-        self, source: Source, kind: Of, measures: Sequence[Measure], since_s: int, until_s: int
-    ) -> _Grouped:
-        asked = {column for one in measures for column in one.columns}
+    def _of(self, asking: _Asking, kind: Of, measures: Sequence[Measure]) -> _Grouped:
+        columns = {column for one in measures for column in one.columns}
         for name in (*self._query.by, *self._query.where):
-            asked |= set(SLICES[name].columns)
+            columns |= set(SLICES[name].columns)
         if self._query.only is not None:
-            asked |= {"agent", "queue"}
-        match kind:
-            case Of.CALLS:
-                frame = source.calls(asked, since_s, until_s)
-            case Of.PARTS:
-                frame = source.parts(asked, since_s, until_s)
-            case Of.STATES:
-                frame = source.states(since_s, until_s, self._now_s)
-                by_time = {"began_s"} & asked
-                frame = _in_quarters(frame) if by_time else frame
-        frame = self._fitting(self._allowed(frame))
-        keys, group = self._keys(frame)
-        whole = self._groups(frame, np.zeros(frame.rows, np.int32), 1)
-        nobody = frame.only(np.zeros(frame.rows, np.bool_))
-        none = self._groups(nobody, np.zeros(0, np.int32), 1)
-        # One more: for the rows beyond the limit.
-        rows = self._groups(frame, group, len(keys) + 1) if self._query.by else whole
+            columns |= {"agent", "queue"}
+        pieces = asking.rows(self._query, kind, columns, self._context)
+        counts = {which: None for one in measures for which in one.counts}
+        whole, none = Groups(pieces, None, 1), Groups([], None, 1)
+        keys: dict[Key, int] = {(): 0}
+        rows = whole
+        if self._query.by:
+            keys, rows = self._grouped(pieces, counts)
+            whole = Whole(pieces, rows)
         for one in measures:
             self.total[one.name] = _plain(one.name, one.value(whole).tolist()[0])
             self._nothing[one.name] = _plain(one.name, one.value(none).tolist()[0])
-        return _Grouped(
-            {key: place for place, key in enumerate(keys)},
-            {one.name: one.value(rows).tolist() for one in measures},
-        )
+        return _Grouped(keys, {one.name: one.value(rows).tolist() for one in measures})
 
-    def _groups(self, frame: Frame, group: Ints, number: int) -> Groups:
-        return Groups(frame, group, number, now_s=self._now_s, within_s=self._query.within_s)
-
-    def _allowed(self, frame: Frame) -> Frame:
-        only = self._query.only
-        if only is None or not frame.rows:
-            return frame
-        keep = _among(frame, "agent", only.agents)
-        if "queue" in frame.numbers:
-            keep |= _among(frame, "agent", {""}) & _among(frame, "queue", only.queues)
-        return frame.only(keep)
-
-    def _fitting(self, frame: Frame) -> Frame:
-        for name, labels in self._query.where.items():
-            wanted = {understood(name, label) for label in labels}
-            cut = SLICES[name].cut(frame, self._context)
-            fits = np.array([label in wanted for label in cut.labels], np.bool_)
-            if frame.rows:
-                frame = frame.only(fits[cut.codes])
-        return frame
-
-    def _keys(self, frame: Frame) -> tuple[list[Key], Ints]:
-        """The groups there are, and of each row the number of its group: those of rows beyond the
-        limit have the number past the last."""
-        if not frame.rows:
-            return [], np.zeros(0, np.int32)
-        cuts = [SLICES[name].cut(frame, self._context) for name in self._query.by]
-        codes: Ints = np.zeros(frame.rows, np.int32)
-        sizes: list[int] = []
-        product = 1
-        for cut in cuts:
-            size = max(1, len(cut.labels))
-            if product * size >= 2**31 and codes.dtype != np.int64:
-                codes = codes.astype(np.int64)
-            if product * size >= 2**62:
-                raise ReportError("too many slices at once")
-            codes = codes * codes.dtype.type(size) + cut.codes.astype(codes.dtype)
-            sizes.append(size)
-            product *= size
-        found, group, numbers = _unique(codes, product)
-        if len(found) > self._query.limit:
-            self.left_out = max(self.left_out, len(found) - self._query.limit)
-            found, group = _largest(found, group, numbers, self._query.limit)
-        labels = [cut.labels for cut in cuts]
-        return [_key(int(code), sizes, labels) for code in found], group
+    def _grouped(
+        self, pieces: Sequence[Rows], counts: Collection[Which]
+    ) -> tuple[dict[Key, int], Groups]:
+        """The groups there are, and their rows, of which these sorts are counted: those beyond the
+        limit are in one past the last."""
+        slices = [SLICES[name] for name in self._query.by]
+        cuts = [[one.cut(piece, self._context) for one in slices] for piece in pieces]
+        labels = [
+            sorted(
+                {label for of_piece in cuts for label in of_piece[place].labels},
+                key=partial(order, name),
+            )
+            for place, name in enumerate(self._query.by)
+        ]
+        sizes = [max(1, len(one)) for one in labels]
+        product = math.prod(sizes)
+        if product >= 2**62:
+            raise ReportError("too many slices at once")
+        groups = list(_combined(cuts, labels, sizes))
+        codes: Codes = np.arange(product)
+        if product > _SMALL:
+            codes, groups = _numbered(groups, product)
+        rows = Groups(pieces, groups, len(codes))
+        rows.count_all(counts)
+        there = np.flatnonzero(rows.everything)
+        if len(there) > self._query.limit:
+            self.left_out = max(self.left_out, len(there) - self._query.limit)
+            there = _largest(there, rows.everything, self._query.limit)
+            places = np.full(len(codes), len(there), np.intp)
+            places[there] = np.arange(len(there))
+            codes = codes[there]
+            rows = Groups(pieces, [places[group] for group in groups], len(there) + 1)
+            rows.count_all(counts)
+            there = np.arange(len(there))
+        return {_key(int(codes[one]), sizes, labels): one for one in there.tolist()}, rows
 
 
-def _among(frame: Frame, column: str, texts: Container[str]) -> npt.NDArray[np.bool_]:
+def _combined(
+    cuts: Sequence[Sequence[Cut]], labels: Sequence[Sequence[str]], sizes: Sequence[int]
+) -> Iterator[Codes]:
+    """Of each row of each piece one number for all its labels."""
+    places = [{label: place for place, label in enumerate(one)} for one in labels]
+    steps = [math.prod(sizes[place + 1 :]) for place in range(len(sizes))]
+    for of_piece in cuts:
+        found: Codes | None = None
+        for cut, place, step in zip(of_piece, places, steps, strict=True):
+            of_label = np.array([place[label] * step for label in cut.labels], np.intp)
+            codes = of_label[cut.label_of][cut.codes]
+            found = codes if found is None else found + codes
+        assert found is not None, "there is a slice"
+        yield found
+
+
+def _numbered(groups: Sequence[Codes], product: int) -> tuple[Codes, list[Codes]]:
+    """The codes there are, below ``product``, and of each row its place among them."""
+    rows = sum(map(len, groups))
+    if product > 4 * rows + 1_000_000:
+        every = np.concatenate([np.zeros(0, np.intp), *groups])
+        found, group = np.unique(every, return_inverse=True)
+        return found, np.split(group, np.cumsum([len(one) for one in groups])[:-1])
+    there = np.zeros(product, np.bool_)
+    for one in groups:
+        there[one] = True
+    found = np.flatnonzero(there)
+    places = np.zeros(product, np.intp)
+    places[found] = np.arange(len(found))
+    return found, [places[one] for one in groups]
+
+
+def _allowed(frame: Frame, only: Only) -> Mask:
+    keep = _among(frame, "agent", only.agents)
+    if "queue" in frame.numbers:
+        keep |= _among(frame, "agent", {""}) & _among(frame, "queue", only.queues)
+    return keep
+
+
+def _among(frame: Frame, column: str, texts: Container[str]) -> Mask:
     """The rows with one of these texts."""
     wanted = np.array([one in texts for one in frame.texts[column]], np.bool_)
-    found: npt.NDArray[np.bool_] = wanted[frame.numbers[column]]
+    found: Mask = wanted[frame.numbers[column]]
     return found
 
 
-def _unique(codes: Ints, product: int) -> tuple[Ints, Ints, Ints]:
-    """The codes there are, of each row its place among them, and how many rows each has."""
-    if product > 4 * len(codes) + 1_000_000:
-        found, group, numbers = np.unique(codes, return_inverse=True, return_counts=True)
-        return found, group, numbers
-    counted = np.bincount(codes, minlength=product)
-    found = np.flatnonzero(counted)
-    places = np.zeros(product, np.int32)
-    places[found] = np.arange(len(found), dtype=np.int32)
-    return found, places[codes], counted[found]
-
-
-def _largest(found: Ints, group: Ints, numbers: Ints, limit: int) -> tuple[Ints, Ints]:
-    """The ``limit`` groups with the most rows; all other rows are in a group past the last."""
-    kept = np.sort(np.argsort(-numbers, kind="stable")[:limit])
-    places = np.full(len(found), limit, np.int32)
-    places[kept] = np.arange(limit, dtype=np.int32)
-    return found[kept], places[group]
+def _largest(there: Codes, numbers: Codes, limit: int) -> Codes:
+    """The ``limit`` groups with the most rows, in their order."""
+    return np.sort(there[np.argsort(-numbers[there], kind="stable")[:limit]])
 
 
 def _key(code: int, sizes: Sequence[int], labels: Sequence[Sequence[str]]) -> Key:
@@ -300,7 +352,7 @@ def _in_quarters(frame: Frame) -> Frame:
     """Time cut at each quarter of an hour, where any zone's hours begin; ``began_s`` is each
     piece's."""
     at_ms, length_ms = frame.numbers["at_ms"], frame.numbers["length_ms"]
-    quarter = _QUARTER_S * 1000
+    quarter = QUARTER_S * 1000
     first = at_ms // quarter
     pieces = (at_ms + length_ms - 1) // quarter - first + 1
     row = np.repeat(np.arange(frame.rows), pieces)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
-from pbx.reports.columns import Frame, Ints
+from pbx.reports.frames import Ints
 from pbx.reports.period import DAY_S, LocalTimes
+from pbx.reports.rows import Rows
 
 NOTHING = "none"
 """In place of a queue, a manager ...: there was none."""
@@ -28,9 +30,11 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """For each row a number, and what the numbers stand for."""
+    """For each row a number (``codes``), and of each number the place of its label in ``labels``
+    (``label_of``); several may have the same."""
 
     codes: Ints
+    label_of: Ints
     labels: Sequence[str]
 
 
@@ -41,54 +45,44 @@ class Slice:
     name: str
     means: str
     columns: tuple[str, ...]
-    cut: Callable[[Frame, Context], Cut]
+    cut: Callable[[Rows, Context], Cut]
     of_states: bool = False
 
 
-def _by_text(column: str) -> Callable[[Frame, Context], Cut]:
-    def cut(frame: Frame, _: Context) -> Cut:
-        return Cut(frame.numbers[column], [one or NOTHING for one in frame.texts[column]])
+def _by_text(column: str) -> Callable[[Rows, Context], Cut]:
+    return _renamed(column, lambda text, _: text)
+
+
+def _renamed(column: str, name: Callable[[str, Context], str]) -> Callable[[Rows, Context], Cut]:
+    def cut(rows: Rows, context: Context) -> Cut:
+        labels = [name(text, context) or NOTHING for text in rows.frame.texts[column]]
+        return Cut(rows[column], np.arange(len(labels)), labels)
 
     return cut
 
 
-def _renamed(column: str, name: Callable[[str, Context], str]) -> Callable[[Frame, Context], Cut]:
-    """Several texts may get the same label."""
-
-    def cut(frame: Frame, context: Context) -> Cut:
-        new = [name(text, context) or NOTHING for text in frame.texts[column]]
-        labels = sorted(set(new))
-        places = {label: code for code, label in enumerate(labels)}
-        codes = np.array([places[label] for label in new], np.int32)
-        return Cut(codes[frame.numbers[column]] if frame.rows else frame.numbers[column], labels)
-
-    return cut
+def _local_s(rows: Rows, context: Context) -> npt.NDArray[np.int64]:
+    """Of each quarter of an hour, as ``rows.quarter`` numbers them, when it begins."""
+    return context.times.seconds(rows.quarters_s)
 
 
-def _local_s(frame: Frame, context: Context) -> Ints:
-    return context.times.seconds(frame.numbers["began_s"])
+def _hour(rows: Rows, context: Context) -> Cut:
+    return Cut(rows.quarter, _local_s(rows, context) % DAY_S // 3600, _HOURS)
 
 
-def _hour(frame: Frame, context: Context) -> Cut:
-    return Cut(_local_s(frame, context) % DAY_S // 3600, _HOURS)
-
-
-def _weekday(frame: Frame, context: Context) -> Cut:
+def _weekday(rows: Rows, context: Context) -> Cut:
     # 1970-01-01 was a Thursday.
-    return Cut((_local_s(frame, context) // DAY_S + 3) % 7, WEEKDAYS)
+    return Cut(rows.quarter, (_local_s(rows, context) // DAY_S + 3) % 7, WEEKDAYS)
 
 
-def _calendar(label: Callable[[date], str]) -> Callable[[Frame, Context], Cut]:
-    def cut(frame: Frame, context: Context) -> Cut:
-        days = _local_s(frame, context) // DAY_S
-        if not frame.rows:
-            return Cut(days, ())
+def _calendar(label: Callable[[date], str]) -> Callable[[Rows, Context], Cut]:
+    def cut(rows: Rows, context: Context) -> Cut:
+        days = _local_s(rows, context) // DAY_S
+        if not len(days):
+            return Cut(rows.quarter, days, ())
         first, last = int(days.min()), int(days.max())
-        names = [label(_FIRST_DAY + timedelta(days=n)) for n in range(first, last + 1)]
-        labels = sorted(set(names))
-        places = {name: code for code, name in enumerate(labels)}
-        codes = np.array([places[name] for name in names], np.int32)
-        return Cut(codes[days - first], labels)
+        labels = [label(_FIRST_DAY + timedelta(days=day)) for day in range(first, last + 1)]
+        return Cut(rows.quarter, days - first, labels)
 
     return cut
 
@@ -119,8 +113,8 @@ SLICES: Mapping[str, Slice] = {
             _by_text("agent"),
             of_states=True,
         ),
-        Slice("hour", "hour of the day in which it began, 00 to 23", _BEGAN, _hour, of_states=True),
-        Slice("weekday", "day of the week, mon to sun", _BEGAN, _weekday, of_states=True),
+        Slice("hour", "hour of the day in which it began, 00 to 23", _BEGAN, _hour, True),
+        Slice("weekday", "day of the week, mon to sun", _BEGAN, _weekday, True),
         Slice("day", "the day", _BEGAN, _calendar(date.isoformat), of_states=True),
         Slice("week", "the week, as ISO 8601 counts: 2026-W48", _BEGAN, _calendar(_week), True),
         Slice("month", "the month", _BEGAN, _calendar(lambda day: f"{day:%Y-%m}"), of_states=True),

@@ -1,4 +1,4 @@
-"""The log's facts for a period, as columns."""
+"""The log's facts for a period, as columns: in pieces, in the order of time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from sqlalchemy import Connection, func, select
 from pbx.journal.stale import stale
 from pbx.journal.tables import agent_states, call_facts, fact_days
 from pbx.reports.book import DAY_MS, Kind
-from pbx.reports.columns import EPOCH_S, ColumnStore, Frame, Layout
-from pbx.reports.columns import Row as Values
+from pbx.reports.columns import ColumnStore
 from pbx.reports.facts import facts_of, milliseconds
+from pbx.reports.frames import EPOCH_S, Frame, Layout, day_columns, joined
+from pbx.reports.frames import Row as Values
+from pbx.reports.period import DAY_S
 
 NONE = -1
 """In a column of numbers: there is none."""
@@ -30,6 +32,7 @@ CALLS = Layout(
         *("wait_ms", "talk_ms", "transfers", "called_back_s"),
     ),
     (*_CALL_TEXTS, "missed"),
+    frozenset({"short", "reached"}),
 )
 """A row: a call."""
 PARTS = Layout("parts", ("began_s", "ring_ms", "talk_ms", "wrap_ms"), (*_CALL_TEXTS, "result"))
@@ -50,7 +53,7 @@ class Source:
         self._connection = connection
         self._store = store
         self._ahead = frozenset(ahead)
-        self._read: dict[tuple[str, int, int], Frame] = {}
+        self._read: dict[tuple[str, int, int], list[Frame]] = {}
         # First of all: what is read after a version was seen is of this version or newer.
         days = fact_days.c
         self._versions = {
@@ -62,21 +65,24 @@ class Source:
         if marked := stale(connection):
             self._make_fresh(marked)
 
-    def calls(self, columns: Iterable[str], since_s: int, until_s: int) -> Frame:
+    def calls(self, columns: Iterable[str], since_s: int, until_s: int) -> list[Frame]:
         """Calls that began in the period, but for those in progress."""
         return self._facts(CALLS, columns, since_s, until_s)
 
-    def parts(self, columns: Iterable[str], since_s: int, until_s: int) -> Frame:
+    def parts(self, columns: Iterable[str], since_s: int, until_s: int) -> list[Frame]:
         """Managers' parts in calls that began in the period."""
         return self._facts(PARTS, columns, since_s, until_s)
 
-    def states(self, since_s: int, until_s: int, now_s: int) -> Frame:
-        """Managers' states, cut to the period: ``at_ms`` (since 1970), ``length_ms``, ``agent``,
+    def states(self, since_s: int, until_s: int, now_s: int) -> list[Frame]:
+        """Managers' states, cut to the period: ``at_ms`` (since 2000), ``length_ms``, ``agent``,
         ``state``.  What goes on lasts until now."""
-        days = _in(self.days(STATES), since_s, until_s)
-        before = self._states_before(since_s, days)
-        found = self._store.frame(STATES, STATES.columns, days, self._state_rows, before)
-        return _cut(found, since_s, min(until_s, now_s), now_s)
+        every, span = self.days(STATES), _span(since_s, until_s)
+        first = min((day for day in every if day in span), default=since_s // DAY_S)
+        before = day_columns(STATES, self._states_before(first))
+        pieces = [joined(STATES, STATES.columns, [before])]
+        pieces += self._store.frames(STATES, STATES.columns, every, span, self._state_rows)
+        cut = (_cut(one, since_s, min(until_s, now_s), now_s) for one in pieces)
+        return [one for one in cut if one.rows]
 
     def days(self, layout: Layout) -> dict[int, int | None]:
         """The days of which there are rows, and their versions; None: some are stale."""
@@ -96,22 +102,20 @@ class Source:
             return self._state_rows
         return self._call_rows if layout is CALLS else self._part_rows
 
-    def _facts(self, layout: Layout, columns: Iterable[str], since_s: int, until_s: int) -> Frame:
+    def _facts(
+        self, layout: Layout, columns: Iterable[str], since_s: int, until_s: int
+    ) -> list[Frame]:
         wanted = {*columns, "began_s"}
-        read = self._read.get((layout.kind, since_s, until_s))
-        if read is not None and wanted <= read.numbers.keys():
+        key = layout.kind, since_s, until_s
+        read = self._read.get(key)
+        if read is not None and all(wanted <= piece.numbers.keys() for piece in read):
             return read
         wanted |= self._ahead & set(layout.columns)
-        days = _in(self.days(layout), since_s, until_s)
-        frame = self._store.frame(layout, wanted, days, self._rows_of(layout))
-        numbers = dict(frame.numbers)
-        for name in ("began_s", "ended_s"):
-            if name in numbers:
-                numbers[name] = numbers[name].astype(np.int64) + EPOCH_S
-        began = numbers["began_s"]
-        whole = Frame(frame.rows, numbers, frame.texts)
-        found = whole.only((began >= since_s) & (began < until_s))
-        self._read[layout.kind, since_s, until_s] = found
+        pieces = self._store.frames(
+            layout, wanted, self.days(layout), _span(since_s, until_s), self._rows_of(layout)
+        )
+        within = (_within(piece, since_s - EPOCH_S, until_s - EPOCH_S) for piece in pieces)
+        found = self._read[key] = [piece for piece in within if piece.rows]
         return found
 
     def _make_fresh(self, marked: set[str]) -> None:
@@ -159,14 +163,14 @@ class Source:
     def _state_rows(self, day: int) -> Iterator[Values]:
         states = agent_states.c
         query = select(states.agent, states.state, states.started_at, states.ended_at).where(
-            states.started_at >= _moment(day * 86_400),
-            states.started_at < _moment((day + 1) * 86_400),
+            states.started_at >= _moment(day * DAY_S),
+            states.started_at < _moment((day + 1) * DAY_S),
         )
         return (_state(*row) for row in self._connection.execute(query))
 
-    def _states_before(self, since_s: int, days: Iterable[int]) -> list[Values]:
-        """What managers did already when the first of the days began: their last state before."""
-        first = _moment(min(days, default=since_s // 86_400) * 86_400)
+    def _states_before(self, day: int) -> list[Values]:
+        """What managers did already when this day began: their last state before."""
+        first = _moment(day * DAY_S)
         states = agent_states.c
         found: list[Values] = []
         for agent in self._managers():
@@ -191,13 +195,17 @@ class Source:
             yield last
 
 
-def _in(days: dict[int, int | None], since_s: int, until_s: int) -> dict[int, int | None]:
-    """Those that have a part in the time."""
-    return {
-        day: version
-        for day, version in days.items()
-        if since_s < (day + 1) * 86_400 and day * 86_400 < until_s
-    }
+def _span(since_s: int, until_s: int) -> range:
+    """The days that have a part in the time."""
+    return range(since_s // DAY_S, -(-until_s // DAY_S))
+
+
+def _within(piece: Frame, since_s: int, until_s: int) -> Frame:
+    """The rows of a period; its ends are times as columns have them."""
+    began = piece.numbers["began_s"]
+    if since_s <= began.min() and began.max() < until_s:
+        return piece
+    return piece.only((began >= since_s) & (began < until_s))
 
 
 _AGENT = _CALL_TEXTS.index("agent")
@@ -224,12 +232,12 @@ def _parts(began_s: int, parts: str, texts: list[str]) -> Iterator[Values]:
 
 def _cut(found: Frame, since_s: int, until_s: int, now_s: int) -> Frame:
     """States cut to the period; those that go on end now."""
-    began_ms = (found.numbers["began_s"].astype(np.int64) + EPOCH_S) * 1000
-    began_ms += found.numbers["began_ms"]
+    since_ms, until_ms, now_ms = ((one - EPOCH_S) * 1000 for one in (since_s, until_s, now_s))
+    began_ms = found.numbers["began_s"].astype(np.int64) * 1000 + found.numbers["began_ms"]
     length_ms = found.numbers["length_ms"]
-    ended_ms = np.where(length_ms == NONE, now_s * 1000, began_ms + length_ms)
-    at_ms = np.maximum(began_ms, since_s * 1000)
-    length = np.minimum(ended_ms, until_s * 1000) - at_ms
+    ended_ms = np.where(length_ms == NONE, now_ms, began_ms + length_ms)
+    at_ms = np.maximum(began_ms, since_ms)
+    length = np.minimum(ended_ms, until_ms) - at_ms
     numbers = {
         "at_ms": at_ms,
         "length_ms": length,

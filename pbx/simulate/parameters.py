@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
+from ivr.nodes import Menu
+from pbx.numbers import normalise
 from pbx.plan import written
+from pbx.plan.faults import quoted
 from pbx.plan.model import Plan
 from pbx.plan.source import Faults, Scalar
 from pbx.plan.written import Wrong
@@ -27,6 +30,11 @@ _HOURS = re.compile(r"([0-9:]+) ?- ?([0-9:]+)")
 DEFAULT_PER_MANAGER = 8.0
 """Calls an hour for each manager on duty when no file says it: with the default times of talk and
 wrap-up a manager is busy for half of the hour."""
+MOST_CALLS = 5_000_000
+"""Of one day: more than any company has, and as many as a machine's memory takes."""
+MOST_SIGMA = 5.0
+"""Of the logarithm: the mean is 270,000 times the median then."""
+_WIDER = "say from and until, too"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +83,24 @@ class _Reader:
         if end_s <= self._begin_s:
             node = root.find("until") or root.node
             root.wrong(node, "until: the day ends before it begins")
-        length_s = end_s - self._begin_s
+        length_s = max(end_s - self._begin_s, 0.0)
         demand = Demand(
             streams=self._streams(root, length_s),
-            bursts=self._bursts(root),
+            bursts=self._bursts(root, length_s),
             patience=self._draw(root, "patience", Exponential(180.0)),
             talk=self._draw(root, "talk", LogNormal(180.0, 0.8)),
             menu_s=root.value("menu", written.duration, 15.0),
             redial=self._redial(root),
             clients=int(root.value("clients", written.count, 0)),
         )
+        expected = sum(
+            (rate.ends_s - rate.begins_s) / 3600.0 * rate.per_hour
+            for one in demand.streams
+            for rate in one.rates
+        ) + sum(one.calls for one in demand.bursts)
+        if expected > MOST_CALLS:
+            node = root.find("callers") or root.find("bursts") or root.node
+            root.wrong(node, f"{expected:,.0f} calls a day", f"at most {MOST_CALLS:,}")
         zone = written.time_zone(self._plan.time_zone)
         midnight = datetime.combine(day, time(0), zone).timestamp()
         setting = Setting(
@@ -95,7 +111,7 @@ class _Reader:
             presses=self._presses(root),
             start=midnight + self._begin_s,
             length_s=length_s,
-            warm_up_s=root.value("warm_up", written.duration, 0.0),
+            warm_up_s=self._warm_up(root, length_s),
             target_s=root.value("answer_within", written.duration, 20.0),
         )
         root.done()
@@ -121,8 +137,19 @@ class _Reader:
         rates = (Rate(0.0, length_s, per_hour),)
         return tuple(Stream(Target(did=one.did), rates) for one in numbers)
 
+    @staticmethod
+    def _warm_up(root: Section, length_s: Seconds) -> Seconds:
+        warm_up_s = root.value("warm_up", written.duration, 0.0)
+        if warm_up_s and warm_up_s >= length_s:
+            root.wrong(root.find("warm_up") or root.node, "warm_up: no time of the day is left")
+        return warm_up_s
+
+    def _number(self, text: str) -> str:
+        known = one_of("number", self._plan.numbers)
+        return known(normalise(text, self._plan.region).e164 or text)
+
     def _target(self, one: Section) -> Target:
-        did = one.value("number", one_of("number", self._plan.numbers), "")
+        did = one.value("number", self._number, "")
         known = {str(queue_id): queue_id for queue_id in self._plan.routing.queues}
         queue = one.value("queue", one_of("queue", known), "")
         if ("number" in one) == ("queue" in one):
@@ -136,21 +163,32 @@ class _Reader:
             return ()
         if isinstance(node, Scalar):
             return (Rate(0.0, length_s, one.scalar(node, "per_hour", number, 0.0)),)
-        rates = []
+        rates: list[Rate] = []
         for key, value in Section(node, self._faults, "per_hour").entries():
             begins_s, ends_s = one.scalar(key, "per_hour", _hours, (0.0, 0.0))
             per_hour = one.scalar(value, "per_hour", number, 0.0)
-            begins_s = max(begins_s - self._begin_s, 0.0)
-            ends_s = min(ends_s - self._begin_s, length_s)
-            if ends_s > begins_s:
-                rates.append(Rate(begins_s, ends_s, per_hour))
+            if ends_s == 0.0:
+                continue
+            begins_s, ends_s = begins_s - self._begin_s, ends_s - self._begin_s
+            if begins_s < 0.0 or ends_s > length_s:
+                one.wrong(key, f"per_hour: {key.text} {self._outside(length_s)}", _WIDER)
+            if any(begins_s < other.ends_s and other.begins_s < ends_s for other in rates):
+                one.wrong(key, f"per_hour: {key.text} has hours that another range has, too")
+            rates.append(Rate(begins_s, ends_s, per_hour))
         return tuple(sorted(rates, key=lambda rate: rate.begins_s))
 
-    def _bursts(self, root: Section) -> tuple[Burst, ...]:
+    def _outside(self, length_s: Seconds) -> str:
+        """The day, for what is not within it."""
+        begin, end = (_clock_text(at_s) for at_s in (self._begin_s, self._begin_s + length_s))
+        return f"is not within the day, {begin}-{end}"
+
+    def _bursts(self, root: Section, length_s: Seconds) -> tuple[Burst, ...]:
         bursts = []
         for one in root.items("bursts"):
             target = self._target(one)
             at_s = one.value("at", clock, self._begin_s) - self._begin_s
+            if (at := one.find("at")) is not None and not 0.0 <= at_s < length_s:
+                one.wrong(at, f"at: this {self._outside(length_s)}", _WIDER)
             calls = one.value("calls", number, 100.0)
             bursts.append(Burst(target, at_s, calls, one.value("decay", written.duration, 600.0)))
             one.done()
@@ -171,11 +209,14 @@ class _Reader:
     def _presses(self, root: Section) -> dict[str, dict[str, float]]:
         found: dict[str, dict[str, float]] = {}
         section = root.section("presses")
+        menus = [name for name, node in self._plan.tree.items() if isinstance(node, Menu)]
         for key, value in section.entries() if section is not None else ():
-            menu = root.scalar(key, "presses", one_of("menu", self._plan.tree), "")
+            menu = root.scalar(key, "presses", one_of("menu", menus), "")
             inner = Section(value, self._faults, "presses")
             weights = {
-                pressed.text: root.scalar(weight, "presses", number, 0.0)
+                root.scalar(pressed, "presses", keys, ""): root.scalar(
+                    weight, "presses", number, 0.0
+                )
                 for pressed, weight in inner.entries()
             }
             if sum(weights.values()) <= 0:
@@ -232,7 +273,7 @@ class _Reader:
             drawn = Exponential(one.value("exponential", some_time, 1.0))
         elif "log-normal" in one:
             mean_s = one.value("log-normal", some_time, 1.0)
-            drawn = LogNormal(mean_s, one.value("sigma", number, 0.8))
+            drawn = LogNormal(mean_s, one.value("sigma", _sigma, 0.8))
         elif "seen" in one:
             drawn = self._seen(one)
         else:
@@ -257,6 +298,20 @@ class _Reader:
         return history.talk if key == "talk" else history.patience
 
 
+def keys(text: str) -> str:
+    """What is pressed at a menu; "" for nothing.  Raises Wrong."""
+    if text and not written.KEY.fullmatch(text):
+        raise Wrong(f"{quoted(text)} is no key", 'write 1, "*", "#", or "" for nothing')
+    return text
+
+
+def _sigma(text: str) -> float:
+    sigma = number(text)
+    if sigma > MOST_SIGMA:
+        raise Wrong(f"{sigma:g} is wider than any times are", f"at most {MOST_SIGMA:g}")
+    return sigma
+
+
 def some_time(text: str) -> float:
     """A duration over 0."""
     seconds = written.duration(text)
@@ -271,6 +326,11 @@ def clock(text: str) -> float:
     if found is None or int(found[1]) * 60 + int(found[2]) > 24 * 60:
         raise Wrong(f'"{text}" is not a time of day', "write 09:30")
     return int(found[1]) * 3600.0 + int(found[2]) * 60.0
+
+
+def _clock_text(at_s: Seconds) -> str:
+    minutes = round(at_s / 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 def _hours(text: str) -> tuple[float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +15,13 @@ SHOWN = ("lost", "service_level_of_offered", "asa_s", "occupancy", "skilled", "p
 COLOUR = "#3b6ea5"
 
 
+class NoPlot(PbxError):
+    """The picture can't be written where it should be."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path} can't be written: {why}")
+
+
 class PlotsMissing(PbxError):
     """The library that draws is not installed."""
 
@@ -20,8 +29,20 @@ class PlotsMissing(PbxError):
         super().__init__("nothing to draw with: pip install 'voronka[plots]'")
 
 
+def check(path: Path) -> None:
+    """Whether ``draw`` could: asked before hours of simulating.  Raises PlotsMissing, NoPlot."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise PlotsMissing
+    if path.is_dir():
+        raise NoPlot(path, "it is a folder")
+    if not path.parent.is_dir():
+        raise NoPlot(path, "there is no such folder")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise NoPlot(path, "this is not allowed")
+
+
 def draw(results: Sequence[Result], path: Path) -> None:
-    """Draw to ``path``, by its suffix.  Raises PlotsMissing."""
+    """Draw to ``path``, by its suffix.  Raises PlotsMissing, NoPlot."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -46,4 +67,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     runs = len(results[0].runs)
     figure.supxlabel(f"mean of {runs} runs, bars: 95 % interval", fontsize=9)
-    figure.savefig(path)
+    try:
+        figure.savefig(path)
+    except OSError as error:
+        raise NoPlot(path, error.strerror or "unknown error") from error

@@ -102,6 +102,7 @@ class _Reader:
         self._zone = written.time_zone(plan.time_zone)
         self._agent = one_of("manager", plan.routing.agents)
         self._queue = one_of("queue", plan.routing.queues)
+        self._prompt = one_of("prompt", sorted({one.name for one in plan.prompts}))
 
     def all(self, node: Node) -> list[Case]:
         if not isinstance(node, Listing):
@@ -115,17 +116,22 @@ class _Reader:
             root.wrong(root.node, "a test without a name", "write test: what it is about")
         empty = Section(nothing(self._faults), self._faults, "nothing")
         given = root.section("given") or empty
+        situation = self._given(given)
         when = root.section("when")
         if when is None:
-            root.wrong(root.node, "when: nothing happens", "write when: {to: the number called}")
-            when = empty
-        situation, caller = self._given(given), self._when(when)
+            if isinstance(root.node, Mapping):
+                hint = "write when: {to: the number called}"
+                root.wrong(root.node, "when: nothing happens", hint)
+            caller = CallerScript("", 0.0, "", DEFAULT_CALLER)
+        else:
+            caller = self._when(when)
         expect = root.section("expect")
         if expect is None:
-            root.wrong(root.node, "expect: nothing is expected", "write expect: {outcome: ...}")
+            if isinstance(root.node, Mapping):
+                root.wrong(root.node, "expect: nothing is expected", "write expect: {outcome: ...}")
             expect = empty
         expected = self._expect(expect)
-        for section in (root, given, when, expect):
+        for section in (root, given, when or empty, expect):
             section.done()
         mark = root.node.mark
         place = f"{mark.fault('').file_name}:{mark.fault('').line}"
@@ -170,7 +176,7 @@ class _Reader:
         did = section.value("to", self._did, "")
         if not did and "to" not in section:
             section.wrong(section.node, "to: which number is called?")
-        number = section.value("from", str, DEFAULT_CALLER)
+        number = section.value("from", self._caller, DEFAULT_CALLER)
         hang_up = section.section("hang_up")
         gone = None
         if hang_up is not None:
@@ -186,7 +192,7 @@ class _Reader:
             name=section.value("name", str, ""),
             at_s=0.0,
             dialled=did,
-            number="" if number == "withheld" else number,
+            number=number,
             keys=tuple(self._names(section, "keys", keys)),
             hang_up=gone,
             message_s=section.value("message", written.duration, 3.0),
@@ -199,14 +205,14 @@ class _Reader:
         queues = one_of("queue", [*self._plan.routing.queues, NOBODY])
         talked = one_of("manager", [*self._plan.routing.agents, NOBODY])
         return Expected(
-            heard=self._maybe_names(section, "heard", str),
-            not_heard=tuple(self._names(section, "not_heard", str)),
+            heard=self._maybe_names(section, "heard", self._prompt),
+            not_heard=tuple(self._names(section, "not_heard", self._prompt)),
             queue=section.value("queue", queues, None),
             rang=self._rang(section),
             talked=section.value("talked", talked, None),
             outcome=Outcome(outcome) if outcome else None,
             voicemail=section.value("voicemail", str, None),
-            callback=section.value("callback", self._queue, None),
+            callback=section.value("callback", queues, None),
             rings_after=self._rings_after(section),
         )
 
@@ -238,6 +244,9 @@ class _Reader:
             raise Wrong(f"{quoted(text)} is no number of the plan", hint, known_names(known))
         return number
 
+    def _caller(self, text: str) -> str:
+        return caller_number(text, self._plan.region)
+
     def _number(self, text: str) -> str:
         return normalise(text, self._plan.region).e164 or text
 
@@ -259,6 +268,31 @@ class _Reader:
     def _texts(section: Section, node: Node, key: str, read: Callable[[str], str]) -> Iterable[str]:
         nodes = node.items if isinstance(node, Listing) else (node,)
         return [section.scalar(one, key, read, "") for one in nodes]
+
+
+def caller_number(text: str, region: str) -> str:
+    """Who calls, as a trunk may say it; "" for a withheld number.  Raises Wrong."""
+    known = normalise(text, region)
+    if not (known.e164 or known.national or known.anonymous):
+        raise Wrong(f"{quoted(text)} is no number", "write +79161234567, or withheld")
+    return "" if known.anonymous else text
+
+
+def hangs_up(text: str) -> HangUp:
+    """``waiting``, or ``waiting after 20s``.  Raises Wrong."""
+    moment_name, after_s = _after(text)
+    return HangUp(At(one_of("moment", [one.value for one in At])(moment_name)), after_s)
+
+
+def key_in_line(text: str) -> tuple[str, Seconds]:
+    """``1``, or ``1 after 30s``.  Raises Wrong."""
+    pressed, after_s = _after(text)
+    return keys(pressed), after_s
+
+
+def _after(text: str) -> tuple[str, Seconds]:
+    what, after, time_text = text.partition(" after ")
+    return what, written.duration(time_text.strip()) if after else 1.0
 
 
 def keys(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Iterator
 
 from ivr.nodes import Prompt
@@ -10,8 +12,10 @@ from pbx.journal.walks import ASIDE
 from pbx.plan.model import Plan
 from pbx.trial.play import Heard, Played
 from routing import facts
-from routing.values import AgentId
+from routing.values import AgentId, Seconds
 
+SAME_MOMENT_S = 0.001
+"""Nearer than this two things happen at once, seconds."""
 _STEPS = {
     "toqueue": "to a queue",
     "dialagent": "to a manager",
@@ -96,11 +100,21 @@ def said_as(prompt: Prompt, language: str) -> str:
 def lines(plan: Plan, played: Played) -> Iterator[str]:
     """The whole call, in order."""
     teller = Teller(plan)
-    told = [
-        ((one.at - played.began).total_seconds(), 0, teller.entry(one.entry))
-        for one in played.entries
-    ]
-    told += [(one.after_s, 1, teller.heard(one)) for one in played.heard]
-    for after_s, _, line in sorted(told, key=lambda one: one[:2]):
-        if line:
-            yield f"{after_s:6.1f} s  {line}"
+    entries = deque(played.entries)
+    for heard in (*played.heard, None):
+        # What is played is the answer to what was noted at the same moment; the two clocks agree
+        # to a microsecond only.
+        until_s = math.inf if heard is None else heard.after_s + SAME_MOMENT_S
+        while entries and (after_s := _after_s(played, entries[0])) <= until_s:
+            yield from _line(after_s, teller.entry(entries.popleft().entry))
+        if heard is not None:
+            yield from _line(heard.after_s, teller.heard(heard))
+
+
+def _after_s(played: Played, entry: journal.Stamped) -> Seconds:
+    return (entry.at - played.began).total_seconds()
+
+
+def _line(after_s: Seconds, words: str) -> Iterator[str]:
+    if words:
+        yield f"{after_s:6.1f} s  {words}"

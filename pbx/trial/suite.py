@@ -38,6 +38,12 @@ def files_of(path: Path) -> list[Path]:
     return sorted((folder / FOLDER).glob("*.yaml"))
 
 
+def plan_beside(file: Path) -> Path | None:
+    """The folder of the plan that this file tests; None for what is no file of tests."""
+    whole = file.absolute()
+    return whole.parent.parent if whole.parent.name == FOLDER and whole.is_file() else None
+
+
 def cases_of(plan: Plan, files: Iterable[Path]) -> list[Case]:
     """The tests of these files.  Raises PlanError for a file with mistakes."""
     return [case for file in files for case in read_cases(file, plan)]
@@ -52,7 +58,8 @@ def run(plan: Plan, cases: Iterable[Case], strategies: Registry) -> Iterator[Res
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Ways of the plan's picture, and those that no test has taken."""
+    """Ways of the plan's picture, with the keys that stand inside its boxes, and those of both
+    that no test has taken."""
 
     ways: int
     untaken: tuple[Way, ...]
@@ -61,14 +68,21 @@ class Coverage:
 def coverage(plan: Plan, results: Sequence[Result]) -> Coverage:
     """Which keys and ways out were taken."""
     picture = build(plan)
+    inside = [
+        Way(box.box_id, word, key, key=key, place=box.place)
+        for box in picture.boxes
+        for key, word in (box.stays or {}).items()
+    ]
     counts = Counting(plan, picture).count(_walked(one.case, one.played) for one in results)
     between = Counter((way.source, way.target) for way in picture.ways if way.key is None)
-    why = {
-        (entry.node_id, entry.detail.partition(" → ")[0])
+    steps = [
+        stamped.entry
         for one in results
         for stamped in one.played.entries
-        if isinstance(entry := stamped.entry, MenuStep)
-    }
+        if isinstance(stamped.entry, MenuStep)
+    ]
+    why = {(one.node_id, one.detail.partition(" → ")[0]) for one in steps}
+    pressed = {(one.node_id, one.digits) for one in steps}
 
     def taken(way: Way) -> bool:
         # Ways of a step to one place (busy, no answer) are told apart by the step's own words.
@@ -77,7 +91,9 @@ def coverage(plan: Plan, results: Sequence[Result]) -> Coverage:
         return bool(counts.took[way])
 
     ways = [way for way in picture.ways if way.label or not way.target.startswith("team=")]
-    return Coverage(len(ways), tuple(way for way in ways if not taken(way)))
+    untaken = [way for way in ways if not taken(way)]
+    untaken += [way for way in inside if (way.source, way.key) not in pressed]
+    return Coverage(len(ways) + len(inside), tuple(untaken))
 
 
 def _walked(case: Case, played: Played) -> Walked:
@@ -100,8 +116,10 @@ def junit(results: Iterable[Result]) -> str:
         "testsuite", name="dial plan", tests=str(len(done)), failures=str(len(failed))
     )
     for one in done:
-        file = one.case.place.rpartition(":")[0]
-        case = ElementTree.SubElement(root, "testcase", classname=file, name=one.case.name)
+        file, _, line = one.case.place.rpartition(":")
+        case = ElementTree.SubElement(
+            root, "testcase", classname=file, name=one.case.name, file=file, line=line
+        )
         if one.differences:
             words = "; ".join(difference.what for difference in one.differences)
             failure = ElementTree.SubElement(case, "failure", message=words)

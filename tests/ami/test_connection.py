@@ -13,6 +13,7 @@ from lab.engine import Quiet
 from pbx.ami import connection as module
 from pbx.ami import lease as lease_module
 from pbx.ami.connection import AmiConnection
+from pbx.ami.lanes import About
 from pbx.ami.lease import Lease
 from pbx.ami.protocol import Headers, parse
 from pbx.errors import ActionFailed, LoginRefused, SwitchLost
@@ -80,7 +81,11 @@ async def ami() -> AsyncIterator[FakeAmi]:
 
 @contextlib.asynccontextmanager
 async def connected(
-    ami: FakeAmi, on_event: Callable[[Headers], None] = lambda headers: None
+    ami: FakeAmi,
+    on_event: Callable[[Headers], None] = lambda headers: None,
+    *,
+    about: About = lambda event: None,
+    hurries: Callable[[Headers], bool] = lambda event: False,
 ) -> AsyncIterator[AmiConnection]:
     async def up() -> None:
         return
@@ -96,6 +101,8 @@ async def connected(
         on_down=lambda reason: None,
         watcher=Quiet(),
         lease=Lease("me"),
+        about=about,
+        hurries=hurries,
     )
     await line.lead()
     await line.open()
@@ -247,3 +254,131 @@ async def test_a_process_that_stood_still_asks_who_leads_before_it_acts(
         await until(lambda: bool(answers))
         assert not any(one["Action"] == "Hangup" for one in ami.actions)
         await until(lambda: line.up and ami.logins == 2)
+
+
+async def test_what_is_done_for_callers_is_written_together_and_a_ring_ahead_of_it(
+    ami: FakeAmi,
+) -> None:
+    async with connected(ami) as line:
+        writes: list[bytes] = []
+        wire = line._line
+        assert wire is not None
+        write = wire.write
+
+        def written(data: bytes) -> None:
+            writes.append(data)
+            write(data)
+
+        wire.write = written  # type: ignore[method-assign]
+        before = len(ami.actions)
+        for n in range(5):
+            line.act("Setvar", (("Channel", "PJSIP/x"), ("Variable", "V"), ("Value", str(n))))
+        line.act("Originate", (("Channel", "PJSIP/anna"),))
+        line.act("AGI", (("Channel", "PJSIP/x"), ("Command", "ANSWER"), ("CommandID", "a1")))
+        await until(lambda: len(ami.actions) == before + 7)
+
+        assert [one["Action"] for one in ami.actions[before:]] == [
+            "Originate",
+            *["Setvar"] * 5,
+            "AGI",
+        ]
+        assert [
+            one["Value"] for one in ami.actions if one["Action"] == "Setvar" and "Channel" in one
+        ] == list("01234")
+        assert len(writes) == 2
+
+
+async def test_only_a_ring_overtakes(ami: FakeAmi) -> None:
+    """A phone that is to be let go is told so before it is rung for the next."""
+    async with connected(ami) as line:
+        before = len(ami.actions)
+        line.act("Setvar", (("Channel", "PJSIP/x"), ("Variable", "VORONKA_HELD"), ("Value", "0")))
+        line.act("BridgeKick", (("Channel", "PJSIP/x"),))
+        line.act("Setvar", (("Channel", "PJSIP/y"), ("Variable", "VORONKA_HELD"), ("Value", "1")))
+        line.act("Hangup", (("Channel", "PJSIP/anna"),))
+        line.act("Originate", (("Channel", "PJSIP/anna"),))
+        await until(lambda: len(ami.actions) == before + 5)
+
+    assert [one["Action"] for one in ami.actions[before : before + 5]] == [
+        "Setvar", "BridgeKick", "Setvar", "Hangup", "Originate",
+    ]  # fmt: skip
+
+
+async def test_what_was_to_be_written_is_not_once_the_process_stood_still(
+    ami: FakeAmi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connected(ami) as line:
+        answers: list[Headers | None] = []
+        line.act("Setvar", (("Channel", "PJSIP/x"), ("Variable", "V")), answers.append)
+        monkeypatch.setattr(lease_module, "FROZEN_S", 0.0)
+        await until(lambda: bool(answers))
+        monkeypatch.undo()
+        assert not any(one.get("Variable") == "V" for one in ami.actions)
+        await until(lambda: line.up and ami.logins == 2)
+
+
+async def test_a_flood_leaves_asterisk_waiting_rather_than_fill_memory(
+    ami: FakeAmi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING", 100)
+    most = 0
+    seen: list[str] = []
+
+    def take(headers: Headers) -> None:
+        nonlocal most
+        most = max(most, len(line._lanes))
+        seen.append(headers["N"])
+
+    async with connected(ami, take) as line:
+        filler = "x" * 2000
+        for n in range(20_000):
+            ami.say(f"Event: Newstate\r\nN: {n}\r\nText: {filler}")
+        await until(lambda: len(seen) == 20_000)
+        assert line.up
+
+    assert seen == [str(n) for n in range(20_000)]
+    # One read brings 256 KiB at most.
+    assert most <= 100 + 256 * 1024 // len(filler)
+
+
+async def test_what_was_read_before_the_line_broke_is_taken(ami: FakeAmi) -> None:
+    seen: list[str] = []
+    async with connected(ami, lambda headers: seen.append(headers["N"])) as line:
+        for n in range(500):
+            ami.say(f"Event: Newstate\r\nN: {n}")
+        for writer in ami._writers:
+            writer.close()
+        ami._writers.clear()
+        await until(lambda: line.up and ami.logins == 2)
+
+    assert seen == [str(n) for n in range(500)]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_a_refusal_is_not_overtaken_and_a_success_of_which_nothing_follows_is(
+    ami: FakeAmi, refused: bool
+) -> None:
+    told: list[str] = []
+
+    def take(headers: Headers) -> None:
+        told.append(headers["N"])
+
+    async with connected(
+        ami,
+        take,
+        about=lambda event: (event["N"],),
+        hurries=lambda event: event["N"] == "free",
+    ) as line:
+        ami.mute = True
+        line.act("Originate", (("Channel", "PJSIP/x"),), lambda reply: told.append("answer"))
+        await until(lambda: ami.actions[-1]["Action"] == "Originate")
+        response = "Error" if refused else "Success"
+        ami.say(
+            "Event: Newstate\r\nN: caller\r\n\r\n"
+            f"Response: {response}\r\nActionID: {ami.actions[-1]['ActionID']}\r\n\r\n"
+            "Event: Hangup\r\nN: free"
+        )
+        await until(lambda: len(told) == 3)
+        ami.mute = False
+
+    assert told == (["caller", "answer", "free"] if refused else ["free", "caller", "answer"])

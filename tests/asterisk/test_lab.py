@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -198,6 +199,17 @@ async def test_a_load_of_callers_is_measured(lab: AsteriskLab) -> None:
         assert len(anna.short_calls()) == 40
     assert result.failed == 0
     assert 50 <= result.response_percentile_ms(0.5) < 200
+
+
+def test_media_ports_that_somebody_has_are_passed_over() -> None:
+    slot = ports.PortSlot()
+    try:
+        free = slot.media(4)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as left_over:
+            left_over.bind(("127.0.0.2", free + 4))
+            assert slot.media(4) == free + 8
+    finally:
+        slot.close()
 
 
 async def test_who_finds_all_ports_taken_waits_for_those_of_another(

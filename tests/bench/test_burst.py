@@ -29,6 +29,7 @@ TALKS = [
 
 def test_a_handoff_is_from_a_managers_bye_to_the_same_managers_next_invite() -> None:
     assert [round(ms, 1) for ms in handoffs(TALKS)] == [2.0, 3.0]
+    assert [round(ms, 1) for ms in handoffs(TALKS, since=10.45)] == [2.0]
 
 
 def test_who_is_rung_for_after_a_later_caller_has_lost_places() -> None:
@@ -45,8 +46,10 @@ def test_who_waits_is_who_came_and_has_not_been_rung_for() -> None:
 
 def test_the_table_has_a_line_for_each_and_says_what_there_is_not() -> None:
     memory = (60.0, 150.0, 140.0)
-    row = BurstRow("app_queue", 500, 0, 0, 450, 54.6, 1, 2, [700.0], None, memory, 8.0, None)
-    assert table([row]).splitlines()[2] == (
-        "| app_queue | 500 | 0 | 0 | 450 | 54.6 | 1, 2 | 700.0 / 700.0 / 700.0 | - | "
-        "60 / 150 / 140 | 8.0 / - |"
+    row = BurstRow("app_queue", 500, 0, 0, 450, 54.6, 1, 2, [700.0], [], None, memory, 8.0, None)
+    head, rule, line = table([row]).splitlines()
+    assert head.count("|") == rule.count("|") == line.count("|")
+    assert line == (
+        "| app_queue | 500 | 0 | 0 | 450 | 54.6 | 1, 2 | 700.0 / 700.0 / 700.0 | "
+        "nan / nan / nan | - | 60 / 150 / 140 | 8.0 / - |"
     )

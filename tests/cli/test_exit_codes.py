@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -96,6 +98,29 @@ def test_the_exit_code_says_what_came_of_it(house: Path, command: str, code: int
     assert isinstance(result.exception, SystemExit | None)
     if code == 2:
         assert "Usage:" in result.output
+
+
+def test_ctrl_c_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pbx.plan.load.load", interrupted)
+    result = CliRunner().invoke(main, ["test", str(CONFIG)])
+
+    assert result.exit_code == 130
+    assert result.output.strip() == "interrupted"
+
+
+def test_a_terminal_without_the_letters_shows_their_numbers() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pbx", "try", "+78005553535", "--plan", str(CONFIG), "--keys", "1"],
+        capture_output=True,
+        env={"PYTHONIOENCODING": "latin-1", "PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path.cwd())},
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert rb"\u0418\u0432\u0430\u043d" in done.stdout
 
 
 def test_a_difference_is_a_finding_only_when_that_is_asked(house: Path) -> None:

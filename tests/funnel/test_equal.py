@@ -105,7 +105,11 @@ def test_any_funnel_equals_the_events_counted_one_by_one(seed: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         log = opened(Path(name))
         length = made(rng, log)
-        store = ColumnStore(Path(name) / "columns")
+        store = ColumnStore(
+            Path(name) / "columns",
+            block_days=rng.choice((1, 5, 32)),
+            settled_s=rng.choice((0, 600)),
+        )
         for _ in range(12):  # from the log, then from the files
             query = query_of(rng, length)
             now = (
@@ -128,7 +132,11 @@ def test_a_look_counts_what_the_events_one_by_one_say(seed: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         log = opened(Path(name))
         length = made(rng, log)
-        store = ColumnStore(Path(name) / "columns")
+        store = ColumnStore(
+            Path(name) / "columns",
+            block_days=rng.choice((1, 5, 32)),
+            settled_s=rng.choice((0, 600)),
+        )
         for _ in range(4):
             look = Look(length / 8, rng.randrange(1, 5), length / rng.choice((3, 30)))
             wanted = Watch(funnel_of(rng), look, slices_of(SLICES, DEPARTMENTS))

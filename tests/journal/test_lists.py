@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import shutil
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, insert, make_url, select
 
 from pbx.journal import queries
 from pbx.journal.database import migrate, open_for_writing
@@ -18,8 +20,7 @@ from tests.missed.day import BEGAN
 from tests.reports.randomlog import AGENTS, DIDS, NUMBERS, RandomLog, keep
 
 
-@pytest.fixture
-def log(url: str) -> Engine:
+def written(url: str) -> Engine:
     engine = open_for_writing(url)
     migrate(engine)
     rng = random.Random(11)
@@ -34,6 +35,24 @@ def log(url: str) -> Engine:
         # No number of any country: kept as it came.
         connection.execute(calls.update().where(shown).values(number="", number_raw="0567"))
     return engine
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """It takes longer than to ask it, and nobody here writes to it."""
+    file = tmp_path_factory.mktemp("lists") / "log.db"
+    written(f"sqlite:///{file}").dispose()
+    return file
+
+
+@pytest.fixture
+def log(url: str, request: pytest.FixtureRequest) -> Engine:
+    if not url.startswith("sqlite"):
+        return written(url)
+    file = make_url(url).database
+    assert file
+    shutil.copy(request.getfixturevalue("made_once"), file)
+    return open_for_writing(url)
 
 
 def wanted(rng: random.Random) -> CallFilter:

@@ -125,6 +125,7 @@ def test_every_metric_is_on_the_dashboard_or_in_a_rule() -> None:
 
     assert families - known == {
         "voronka_build_info",
+        "voronka_realtime",
         "voronka_web_build_info",
         "voronka_plan_info",
         "voronka_plan_failed_loads_total",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -68,7 +69,9 @@ def test_any_report_equals_the_raw_rows_counted_one_by_one(seed: int, data: st.D
         keep(engine, log.entries, rng)
         assert check(engine).wrong == 0
         brute = Brute(engine, zone, DEPARTMENTS)
-        store = ColumnStore(folder / "columns")
+        store = ColumnStore(
+            folder / "columns", block_days=rng.choice((1, 2, 32)), settled_s=rng.choice((0, 600))
+        )
         for _ in range(4):  # from the log, then from the files
             by = data.draw(st.lists(st.sampled_from(sorted(SLICES)), max_size=3, unique=True))
             of_states = all(SLICES[one].of_states for one in by)
@@ -96,11 +99,21 @@ def test_any_report_equals_the_raw_rows_counted_one_by_one(seed: int, data: st.D
         engine.dispose()
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[Engine]:
-    engine = opened(tmp_path)
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log that takes longer to write than most questions to it."""
+    folder = tmp_path_factory.mktemp("report")
+    engine = opened(folder)
     rng = random.Random(7)
     keep(engine, RandomLog(rng, DST_ENDS, timedelta(days=2), 40).entries, rng)
+    engine.dispose()
+    return folder / "log.db"
+
+
+@pytest.fixture
+def log(tmp_path: Path, made_once: Path) -> Iterator[Engine]:
+    shutil.copy(made_once, tmp_path)
+    engine = opened(tmp_path)
     yield engine
     engine.dispose()
 
@@ -166,15 +179,19 @@ def test_small_rows_are_left_out_and_the_total_is_whole(log: Engine, tmp_path: P
     assert sorted((row.values["offered"] or 0 for row in few.rows), reverse=True) == most
 
 
-def test_files_of_columns_are_never_believed_over_the_log(log: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [{}, {"settled_s": 0.0, "block_days": 2}])
+def test_files_of_columns_are_never_believed_over_the_log(
+    log: Engine, tmp_path: Path, more: dict[str, Any]
+) -> None:
     folder = tmp_path / "c"
     query = usual(by=("queue",), measures=tuple(name for name in MEASURES if name != "busiest"))
     query = replace(query, by=("manager",))
-    right = report(log, ColumnStore(folder), query, NOW)
+    right = report(log, ColumnStore(folder, **more), query, NOW)
+    assert any(path.suffix == ".block" for path in folder.iterdir()) == bool(more)
     for place, path in enumerate(sorted(folder.iterdir())):
         path.write_bytes((b"", b"\xff" * 99, path.read_bytes()[:-4], b"{}\n")[place % 4])
-    assert report(log, ColumnStore(folder), query, NOW) == right
-    assert report(log, ColumnStore(folder), query, NOW) == right
+    assert report(log, ColumnStore(folder, **more), query, NOW) == right
+    assert report(log, ColumnStore(folder, **more), query, NOW) == right
     assert report(log, ColumnStore(Path("/proc/no/such/folder")), query, NOW) == right
 
 

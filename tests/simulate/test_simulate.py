@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from pbx.cli import main
+from pbx.cli.simulate_tables import render
+from pbx.simulate.experiment import Result
 from pbx.simulate.history import kaplan_meier
+from pbx.simulate.tally import FIGURES
 
 CONFIG = str(Path(__file__).parents[2] / "config")
 
@@ -42,6 +48,91 @@ def test_every_mistake_in_the_parameters_has_its_place(tmp_path: Path) -> None:
     assert f'{file}:3:15: per_hour: "lots" is not a number' in output
     assert f'{file}:4:1: the file has no key "patiense"' in output
     assert 'did you mean "patience"?' in output
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('bursts: [{queue: sales, at: "23:00"}]', "at: this is not within the day, 09:00-18:00"),
+        ("callers: [{queue: sales, per_hour: {03:00-05:00: 9}}]", "03:00-05:00 is not within the"),
+        (
+            "callers: [{queue: sales, per_hour: {9:00-11:00: 9, 10:00-12:00: 9}}]",
+            "10:00-12:00 has hours that another range has, too",
+        ),
+        ("callers: [{queue: sales, per_hour: 99999999}]", "899,999,991 calls a day"),
+        ("presses: {welcome: {x: 1}}", '"x" is no key'),
+        ("presses: {welcome/1: {1: 1}}", 'unknown menu "welcome/1"'),
+        ("talk: {log-normal: 3m, sigma: 900}", "900 is wider than any times are"),
+        ("warm_up: 9h", "no time of the day is left"),
+        ("date: 9999-12-31", '"9999-12-31" is too far away'),
+        ("date: 0001-01-01", '"0001-01-01" is too far away'),
+    ],
+)
+def test_what_would_be_ignored_or_never_end_is_refused(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    file = tmp_path / "day.yaml"
+    file.write_text(text)
+
+    code, output = run("simulate", CONFIG, "--with", str(file), "--runs", "1")
+
+    assert code == 1
+    assert told in output
+
+
+def test_a_number_is_written_as_in_the_plan(tmp_path: Path) -> None:
+    file = tmp_path / "day.yaml"
+    file.write_text("callers: [{number: 8 800 555-35-35, per_hour: 6}]")
+
+    code, output = run("simulate", CONFIG, "--with", str(file), "--runs", "1")
+
+    assert code == 0, output
+
+
+def test_the_example_of_the_page_can_be_used(tmp_path: Path) -> None:
+    page = Path(CONFIG).parent / "docs" / "simulate.md"
+    example = page.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    file = tmp_path / "day.yaml"
+    file.write_text(example, encoding="utf-8")
+
+    code, output = run("simulate", CONFIG, "--with", str(file), "--runs", "1")
+
+    assert code == 0, output
+
+
+def test_where_nobody_answers_there_is_no_answer_time(tmp_path: Path) -> None:
+    file = tmp_path / "day.yaml"
+    file.write_text("managers: {answer: never}")
+
+    _, output = run("simulate", CONFIG, "--with", str(file), "--runs", "1")
+
+    asa = next(line for line in output.splitlines() if "ASA" in line)
+    assert asa.split()[-1] == "-"
+
+
+def test_a_picture_that_can_not_be_written_is_told_before_anything_is_simulated() -> None:
+    for path in ("/nonexistent/x.svg", "/dev/null/x.png"):
+        code, output = run("simulate", CONFIG, "--runs", "1000", "--plot", path)
+
+        assert code == 1
+        assert f"{path} can't be written" in output
+
+
+def test_a_narrow_terminal_has_tables_below_each_other() -> None:
+    known = {one.key: 0.25 for one in FIGURES}
+    results = [Result(name, (known, known), ()) for name in ("ring-all", "linear", "sticky")]
+    lines = {}
+    for width in (60, 200):
+        console = Console(width=width, file=StringIO(), record=True)
+        render(results, console, managers=False)
+        lines[width] = console.export_text().splitlines()
+
+    assert max(len(one.rstrip()) for one in lines[60]) <= 60
+    for name in ("ring-all", "linear", "sticky"):
+        assert any(name in one for one in lines[60])
+    assert sum("occupancy" in one for one in lines[60]) == 3
+    assert sum("occupancy" in one for one in lines[200]) == 1
+    assert not any("…" in one for one in lines[60])
 
 
 def test_patience_is_more_than_that_of_those_who_gave_up() -> None:

@@ -21,7 +21,8 @@ FIRST = datetime(2026, 10, 25, 21, tzinfo=UTC)
 
 
 def files(state: WebState) -> list[str]:
-    return sorted(one.name for one in (state.settings.state_dir / "columns").rglob("*.columns"))
+    folder = state.settings.state_dir / "columns"
+    return sorted(one.name for one in folder.rglob("*") if one.suffix in (".columns", ".block"))
 
 
 async def test_a_start_makes_the_files_of_all_days(state: WebState) -> None:

@@ -63,8 +63,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """``weak``: the stage with the lowest conversion from the one before (of a cohort: of those who
-    are decided), where that had at least WEAK_FROM to give; None where none had, or all came."""
+    """``weak``: the stage with the lowest conversion from the one before, where that had at least
+    WEAK_FROM to give; None where none had."""
 
     reading: Reading
     steps: tuple[Step, ...]
@@ -413,17 +413,10 @@ def _counted(
                 median_s=None if np.isnan(medians[place]) else float(medians[place]),
             )
         )
-    return Counted(reading, tuple(steps), _weak(reading, steps))
-
-
-def _weak(reading: Reading, steps: Sequence[Step]) -> str | None:
-    found: list[tuple[float, int]] = []
-    for place in range(1, len(steps)):
-        step, able = steps[place], steps[place - 1].count
-        share = step.to_previous
-        if reading is Reading.COHORT:
-            # Who may still come is no loss: of a young cohort all would be weak.
-            able, share = able - step.open, step.decided
-        if share is not None and share < 1 and able >= WEAK_FROM:
-            found.append((share, place))
-    return steps[min(found)[1]].stage if found else None
+    able = [
+        (step.to_previous, place)
+        for place, step in enumerate(steps)
+        if step.to_previous is not None and place and counts[place - 1] >= WEAK_FROM
+    ]
+    weak = steps[min(able)[1]].stage if able else None
+    return Counted(reading, tuple(steps), weak)

@@ -313,10 +313,10 @@ def _counted(
                 median_s=middle,
             )
         )
-    able = []
-    for place, step in enumerate(steps):
-        able_to_come = counts[place - 1] - opens[place] if place else 0
-        if able_to_come >= WEAK_FROM and step.count < able_to_come:
-            able.append((step.count / able_to_come, place))
+    able = [
+        (step.to_previous, place)
+        for place, step in enumerate(steps)
+        if step.to_previous is not None and place and counts[place - 1] >= WEAK_FROM
+    ]
     weak = steps[min(able)[1]].stage if able else None
     return Counted(reading, tuple(steps), weak)

@@ -237,14 +237,14 @@ async def test_without_a_secret_there_is_no_such_address(settings: WebSettings) 
 
 
 async def test_the_crm_tells_no_oftener_than_a_token_may(settings: WebSettings) -> None:
-    state = WebState(replace(settings, api_per_minute=60), passwords=quick())
+    state = WebState(replace(settings, api_per_minute=1), passwords=quick())
     async with state.running():
         transport = httpx.ASGITransport(application(state))
         async with httpx.AsyncClient(transport=transport, base_url=HOST) as browser:
             body = orjson.dumps({"events": [event()]})
-            told = [await post_signed(browser, state, body) for _ in range(10)]
+            told = await post_signed(browser, state, body)
             once_more = await post_signed(browser, state, body)
-    assert {one.status_code for one in told} == {200}
+    assert told.status_code == 200
     assert once_more.status_code == 429
     assert int(once_more.headers["retry-after"]) >= 1
 

@@ -1,11 +1,13 @@
 """Replay of a month of 200,000 calls: made, written to a log of SQLite, read, replayed.
 
-``python -m bench.replay [CALLS DAYS]``; default 200,000 and 30.  Days of ten hours, 60 managers,
-busy for about 80 % of them; another strategy is replayed beside the one that ran, once each.
+``python -m bench.replay [CALLS DAYS [STRATEGY]]``; default 200,000, 30 and skill-priority.  Days of
+ten hours, 60 managers, busy for about 80 % of them; another strategy is replayed beside the one
+that ran, once each: one after the other, and side by side as ``pbx replay`` does it.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -20,6 +22,7 @@ from bench.simulate import setting as day_of
 from ivr.nodes import HangUp, Menu, ToQueue
 from pbx.journal.database import migrate, open_for_reading, open_for_writing
 from pbx.plan.model import Number
+from pbx.simulate.apart import processors
 from pbx.simulate.callers import Caller, Demand, Rate, Stream, Target, callers
 from pbx.simulate.draws import LogNormal
 from pbx.simulate.experiment import with_strategy
@@ -72,7 +75,7 @@ def who_calls(setting: Setting, seed: int) -> Sequence[Caller]:
     return [replace(one, keys=("1",), menu_s=MENU_S) for one in made]
 
 
-def table(calls: int = CALLS, days: int = DAYS) -> str:
+def table(calls: int = CALLS, days: int = DAYS, instead: str = INSTEAD) -> str:
     """Markdown."""
     setting, registry = month(calls, days=days), Registry.builtin()
     until = datetime.fromtimestamp(setting.start + setting.length_s, UTC)
@@ -82,31 +85,56 @@ def table(calls: int = CALLS, days: int = DAYS) -> str:
         migrate(log)
         who = who_calls(setting, 1)
         route(log, setting, setting.plan.routing, who, registry=registry, seed=1)
-        times = [time.process_time()]
+        reads = _Took()
         found = recorded(open_for_reading(url), BEGINS, until, dids=[DID])
-        times.append(time.process_time())
-        other = with_strategy(setting.plan.routing, INSTEAD)
-        replayed = replay(
-            found,
-            setting.plan,
-            [Alternative(INSTEAD, setting.plan, other, found.presence)],
-            registry=registry,
-            runs=1,
-            seed=1,
-            target_s=20.0,
-        )
-        times.append(time.process_time())
+        read_s = reads.so_far()
+        other = with_strategy(setting.plan.routing, instead)
+        took = {}
+        for processes in (1, max(2, processors())):
+            replays = _Took()
+            replayed = replay(
+                found,
+                setting.plan,
+                [Alternative(instead, setting.plan, other, found.presence)],
+                registry=registry,
+                runs=1,
+                seed=1,
+                target_s=20.0,
+                processes=processes,
+            )
+            took[processes] = replays.so_far()
     same = replayed.fidelity
-    read_s, ran_s = times[1] - times[0], times[2] - times[1]
-    return "\n".join(
-        (
-            "| calls | read the log, s | replay of two, s | in all, s | same end | same manager |",
-            "|---|---|---|---|---|---|",
-            f"| {same.calls} | {read_s:.1f} | {ran_s:.1f} | {read_s + ran_s:.1f} "
-            f"| {same.same_ending.mean:.2%} | {same.same_manager.mean:.2%} |",
-        )
-    )
+    lines = [
+        "| calls | instead | at once | read the log, s | replay of two, s | in all, s "
+        "| by the clock, s | same end | same manager |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {same.calls} | {instead} | {processes} | {read_s[0]:.1f} | {ran_s:.1f} "
+        f"| {read_s[0] + ran_s:.1f} | {read_s[1] + clock_s:.1f} "
+        f"| {same.same_ending.mean:.2%} | {same.same_manager.mean:.2%} |"
+        for processes, (ran_s, clock_s) in took.items()
+    ]
+    return "\n".join(lines)
+
+
+class _Took:
+    """Processor time, also of processes that have ended, and the clock's."""
+
+    def __init__(self) -> None:
+        self._began = self._now()
+
+    def so_far(self) -> tuple[float, float]:
+        """Since the begin, seconds."""
+        used_s, clock_s = self._now()
+        return used_s - self._began[0], clock_s - self._began[1]
+
+    @staticmethod
+    def _now() -> tuple[float, float]:
+        times = os.times()
+        return sum(times[:4]), time.monotonic()
 
 
 if __name__ == "__main__":
-    print(table(*map(int, sys.argv[1:3])))
+    given = sys.argv[1:]
+    print(table(int(given[0]), int(given[1]), *given[2:3]) if len(given) > 1 else table())

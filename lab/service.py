@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,6 +48,7 @@ class PbxProcess:
         self.process: asyncio.subprocess.Process | None = None
         self.url = ""
         self._env: dict[str, str] = {}
+        self._port = 0
 
     @property
     def log(self) -> Path:
@@ -69,10 +69,9 @@ class PbxProcess:
     async def start(self, *, wait: bool = True) -> None:
         """Starts it; ``wait`` until it leads."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            port = probe.getsockname()[1]
         lab = self._lab
+        # Of the lab's own: one that the system gives out may be somebody else's before we take it.
+        port = self._port = self._port or lab.port()
         env = self._env = {
             **os.environ,
             "VORONKA_PLAN": str(self._plan),

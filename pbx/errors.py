@@ -5,6 +5,7 @@
     PbxError
     ├── PlanError          the dial plan can't be loaded (pbx/plan/faults.py)
     ├── BuildFailed        the process that builds a plan beside the engine did not do it
+    ├── RunFailed          a process that plays a simulated run did not come to its end
     ├── VersionError       a version of the plan that was live is not there (any more)
     ├── ControlError       the running engine can't be reached, or did not do what it was asked
     ├── SettingsError      an environment variable or a secret file is missing or wrong
@@ -31,6 +32,10 @@ class PbxError(Exception):
 
 class BuildFailed(PbxError):
     """The process that builds a plan beside the engine did not come to an end."""
+
+
+class RunFailed(PbxError):
+    """A process that plays a simulated run did not come to its end."""
 
 
 class VersionError(PbxError):

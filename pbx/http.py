@@ -5,16 +5,69 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+_log = structlog.get_logger(__name__)
+
+AGAIN_S = 1.0
+"""Pause before a port that somebody else has is tried again, seconds."""
 ANSWER_S = 10.0
 """Longest time for an answer, seconds."""
 IDLE_S = 15.0
 """How long a connection may be kept open without a request, seconds."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class HttpServer:
+    """Serves from ``start`` to ``stop``.  Calls don't wait for it: a port that somebody else has is
+    told of, and tried until it is free.
+
+    ``ready``: each part by name, and whether it is well.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        registry: CollectorRegistry,
+        ready: Callable[[], Mapping[str, bool]],
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._registry = registry
+        self._ready = ready
+        self._task: asyncio.Task[web.AppRunner] | None = None
+
+    def start(self) -> None:
+        """Begin; does not wait."""
+        self._task = asyncio.create_task(self._serve(), name="http")
+
+    async def stop(self) -> None:
+        """Nobody is answered any more."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        (runner,) = await asyncio.gather(self._task, return_exceptions=True)
+        if isinstance(runner, web.AppRunner):
+            await runner.cleanup()
+
+    async def _serve(self) -> web.AppRunner:
+        told = False
+        while True:
+            try:
+                return await start_http(
+                    self._host, self._port, registry=self._registry, ready=self._ready
+                )
+            except OSError as error:
+                if not told:
+                    told = True
+                    _log.error("metrics_not_served", reason=str(error))
+            await asyncio.sleep(AGAIN_S)
 
 
 async def start_http(

@@ -54,7 +54,7 @@ class RealTime:
             # The signal's own action is to end the process: first the handler, then the limit.
             signal.signal(signal.SIGXCPU, self._too_long)
             resource.setrlimit(resource.RLIMIT_RTTIME, (limit, hard))
-            os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
+            _schedule(os.SCHED_RR, PRIORITY)
         except (OSError, ValueError, AttributeError):
             self.held = False
             return False
@@ -68,10 +68,16 @@ class RealTime:
 
     def _back(self) -> bool:
         with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+            _schedule(os.SCHED_OTHER, 0)
             self.held = False
         return not self.held
 
     def _too_long(self, _signal: int, _frame: FrameType | None) -> None:
         if self.held and self._back():
             self._lost()
+
+
+def _schedule(policy: int, priority: int) -> None:
+    """The calling thread.  That nothing inherits it can't be taken back without a right of its own,
+    so it is said each time: without it a thread without rights could not give real time back."""
+    os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, os.sched_param(priority))

@@ -11,7 +11,6 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import structlog
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
@@ -21,9 +20,9 @@ from pbx.control import ControlServer, Request
 from pbx.engine.clock import SystemClock
 from pbx.engine.loop import EngineLoop
 from pbx.engine.tuning import tune
-from pbx.errors import ControlError, JournalError, LogIsBack, SwitchLost
+from pbx.errors import ControlError, LogIsBack, SwitchLost
 from pbx.funnel.lookout import Lookout
-from pbx.http import start_http
+from pbx.http import HttpServer
 from pbx.journal import outage
 from pbx.journal.port import Stamped
 from pbx.journal.writer import SqlJournal
@@ -47,7 +46,7 @@ from pbx.reload import Began, LivePlan
 from pbx.reports.columns import ColumnStore
 from pbx.settings import Settings
 from pbx.supervisor import Supervisor
-from pbx.taking_over import TakenOver, take_over
+from pbx.taking_over import TakenOver, taken_over
 from pbx.web_process import WebProcess
 from pbx.webhooks.service import DeliveryService
 from routing.dispatcher import Dispatcher
@@ -88,7 +87,6 @@ class Service:
         self._switch = switch
         self._journal = journal
         self._metrics = metrics
-        self._registry = registry
         self._prompts = prompts
         self._prefix = prefix
         self._clock = clock
@@ -117,7 +115,9 @@ class Service:
             watcher=metrics,
         )
         self._control = ControlServer(settings.state_dir, self._answer)
-        self._http: web.AppRunner | None = None
+        self._http = HttpServer(
+            settings.http_host, settings.http_port, registry=registry, ready=self.ready
+        )
         # The plan may have been named on the command line.
         web_env = {**os.environ, "VORONKA_PLAN": str(settings.plan)}
         self._web = WebProcess(env=web_env) if settings.web else None
@@ -128,12 +128,9 @@ class Service:
     async def start(self) -> None:
         """Serve metrics, wait until no other engine leads, then begin.
 
-        Raises SwitchError, OSError.
+        Raises SwitchError.
         """
-        settings = self._settings
-        self._http = await start_http(
-            settings.http_host, settings.http_port, registry=self._registry, ready=self.ready
-        )
+        self._http.start()
         # A standby has started, too: it may be one for months.
         self._supervisor.ready("waits for Asterisk, or for the engine that leads to end")
         if self._web is not None:
@@ -143,7 +140,7 @@ class Service:
         await self.live.look_again()
         engine = await self._make_engine()
         tune()
-        if settings.realtime:
+        if self._settings.realtime:
             loop = asyncio.get_running_loop()
             self._realtime = RealTime(
                 # Out of a signal's handler: nothing but this may be done there.
@@ -296,12 +293,12 @@ class Service:
             open_callbacks=known.callbacks,
             open_talks=known.talks,
             open_pauses=known.pauses,
+            rates=known.rates,
             lookup=self._crm.lookup if self._crm is not None else None,
         )
         if self._crm is not None:
             self._crm.tell = engine.looked_up
             self._crm.start()
-        engine.core.rates.recall(known.served)
         callbacks = engine.core.callbacks
         self._metrics.callbacks_source(
             lambda: {
@@ -317,12 +314,11 @@ class Service:
         """What the log tells; nothing where it can't be had: calls don't wait for it."""
         # A standby may have begun without the log, and it is back by now.
         if self._journal.up_to_date:
-            try:
-                return await asyncio.to_thread(
-                    take_over, self._journal, self.live.plan, self._utc_now()
-                )
-            except JournalError as error:
-                _log.error("log_not_taken_over", reason=str(error))
+            known = await asyncio.to_thread(
+                taken_over, self._journal, self.live.plan, self._utc_now()
+            )
+            if known is not None:
+                return known
         self._without_log = True
         _log.error("engine_begins_without_log")
         return TakenOver()
@@ -440,8 +436,7 @@ class Service:
         self._read.dispose()
         await asyncio.to_thread(self._journal.close, CLOSE_S)
         self._prompts.close()
-        if self._http is not None:
-            await self._http.cleanup()
+        await self._http.stop()
         if self._web is not None:
             await self._web.stop()
         _log.info("engine_stopped")

@@ -11,6 +11,7 @@ import structlog
 
 from pbx.days import day_began
 from pbx.engine.outside import HOUR_S
+from pbx.errors import JournalError
 from pbx.journal.open_talks import open_talks
 from pbx.journal.port import OpenCallback, OpenPause, OpenTalk, OpenWait
 from pbx.journal.recall import open_callbacks, open_pauses, open_waits, recall, recall_outside
@@ -19,7 +20,7 @@ from pbx.journal.writer import SqlJournal
 from pbx.missed.settled import settled_callbacks
 from pbx.plan.model import Plan
 from pbx.reports.book import FactBook
-from routing.facts import Fact
+from routing.estimate import ServiceRates
 from routing.memory import Memory
 from routing.values import AgentId, CallId, Seconds
 
@@ -31,17 +32,31 @@ TALKS_REMEMBERED = timedelta(days=90)
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    """``memory``: for the distribution; ``served``: facts for the service rates; ``outside_calls``:
-    of the last hour, (when, for which manager), core time.  The rest was going on when the engine
-    before ended."""
+    """``memory``: for the distribution; ``rates``: what the queues have lately done, None:
+    nobody knows; ``outside_calls``: of the last hour, (when, for which manager), core time.  The
+    rest was going on when the engine before ended."""
 
     memory: Memory = field(default_factory=Memory)
-    served: Sequence[tuple[Seconds, Fact]] = ()
+    rates: ServiceRates | None = None
     outside_calls: Sequence[tuple[Seconds, AgentId | None]] = ()
     waits: Mapping[CallId, OpenWait] = field(default_factory=dict)
     talks: Mapping[CallId, OpenTalk] = field(default_factory=dict)
     callbacks: Sequence[OpenCallback] = ()
     pauses: Sequence[OpenPause] = ()
+
+
+def taken_over(journal: SqlJournal, plan: Plan, now: datetime) -> TakenOver | None:
+    """``take_over``; None where the log can't be had just now.  Blocking."""
+    try:
+        return take_over(journal, plan, now)
+    except JournalError as error:
+        _log.error("log_not_taken_over", reason=str(error))
+        return None
+    except Exception:
+        # Unforeseen, a row that can't be read for instance, and the same at the next start: callers
+        # are served without what it tells.
+        _log.exception("log_not_taken_over")
+        return TakenOver()
 
 
 def take_over(journal: SqlJournal, plan: Plan, now: datetime) -> TakenOver:
@@ -50,7 +65,8 @@ def take_over(journal: SqlJournal, plan: Plan, now: datetime) -> TakenOver:
     engine, queues = journal.engine, tuple(plan.routing.queues)
     waits = open_waits(engine)
     talks = open_talks(engine)
-    served = recall_service(engine, queues=queues, now=now)
+    rates = ServiceRates(plan.routing)
+    rates.recall(recall_service(engine, queues=queues, now=now))
     settled = settled_callbacks(engine)
     callbacks = [
         replace(one, settled=settled.get(one.opened.callback_id, ""))
@@ -66,13 +82,14 @@ def take_over(journal: SqlJournal, plan: Plan, now: datetime) -> TakenOver:
         day_began=day_began(now, ZoneInfo(plan.time_zone)),
         talks_since=now - TALKS_REMEMBERED,
     )
-    dropped = recall_dropped(engine, queues=queues, since=now - _places_kept(plan))
+    kept = _places_kept(plan)
+    dropped = recall_dropped(engine, queues=queues, since=now - kept) if kept else ()
     called = recall_outside(
         engine, devices=plan.outside_devices, since=now - timedelta(seconds=HOUR_S)
     )
     return TakenOver(
         memory=replace(memory, dropped=dropped),
-        served=served,
+        rates=rates,
         outside_calls=[(at.timestamp(), agent_id) for at, agent_id in called],
         waits=waits,
         talks=talks,

@@ -72,10 +72,10 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
     )
     await asyncio.to_thread(outage.start, journal, settings.database, settings.state_dir)
 
-    async def reader() -> Engine:
-        return await asyncio.to_thread(
-            open_for_reading, settings.database, checked=journal.up_to_date
-        )
+    def reader() -> Engine:
+        # The journal has looked whether it is ours; a log that is locked just now is no reason not
+        # to start.
+        return open_for_reading(settings.database, checked=False)
 
     metrics.journal_source(journal)
     prompts = PromptStore(plan, settings.sounds.here, settings.sounds.on_switch)
@@ -86,7 +86,7 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
     clock = SystemClock()
     missed = MissedService(
         book,
-        read=await reader(),
+        read=reader(),
         write=open_for_writing(settings.database),
         utc_now=lambda: clock.utc(clock.now()),
     )
@@ -97,7 +97,7 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
             one.in_zone(ZoneInfo(plan.time_zone)) if isinstance(one, MailTarget) else one
             for one in settings.webhooks
         ],
-        read=await reader(),
+        read=reader(),
         write=open_for_writing(settings.database),
         utc_now=lambda: clock.utc(clock.now()),
         rng=random.Random(int.from_bytes(os.urandom(8))),
@@ -136,7 +136,7 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
         book,
         deliveries,
         supervisor,
-        await reader(),
+        reader(),
     )
     keeping = switch.housekeeping
     metrics.failures_source(

@@ -34,7 +34,8 @@ class WorkingAgent:
     calls: int = 0
     talk_s: Seconds = 0.0
     last_ended_at: Seconds = 0.0
-    queues: list[QueueId] = field(default_factory=list)
+    queues: tuple[QueueId, ...] = ()
+    """One and the same for all who have the same."""
     removed: bool = False
     known_free: bool = False
     """The indexes of their queues have them among the free, or set aside with a chorus."""

@@ -102,11 +102,12 @@ class Callers:
         call.priority = event.priority
         call.step_s = queue.priority_step_s
         ahead = self._waiting.come(call, queue.queue_id)
-        self._floor.tell(
-            facts.WaitStarted(
-                call.call_id, queue.queue_id, ahead + 1, call.priority, call.waiting_since
+        if self._floor.tells:
+            self._floor.tell(
+                facts.WaitStarted(
+                    call.call_id, queue.queue_id, ahead + 1, call.priority, call.waiting_since
+                )
             )
-        )
         self.set_needs(call)
         self._waiting.stand(call)
         self._choosing.offer(call)

@@ -69,8 +69,8 @@ class Dispatcher:
     """All queues and agents of one company.
 
     ``rng`` is for strategies that choose by chance; ``id_prefix`` makes ids unique over restarts.
-    ``tells``: False where nobody reads the facts (a simulation): those that come with each ring
-    are not made then.  What is decided is the same.
+    ``tells``: False where nobody reads the facts (a simulation): those that come with each
+    call are not made then.  What is decided is the same.
     """
 
     def __init__(
@@ -180,16 +180,22 @@ class Dispatcher:
                 while timer := floor.timers.pop_due(floor.now):
                     timer.action(floor.now)
                     self._choosing.serve_freed()
+            case events.LegEnded(leg_id, disposition, cause):
+                self._ringing.leg_ended(leg_id, disposition, cause)
             case events.CallerQueued():
                 self._callers.queued(event)
+            case events.Joined(leg_id):
+                self._ringing.joined(leg_id)
+            case events.LegsEnded(ends):
+                for end in ends:
+                    if isinstance(end, events.EndedAlike):
+                        self._ringing.legs_ended(end.leg_ids, end.disposition, end.cause)
+                    else:
+                        self._ringing.leg_ended(end.leg_id, end.disposition, end.cause)
             case events.DeviceRinging(leg_id):
                 self._ringing.devices.ringing(leg_id)
             case events.DeviceAnswered(leg_id):
                 self._ringing.answered(leg_id)
-            case events.Joined(leg_id):
-                self._ringing.joined(leg_id)
-            case events.LegEnded(leg_id, disposition, cause):
-                self._ringing.leg_ended(leg_id, disposition, cause)
             case events.CallbackQueued():
                 self._callers.callback_queued(event)
             case events.CallbackWithdrawn(call_id, reason):
@@ -200,12 +206,6 @@ class Dispatcher:
                 self._callers.talk_found(event)
             case events.CallerLeft(call_id, by_key):
                 self._callers.left(call_id, ReturnReason.KEY.value if by_key else LEFT)
-            case events.LegsEnded(ends):
-                for end in ends:
-                    if isinstance(end, events.EndedAlike):
-                        self._ringing.legs_ended(end.leg_ids, end.disposition, end.cause)
-                    else:
-                        self._ringing.leg_ended(end.leg_id, end.disposition, end.cause)
             case events.PlanReplaced():
                 self._plans.replace(event)
             case events.DayBegan():

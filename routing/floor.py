@@ -14,7 +14,7 @@ from routing.agent_state import rest_state
 from routing.agents import WorkingAgent
 from routing.leg_book import LegBook
 from routing.members import Members
-from routing.memory import LastTalk, Memory
+from routing.memory import Memory
 from routing.offer import Call, Chorus
 from routing.plan import Queue
 from routing.timers import Timers
@@ -27,7 +27,7 @@ class Floor:
     """Agents, queues' members, calls and legs of one company; what the event in hand brought.
 
     ``id_prefix`` makes ids of offers and legs unique over restarts.  ``tells``: somebody reads the
-    facts; else those that come with each ring are not made.
+    facts; else those that come with each call are not made.
     """
 
     def __init__(self, memory: Memory, id_prefix: str, *, tells: bool) -> None:
@@ -41,7 +41,7 @@ class Floor:
         self.legs = LegBook(self.agents, id_prefix)
         self.freed: dict[AgentId, None] = {}
         """Who became free and has not been offered a call yet, in order."""
-        self.last_talks: dict[str, LastTalk] = dict(memory.last_talks)
+        self.last_talks = memory.last_talks.copy()
         self._commands: list[commands.Given] = []
         self._facts: list[facts.Fact] = []
         self.command = self._commands.append
@@ -133,7 +133,7 @@ class Floor:
 def _by_queue(agents: Sequence[WorkingAgent]) -> dict[QueueId, Sequence[WorkingAgent]]:
     """The members of each queue among these."""
     queues = agents[0].queues
-    if not [agent for agent in agents if agent.queues != queues]:
+    if not [agent for agent in agents if agent.queues is not queues]:
         return dict.fromkeys(queues, agents)
     found: dict[QueueId, list[WorkingAgent]] = {}
     for agent in agents:

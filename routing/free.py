@@ -7,9 +7,8 @@ has to look through those who can't help.
 from __future__ import annotations
 
 import random
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from operator import itemgetter
 
 from routing.agents import WorkingAgent
 from routing.shares import Shares
@@ -21,9 +20,8 @@ KeyOf = Callable[[WorkingAgent, int], Key]
 """Of an agent and their place in the queue's list."""
 Entry = tuple[Key, int, WorkingAgent]
 """Key, place in the queue's list, agent.  A place is one agent's: the agents are never compared."""
-Block = tuple[list[Entry], dict[AgentId, Entry]]
-"""Entries in order, and by their agents."""
-_AGENT = itemgetter(2)
+Block = tuple[list[Entry], list[WorkingAgent], list[AgentId], dict[AgentId, Entry]]
+"""Entries in order, their agents, these agents' ids; entries by agent."""
 
 
 class Order:
@@ -32,17 +30,27 @@ class Order:
     def __init__(self, key: KeyOf, places: Mapping[AgentId, int]) -> None:
         self._key = key
         self._places = places
-        self._sorted: list[Entry] = []
         self._entries: dict[AgentId, Entry] = {}
+        # Three lists of the same order: who rings everybody asks for all agents at each call.
+        self._sorted: list[Entry] = []
+        self._agents: list[WorkingAgent] = []
+        self._ids: list[AgentId] = []
+        self._told: tuple[AgentId, ...] | None = None
 
     def __len__(self) -> int:
         return len(self._sorted)
 
     def __iter__(self) -> Iterator[WorkingAgent]:
-        return map(_AGENT, self._sorted)
+        return iter(self._agents)
 
     def __getitem__(self, index: int) -> WorkingAgent:
-        return self._sorted[index][2]
+        return self._agents[index]
+
+    def ids(self) -> tuple[AgentId, ...]:
+        """Of all, in order; the same tuple while they are the same."""
+        if self._told is None:
+            self._told = tuple(self._ids)
+        return self._told
 
     def get(self, agent_id: AgentId) -> WorkingAgent | None:
         """This agent, if among them."""
@@ -51,6 +59,8 @@ class Order:
 
     def those_of(self, agent_ids: Iterable[AgentId]) -> list[WorkingAgent]:
         """Of these those who are among them, in the same order."""
+        if agent_ids is self._told:
+            return self._agents.copy()
         get = self._entries.get
         return [entry[2] for agent_id in agent_ids if (entry := get(agent_id)) is not None]
 
@@ -61,45 +71,60 @@ class Order:
             place = self._places[agent_id]
             entry = (self._key(agent, place), place, agent)
             self._entries[agent_id] = entry
-            insort(self._sorted, entry)
+            index = bisect_left(self._sorted, entry)
+            self._sorted.insert(index, entry)
+            self._agents.insert(index, agent)
+            self._ids.insert(index, agent_id)
+            self._told = None
 
     def set_aside(self, agents: Sequence[WorkingAgent]) -> Block:
         """These, who are among them, are not for a while; O(1) when there are no others."""
+        self._told = None
         if len(agents) == len(self._sorted):
-            block = self._sorted, self._entries
-            self._sorted, self._entries = [], {}
+            block = self._sorted, self._agents, self._ids, self._entries
+            self._sorted, self._agents, self._ids, self._entries = [], [], [], {}
             return block
         entries = {one.agent_id: self._entries.pop(one.agent_id) for one in agents}
-        self._sorted = [one for one in self._sorted if one[2].agent_id in self._entries]
-        return sorted(entries.values()), entries
+        self._are([one for one in self._sorted if one[2].agent_id in self._entries])
+        taken = sorted(entries.values())
+        return taken, [one[2] for one in taken], [one[2].agent_id for one in taken], entries
 
     def put_back(self, block: Block, gone: Iterable[AgentId]) -> None:
         """They are among them again but for those gone, with the keys that they had."""
-        in_order, entries = block
+        in_order, agents, ids, entries = block
         for agent_id in gone:
             if (entry := entries.pop(agent_id, None)) is not None:
-                del in_order[bisect_left(in_order, entry)]
+                index = bisect_left(in_order, entry)
+                del in_order[index], agents[index], ids[index]
+        self._told = None
         if not self._sorted:
-            self._sorted, self._entries = block
+            self._sorted, self._agents, self._ids, self._entries = block
             return
         self._entries.update(entries)
-        self._sorted += in_order
-        self._sorted.sort()  # two runs in order: merged, with hardly a comparison too many
+        # Two runs in order: merged, with hardly a comparison too many.
+        self._are(sorted(self._sorted + in_order))
+
+    def _are(self, in_order: list[Entry]) -> None:
+        self._sorted = in_order
+        self._agents = [one[2] for one in in_order]
+        self._ids = [one[2].agent_id for one in in_order]
 
     def leave(self, agent_id: AgentId) -> None:
         """The agent is not free any more; O(log n).  Harmless if not there."""
         entry = self._entries.pop(agent_id, None)
         if entry is not None:
-            del self._sorted[bisect_left(self._sorted, entry)]
+            index = bisect_left(self._sorted, entry)
+            del self._sorted[index], self._agents[index], self._ids[index]
+            self._told = None
 
     def from_place(self, place: int) -> Iterator[WorkingAgent]:
         """From behind this place, around the end (where the keys are places)."""
         behind: tuple[Key, int] = ((float(place),), place)
         start = bisect_right(self._sorted, behind, key=lambda entry: entry[:2])
         for index in range(start, len(self._sorted)):
-            yield self._sorted[index][2]
+            yield self._agents[index]
         for index in range(min(start, len(self._sorted))):
-            yield self._sorted[index][2]
+            yield self._agents[index]
 
 
 class Pool:
@@ -148,7 +173,7 @@ class Pool:
         """As ``enter`` for each who is not gone."""
         self.order.put_back(block, gone)
         if self._by_level is not None or self._shares is not None:
-            for _, _, agent in block[0]:
+            for agent in block[1]:
                 self._enter_others(agent)
 
     def leave(self, agent_id: AgentId) -> None:

@@ -27,7 +27,8 @@ class LegBook(Mapping[LegId, Leg]):
         self._made = 0
         self._alone: dict[LegId, Leg] = {}
         self._choruses: list[Chorus] = []
-        """By the numbers of their legs, ascending."""
+        self._firsts: list[int] = []
+        """By the numbers of their legs, ascending, and the first number of each."""
 
     def new_ids(self, count: int) -> LegIds:
         """For legs that are about to ring."""
@@ -61,7 +62,7 @@ class LegBook(Mapping[LegId, Leg]):
         number = number_of(leg_id, self._prefix) if self._choruses else None
         if number is None:
             return None, 0
-        index = bisect_right(self._choruses, number, key=_first) - 1
+        index = bisect_right(self._firsts, number) - 1
         chorus = self._choruses[index] if index >= 0 else None
         place = chorus.leg_ids.place_of(leg_id) if chorus is not None else None
         return (None, 0) if place is None else (chorus, place)
@@ -84,6 +85,7 @@ class LegBook(Mapping[LegId, Leg]):
     def add_chorus(self, chorus: Chorus) -> None:
         """Legs that ring together: the newest there are."""
         self._choruses.append(chorus)
+        self._firsts.append(chorus.leg_ids.first)
 
     def alone(self, leg_id: LegId) -> Leg | None:
         """The leg, to which something happens that ends its part in a chorus; None if unknown."""
@@ -108,13 +110,14 @@ class LegBook(Mapping[LegId, Leg]):
 
     def chorus_of(self, leg_ids: LegIds) -> Chorus | None:
         """The chorus that these are, all of it and nothing else."""
-        index = bisect_left(self._choruses, leg_ids.first, key=_first)
+        index = bisect_left(self._firsts, leg_ids.first)
         chorus = self._choruses[index] if index < len(self._choruses) else None
         return chorus if chorus is not None and chorus.leg_ids == leg_ids else None
 
     def remove(self, chorus: Chorus) -> None:
         """All of its legs are no more, or each by itself."""
-        del self._choruses[bisect_left(self._choruses, _first(chorus), key=_first)]
+        index = bisect_left(self._firsts, chorus.leg_ids.first)
+        del self._choruses[index], self._firsts[index]
 
     def dissolve(self, chorus: Chorus) -> None:
         """Each by itself from here on: what comes is told of each."""
@@ -139,7 +142,3 @@ class LegBook(Mapping[LegId, Leg]):
         if not len(chorus):
             self.remove(chorus)
         return leg
-
-
-def _first(chorus: Chorus) -> int:
-    return chorus.leg_ids.first

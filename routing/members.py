@@ -123,6 +123,13 @@ class FreeFor:
             return iter(self._pool.order)
         return (one for one in self._pool.order if one.agent_id not in self._barred)
 
+    def ids(self) -> tuple[AgentId, ...]:
+        """Of all of them, in order."""
+        ids = self._pool.order.ids()
+        if not self._barred:
+            return ids
+        return tuple([one for one in ids if one not in self._barred])
+
     def first(self) -> AgentView | None:
         """The first in order."""
         return self._first_of(self._pool.order)

@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from routing.last_talks import LastTalks
 from routing.values import AgentId, QueueId, Seconds
-
-
-@dataclass(frozen=True, slots=True)
-class LastTalk:
-    """Who talked last with a number, and when that talk ended."""
-
-    agent_id: AgentId
-    ended_at: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +36,6 @@ class Memory:
     ``dropped``: waits in the order in which they began, for the places of who calls again."""
 
     last_chosen: Mapping[QueueId, AgentId] = field(default_factory=dict)
-    last_talks: Mapping[str, LastTalk] = field(default_factory=dict)
+    last_talks: LastTalks = field(default_factory=LastTalks)
     records: Mapping[AgentId, AgentRecord] = field(default_factory=dict)
     dropped: Sequence[Dropped] = ()

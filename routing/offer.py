@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from routing.last_talks import LastTalk
 from routing.leg_ids import LegIds
-from routing.memory import LastTalk
 from routing.timers import Timer
 from routing.values import (
     AgentId,
@@ -122,7 +122,8 @@ class Refusal:
 class Call:
     """A caller in the distribution: waiting, or talking with ``joined``.
 
-    ``place_since`` and ``step_s``: what the place in the line is made of (waiting_line.turn_of).
+    ``place_since`` and ``step_s``: what the place in the line is made of (waiting_line.turn_of);
+    ``turn``: that place, from the begin of the wait on.
     ``join_within_s``: of a callback, with nobody on the line yet; None for a caller.
     ``taken_by``: the leg that was picked up for it.
     ``leaves_if_nobody``: the wait ends when the last agent at work goes.
@@ -154,11 +155,11 @@ class Call:
     max_wait: Timer | None = None
     ask_again: Timer | None = None
     needs_change: Timer | None = None
+    turn: Turn = field(init=False, repr=False, compare=False)
 
-    @property
-    def turn(self) -> Turn:
-        """The place in the order of service."""
-        return turn_of(
+    def wait_begins(self) -> None:
+        """What the place in the order of service is made of is known, and stays as it is."""
+        self.turn = turn_of(
             self.call_id,
             priority=self.priority,
             step_s=self.step_s,

@@ -71,18 +71,21 @@ class Replacement:
                 agent.follow(spec)
                 agent.removed = False
         for agent in self._floor.agents.values():
-            agent.queues = []
             agent.known_free = False
         last = {queue_id: one.last_chosen for queue_id, one in self._floor.members.items()}
         for before in self._floor.members.values():
             before.retire()
         self._floor.members = members_of
+        queues: dict[AgentId, list[QueueId]] = {}
         for queue_id, members in members_of.items():
             members.last_chosen = last.get(queue_id)
             self._waiting.open_queue(members.queue)
             for agent_id in members.places:
-                if member := self._floor.agents.get(agent_id):
-                    member.queues.append(queue_id)
+                queues.setdefault(agent_id, []).append(queue_id)
+        alike: dict[tuple[QueueId, ...], tuple[QueueId, ...]] = {}
+        for agent_id, agent in self._floor.agents.items():
+            mine = tuple(queues.get(agent_id, ()))
+            agent.queues = alike.setdefault(mine, mine)
 
     def replace(self, event: events.PlanReplaced) -> None:
         """A new plan in the middle of the day: waits and talks go on."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
+from operator import attrgetter
 
 from routing import commands, facts
 from routing.agents import WorkingAgent
@@ -16,16 +17,25 @@ from routing.events import TalkFound
 from routing.floor import Floor
 from routing.leg_ids import LegIds
 from routing.legs import Legs
-from routing.memory import LastTalk
 from routing.offer import Call, Chorus, Leg, Offer, Part, Refusal, Result
 from routing.plan import Device
 from routing.timers import Timer
-from routing.values import AgentState, Disposition, LegId, OfferId, ReturnReason, Seconds
+from routing.values import (
+    AgentId,
+    AgentState,
+    Disposition,
+    LegId,
+    OfferId,
+    ReturnReason,
+    Seconds,
+)
 from routing.waiting import Waiting
 
 # Looked up once: hundreds of phones ring for a call, and most are told to stop.
 _ANSWERED, _WITHDRAWN = Disposition.ANSWERED, Result.WITHDRAWN
 _FREE, _RESERVED = AgentState.FREE, AgentState.RESERVED
+_AGENT_ID: Callable[[WorkingAgent], AgentId] = attrgetter("agent_id")
+_ONLY_PHONE: Callable[[WorkingAgent], Device | None] = attrgetter("only_phone")
 
 
 class Ringing:
@@ -83,9 +93,10 @@ class Ringing:
         floor = self._floor
         offer_id, call_id = offer.offer_id, offer.call.call_id
         leg_ids = floor.legs.new_ids(len(agents))
-        agent_ids = tuple([agent.agent_id for agent in agents])
+        agent_ids = tuple(map(_AGENT_ID, agents))
         chorus = Chorus(offer, leg_ids, agent_ids, floor.now, deadline)
-        offer.parts.update(dict.fromkeys(agent_ids, chorus))
+        rung: dict[AgentId, Part | Chorus] = dict.fromkeys(agent_ids, chorus)
+        offer.parts = {**offer.parts, **rung} if offer.parts else rung
         if floor.tells:
             for leg_id, agent, phone in zip(leg_ids, agents, phones, strict=True):
                 floor.tell_change(agent, _RESERVED, "offered", call_id)
@@ -149,7 +160,8 @@ class Ringing:
     def close_offer(self, offer: Offer, result: str, disposition: Disposition) -> None:
         """The offer is over for the caller; agents are free when their legs have ended."""
         offer.call.offer = None
-        self._floor.tell(facts.OfferEnded(offer.offer_id, offer.call.call_id, result))
+        if self._floor.tells:
+            self._floor.tell(facts.OfferEnded(offer.offer_id, offer.call.call_id, result))
         # A chorus stands there for each of those in it.
         self._close(list(dict.fromkeys(offer.parts.values())), Result.WITHDRAWN, disposition)
 
@@ -259,7 +271,8 @@ class Ringing:
         agent = self._floor.agents[part.agent_id]
         agent.unanswered = 0
         agent.talks[offer.offer_id] = not offer.direct
-        self._floor.tell(facts.LegJoined(leg_id, call.call_id, agent.agent_id))
+        if self._floor.tells:
+            self._floor.tell(facts.LegJoined(leg_id, call.call_id, agent.agent_id))
         self._waiting.leave(call, "joined")
         if call.offer is offer:
             self.close_offer(offer, "joined", Disposition.ANSWERED_ELSEWHERE)
@@ -375,7 +388,7 @@ class Ringing:
         agent.talk_s += talk_s
         agent.last_ended_at = self._floor.now
         if call.number:
-            self._floor.last_talks[call.number] = LastTalk(agent.agent_id, self._floor.now)
+            self._floor.last_talks.note(call.number, agent.agent_id, self._floor.now)
         if of_queue and agent.plan.wrap_up_s > 0:
             if agent.wrap_up is not None:
                 agent.wrap_up.cancel()
@@ -403,7 +416,7 @@ def _runs(
 ) -> Iterator[tuple[Sequence[WorkingAgent], Sequence[Device]]]:
     """The agents in their order: those after each other who have one phone, in one run with these
     phones, the others without."""
-    phones = [phone for agent in agents if (phone := agent.only_phone) is not None]
+    phones = list(filter(None, map(_ONLY_PHONE, agents)))
     if len(phones) == len(agents):
         yield agents, phones
         return

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from routing.memory import LastTalk
+from routing.last_talks import LastTalk
+from routing.record import record
 from routing.values import AgentId, AgentState, Seconds, SkillNeed
 
 
@@ -69,6 +70,9 @@ class FreeAgents(Protocol):
     def __iter__(self) -> Iterator[AgentView]:
         """In order; lazily, so taking the first costs O(log n)."""
 
+    def ids(self) -> tuple[AgentId, ...]:
+        """Of all of them, in order; cheaper than one by one."""
+
     def first(self) -> AgentView | None:
         """The first in order."""
 
@@ -103,7 +107,7 @@ class FreeAgents(Protocol):
         """Who was chosen last in this queue."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Choice:
     """Whom to ring.
 

@@ -7,7 +7,7 @@ line* while it wants (more) agents: one that rings a single agent is in the queu
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from routing import facts
 from routing.floor import Floor
@@ -79,6 +79,7 @@ class Waiting:
 
     def come(self, call: Call, queue_id: QueueId) -> int:
         """The wait begins; returns how many are served before."""
+        call.wait_begins()
         self._calls[queue_id][call.call_id] = call
         self._callbacks[queue_id] = self._callbacks.get(queue_id, 0) + call.calls_back
         order = self._order[queue_id]
@@ -110,16 +111,18 @@ class Waiting:
     def leave(self, call: Call, reason: str) -> None:
         """The wait is over, whatever comes."""
         self.step_out(call)
-        for timer in call.timers():
-            timer.cancel()
+        for timer in (call.max_wait, call.ask_again, call.needs_change):
+            if timer is not None:
+                timer.cancel()
         self.wait_for_nobody(call)
-        if call.queue_id is not None and call.call_id in self._calls[call.queue_id]:
-            del self._calls[call.queue_id][call.call_id]
-            self._callbacks[call.queue_id] -= call.calls_back
-            order = self._order[call.queue_id]
+        queue_id = call.queue_id
+        if queue_id is not None and self._calls[queue_id].pop(call.call_id, None) is not None:
+            self._callbacks[queue_id] -= call.calls_back
+            order = self._order[queue_id]
             del order[bisect_left(order, call.turn)]
-            waited_s = self._floor.now - call.waiting_since
-            self._floor.tell(facts.WaitEnded(call.call_id, call.queue_id, waited_s, reason))
+            if self._floor.tells:
+                waited_s = self._floor.now - call.waiting_since
+                self._floor.tell(facts.WaitEnded(call.call_id, queue_id, waited_s, reason))
 
     def wait_for(self, call: Call, agent_id: AgentId) -> None:
         """Ask about this call, whatever its turn, when that agent becomes free."""
@@ -136,7 +139,7 @@ class Waiting:
             call.waits_for = None
 
     def turns_for(
-        self, agent_id: AgentId, queues: list[QueueId], skills: Mapping[str, int], look: int
+        self, agent_id: AgentId, queues: Sequence[QueueId], skills: Mapping[str, int], look: int
     ) -> list[Turn]:
         """The first ``look`` calls of each line that an agent could take, and those who wait for
         them, in order of service."""

@@ -60,6 +60,35 @@ def test_nothing_but_the_thread_that_asked_has_it() -> None:
     assert seen == ["real", "11", "other", "other"]
 
 
+HOW = """
+        def how():
+            policy = os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK
+            name = {os.SCHED_RR: "real", os.SCHED_OTHER: "other"}[policy]
+            return f"{name}{os.sched_getparam(0).sched_priority}"
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives up root's rights")
+def test_who_has_no_rights_can_give_it_back() -> None:
+    """The service's user may have real time (LimitRTPRIO), and nothing else."""
+    if not allowed():
+        pytest.skip("this system gives us no real-time scheduling")
+
+    seen = told(
+        HOW
+        + """
+        engine = realtime.RealTime()
+        engine.ask()
+        print(how())
+        os.setuid(65534)
+        engine.give_back()
+        print(how(), engine.held)
+        """
+    )
+
+    assert seen == ["real11", "other0", "False"]
+
+
 def test_who_never_waits_gives_it_back() -> None:
     if not allowed():
         pytest.skip("this system gives us no real-time scheduling")
@@ -73,11 +102,12 @@ def test_who_never_waits_gives_it_back() -> None:
         began = time.process_time()
         while not lost and time.process_time() - began < 10:
             pass
-        print(lost, os.sched_getscheduler(0) == os.SCHED_OTHER, mine.held)
+        other = os.SCHED_OTHER | os.SCHED_RESET_ON_FORK
+        print(lost, os.sched_getscheduler(0) == other, mine.held)
         time.sleep(0.01)
         print(mine.ask(), mine.held)
         mine.give_back()
-        print(os.sched_getscheduler(0) == os.SCHED_OTHER, mine.held)
+        print(os.sched_getscheduler(0) == other, mine.held)
         """
     )
 

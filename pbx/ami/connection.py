@@ -31,6 +31,8 @@ PING_EVERY_S = 1.5
 PING_S = 3.0
 BACK_OFF_S = (0.2, 5.0)
 """First and longest pause before connecting again, seconds; doubled each time, with jitter."""
+START_TRIES = 5
+"""How often a start tries an Asterisk that is there and does not answer as it should."""
 MAX_PENDING = 20_000
 """Actions that may wait for answers; more is refused."""
 MAX_WAITING = 2_000
@@ -123,6 +125,7 @@ class AmiConnection(Manager):  # type: ignore[misc]
         self._tasks: list[asyncio.Task[None]] = []
         self._lost = asyncio.Event()
         self._closing = False
+        self._reached = False
         self.malformed = 0
 
     @property
@@ -135,16 +138,34 @@ class AmiConnection(Manager):  # type: ignore[misc]
 
         Raises SwitchLost when there is nobody to connect to, LoginRefused when we are refused.
         """
-        self._tasks.append(asyncio.create_task(self._watch(), name="ami-watch"))
-        await self._log_in()
+        if not self._tasks:
+            self._tasks.append(asyncio.create_task(self._watch(), name="ami-watch"))
+        await self._patiently(self._log_in)
 
     async def open(self) -> None:
         """Take events, after ``lead``; from then on the connection keeps itself.
 
-        Raises SwitchLost.
+        A line that was lost since is made anew.  Raises SwitchLost, LoginRefused.
         """
-        await self._begin()
+        await self._patiently(lambda: self._begin() if self.up else self._connect())
         self._tasks.append(asyncio.create_task(self._keep(), name="ami-keep"))
+
+    async def _patiently(self, step: Callable[[], Awaitable[None]]) -> None:
+        """A step of the start: a machine that is short of time for seconds does not end it."""
+        pause = BACK_OFF_S[0]
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                await step()
+                return
+            except SwitchLost as error:
+                # Nobody there is a mistake in the settings, or a matter for who starts us again.
+                if not self._reached or self.lease.deposed.is_set() or tries == START_TRIES:
+                    raise
+                _log.warning("ami_start_tried_again", reason=str(error))
+            await asyncio.sleep(pause * self._rng.uniform(0.5, 1.5))
+            pause = min(BACK_OFF_S[1], pause * 2)
 
     async def shut(self) -> None:
         """Disconnect for good."""
@@ -352,6 +373,7 @@ class AmiConnection(Manager):  # type: ignore[misc]
                 f"AMI at {self.config['host']}:{self.config['port']}: {error or 'no answer'}"
             ) from error
         self._line = line
+        self._reached = True
         self._heard_at = time.monotonic()
         try:
             async with asyncio.timeout(CONNECT_S):

@@ -117,4 +117,11 @@ def _print_anything() -> None:
 
 @click.group(cls=LazyGroup)
 def main() -> None:
-    """Voronka: takes a company's calls and gives each to the right manager."""
+    """Voronka: takes a company's calls and gives each to the right manager.
+
+    Each command explains itself, with an example: pbx COMMAND --help.
+
+    \b
+    Example:
+      pbx try +78005553535 --at 'fri 18:55'
+    """

@@ -50,7 +50,7 @@ def diff(
 
     if plan is not None and new is not None:
         raise click.UsageError("PATH and --to: keep one")
-    store, path = VersionStore(state_dir() / "plans"), plan or plan_path()
+    store, path = VersionStore(state_dir() / "plans").readable(), plan or plan_path()
     before = _version(store, old or "", path)
     after = build(read(path)) if new is None else _version(store, new, path)
     changes = differences(before, after)
@@ -90,7 +90,7 @@ def versions(tz: str | None, json_wanted: bool) -> None:
     """
     from pbx.plan.versions import VersionStore
 
-    store = VersionStore(state_dir() / "plans")
+    store = VersionStore(state_dir() / "plans").readable()
     found = store.all()
     local = _zone_of_live(store) if tz is None else zone(tz)
     if json_wanted:

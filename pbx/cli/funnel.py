@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pbx.cli.options import database_url, db_option, open_log, tz_option, zone
+from pbx.cli.options import database_url, db_option, open_log, plan_tz_option, zone
 from pbx.cli.report import columns_of, conditions, listed, period_of, plan_option, right_now
 from pbx.cli.times import FORMS
 
@@ -32,7 +32,7 @@ _way = click.option("--incoming", is_flag=True, help="The funnel of incoming cal
 @_way
 @plan_option
 @db_option
-@tz_option
+@plan_tz_option
 @click.pass_context
 def funnel(
     context: click.Context,
@@ -102,7 +102,7 @@ def funnel(
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
 @plan_option
 @db_option
-@tz_option
+@plan_tz_option
 def import_(
     file: Path,
     dry_run: bool,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pbx.cli.options import db_option, moment_option, open_log, tz_option, zone
+from pbx.cli.options import db_option, moment_option, open_log, plan_tz_option, zone
 from pbx.cli.times import FORMS
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _BY_SUFFIX = {
 @click.option("--since", metavar="TIME", help=f"Calls that began then or later: {FORMS}.")
 @click.option("--until", metavar="TIME", help="Calls that began before; a day is included.")
 @db_option
-@tz_option
+@plan_tz_option
 def graph(
     plan: Path | None,
     output: Path | None,
@@ -121,7 +121,7 @@ def _count(
     from pbx.graph.funnel import Counting
     from pbx.journal.walks import count_walks, walks
 
-    local = zone(tz)
+    local = zone(tz or plan.time_zone)
     begin, end = moment_option("--since", since, local), moment_option("--until", until, local)
     log = open_log(db)
     total = count_walks(log, begin, end)

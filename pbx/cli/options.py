@@ -1,4 +1,4 @@
-"""Options that several commands share: which log, which time zone."""
+"""Options that several commands share: which log, which time zone, how many processes."""
 
 from __future__ import annotations
 
@@ -28,6 +28,19 @@ tz_option = click.option(
     metavar="ZONE",
     envvar="VORONKA_TZ",
     help="Time zone of what is shown and asked, as Europe/Moscow (default: this machine's).",
+)
+
+plan_tz_option = click.option(
+    "--tz",
+    metavar="ZONE",
+    envvar="VORONKA_TZ",
+    help="Time zone of what is shown and asked, as Europe/Moscow (default: the plan's).",
+)
+processes_option = click.option(
+    "--processes",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="Runs at once; the same comes out whatever it is (default: one for each processor).",
 )
 
 

@@ -22,7 +22,8 @@ from rich.progress import (
 T = TypeVar("T")
 PATIENCE_S = 2.0
 """What is done sooner shows no bar."""
-_STRIDE = 256
+_OFTEN_S = 0.1
+"""How often a bar hears how far it is, seconds."""
 
 
 Report = Callable[[float], None]
@@ -34,7 +35,7 @@ def progress(items: Iterable[T], total: int, words: str) -> Iterator[T]:
     if not console.is_terminal:
         yield from items
         return
-    began = time.monotonic()
+    due = time.monotonic() + PATIENCE_S
     bar = Progress(
         TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         console=console, transient=True,
@@ -44,8 +45,9 @@ def progress(items: Iterable[T], total: int, words: str) -> Iterator[T]:
     try:
         for number, item in enumerate(items, 1):
             yield item
-            if number % _STRIDE == 0:
-                if not shown and time.monotonic() - began >= PATIENCE_S:
+            if (now := time.monotonic()) >= due:
+                due = now + _OFTEN_S
+                if not shown:
                     bar.start()
                     shown = True
                 bar.update(task, completed=number)

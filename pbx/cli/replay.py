@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from pbx.cli.options import db_option, moment_option, now_utc, open_log, tz_option, zone
+from pbx.cli.options import (
+    db_option,
+    moment_option,
+    now_utc,
+    open_log,
+    plan_tz_option,
+    processes_option,
+    zone,
+)
 from pbx.cli.times import FORMS
 
 
@@ -30,9 +38,10 @@ from pbx.cli.times import FORMS
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same, same.")
 @click.option("--within", metavar="TIME", default="20s", show_default=True, help="Service level.")
 @click.option("--managers", is_flag=True, help="Each manager's calls and occupancy too.")
+@processes_option
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
 @db_option
-@tz_option
+@plan_tz_option
 def replay(
     plan: Path | None,
     since: str,
@@ -45,6 +54,7 @@ def replay(
     seed: int,
     within: str,
     managers: bool,
+    processes: int | None,
     json_wanted: bool,
     db: str | None,
     tz: str | None,
@@ -65,6 +75,7 @@ def replay(
     from pbx.plan.load import load
     from pbx.plan.strategies import installed_strategies
     from pbx.settings import plan_path
+    from pbx.simulate.apart import processors
     from pbx.simulate.experiment import with_strategy
     from pbx.simulate.presence import read_roster, rostered
     from pbx.simulate.recorded import recorded
@@ -115,6 +126,7 @@ def replay(
             runs=runs,
             seed=seed,
             target_s=target_s,
+            processes=processes or processors(),
             progress=report,
         )
     if json_wanted:

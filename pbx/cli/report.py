@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pbx.cli.options import database_url, db_option, moment_option, open_log, tz_option, zone
+from pbx.cli.options import database_url, db_option, moment_option, open_log, plan_tz_option, zone
 from pbx.cli.times import FORMS
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ plan_option = click.option(
 )
 @plan_option
 @db_option
-@tz_option
+@plan_tz_option
 def report(
     since: str,
     until: str,

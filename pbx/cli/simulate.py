@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pbx.cli.options import database_url, db_option, open_log
+from pbx.cli.options import database_url, db_option, open_log, processes_option
 
 if TYPE_CHECKING:
     from pbx.simulate.parameters import History
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     help="Of chance: the same seed gives the same days.",
 )
 @click.option("--managers", is_flag=True, help="Each manager's calls and occupancy too.")
+@processes_option
 @click.option(
     "--plot",
     type=click.Path(path_type=Path),
@@ -63,6 +64,7 @@ def simulate(
     runs: int,
     seed: int,
     managers: bool,
+    processes: int | None,
     plot: Path | None,
     json_wanted: bool,
     db: str | None,
@@ -81,6 +83,7 @@ def simulate(
     from pbx.plan.load import load
     from pbx.plan.strategies import installed_strategies
     from pbx.settings import plan_path
+    from pbx.simulate.apart import processors
     from pbx.simulate.experiment import AS_PLANNED, run
     from pbx.simulate.parameters import parameters
     from routing.values import QueueId
@@ -112,6 +115,7 @@ def simulate(
             runs=runs,
             seed=seed,
             queue=QueueId(queue) if queue else None,
+            processes=processes or processors(),
             progress=report,
         )
     if plot is not None:

@@ -15,6 +15,8 @@ from pbx.cli.times import FORMS
 @click.option(
     "--since", metavar="TIME", help=f"Of the log, only what began then or later: {FORMS}."
 )
+@click.option("--until", metavar="TIME", help="Of the log, only what began before.")
+@click.option("--queue", metavar="KEY", help="Of the log, only this queue's calls.")
 @click.option(
     "--share", type=click.FloatRange(1, 99.9), default=80.0, show_default=True, help="Of calls, %."
 )
@@ -52,6 +54,8 @@ from pbx.cli.times import FORMS
 def staff(
     forecast: Path | None,
     since: str | None,
+    until: str | None,
+    queue: str | None,
     share: float,
     within: float,
     occupancy: float,
@@ -64,7 +68,8 @@ def staff(
     """Say how many managers each half hour needs for a service level.
 
     Calls and their length are of the forecast in FILE (docs/simulate.md), or of the log's mean
-    day. By Erlang C: one queue, managers who can all take every call.
+    day. By Erlang C: one queue, managers who can all take every call; departments that do not help
+    each other need --queue, one at a time.
 
     Example: pbx staff forecast.yaml --share 80 --within 20 --away 15
     """
@@ -72,6 +77,8 @@ def staff(
 
     local = zone(tz)
     if forecast is not None:
+        if since or until or queue or db:
+            raise click.UsageError("--since, --until, --queue and --db are of the log: no FILE")
         known = forecast_file(forecast)
     else:
         from pbx.cli.progress import working
@@ -81,6 +88,8 @@ def staff(
             known = history.forecast(
                 open_log(db),
                 since=moment_option("--since", since, local),
+                until=moment_option("--until", until, local),
+                queue=queue,
                 zone=local,
                 wrap_up_s=wrap_up,
             )

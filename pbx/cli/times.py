@@ -6,6 +6,8 @@ import re
 from datetime import date, datetime, time, timedelta, tzinfo
 
 _AGO = re.compile(r"(\d{1,6})\s*([smhdw])")
+YEARS = range(2000, 2100)
+"""What is asked for lies within them: no database and no clock has to know others."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 FORMS = "today, yesterday, 2h (s, m, h, d, w), 2026-11-23 or 2026-11-23T09:30"
 
@@ -16,6 +18,16 @@ def moment(text: str, *, now: datetime, zone: tzinfo | None, end_of_day: bool) -
     A day means its beginning, or with ``end_of_day`` the beginning of the day after.  Raises
     ValueError.
     """
+    try:
+        found = _moment(text, now=now, zone=zone, end_of_day=end_of_day)
+    except OverflowError:
+        found = None
+    if found is None or found.year not in YEARS:
+        raise ValueError(f"{text!r} is too far away: years {YEARS[0]} to {YEARS[-1]}")
+    return found
+
+
+def _moment(text: str, *, now: datetime, zone: tzinfo | None, end_of_day: bool) -> datetime:
     words = text.strip().casefold()
     today = in_zone(now, zone).date()
     if words == "now":
@@ -63,4 +75,6 @@ def _day(day: date, zone: tzinfo | None, end_of_day: bool) -> datetime:
 
 
 def _placed(naive: datetime, zone: tzinfo | None) -> datetime:
+    if naive.year not in YEARS:
+        raise OverflowError
     return naive.astimezone() if zone is None else naive.replace(tzinfo=zone)

@@ -110,14 +110,17 @@ def try_call(
         asking.ask_through(plan, situation, script, strategies=strategies)
         return
     played = play(plan, situation, script, strategies=strategies)
+    never_asked = [one for one in pressed[sum(one.asks for one in played.heard) :] if one]
     if json_wanted:
-        _print_json(played)
+        _print_json(played, never_asked)
         return
     from pbx.cli.output import shown
     from pbx.trial.story import lines
 
     for line in lines(plan, played):
         click.echo(shown(line))
+    if never_asked:
+        click.echo(f"never asked for: {', '.join(never_asked)} (--keys)")
 
 
 def _situation(
@@ -185,7 +188,7 @@ def _read(option: str, read: Callable[[str], T], text: str) -> T:
         raise click.BadParameter(f"{error.message}{more}", param_hint=option) from error
 
 
-def _print_json(played: Played) -> None:
+def _print_json(played: Played, never_asked: list[str]) -> None:
     from pbx.cli.output import as_json
     from pbx.trial.expected import heard_names
 
@@ -193,6 +196,7 @@ def _print_json(played: Played) -> None:
         "began": played.began,
         "heard": heard_names(played),
         "steps": [{"node": node, "pressed": digits} for node, digits in played.steps],
+        "never_asked_for": never_asked,
         "queues": played.queues,
         "rang": played.rang,
         "talked": played.talked,

@@ -71,6 +71,7 @@ class EngineCore:
 
     ``open_waits``, ``open_talks`` and ``open_callbacks``: of the engine before this one, taken up
     when their callers are found, and when the switch was looked at.  ``open_pauses`` hold on.
+    ``rates``: what the queues have lately done, None: nobody knows.
     ``lookup``: how a CRM is asked who calls, None for not at all.
     ``handle`` takes a switch event, ``tell`` an event for the distribution from elsewhere (an
     agent's pause, a new plan), ``looked_up`` what the CRM says, ``woke`` the time that ``wake_at``
@@ -90,13 +91,14 @@ class EngineCore:
         open_callbacks: Iterable[journal.OpenCallback] = (),
         open_talks: Mapping[CallId, journal.OpenTalk] = {},
         open_pauses: Iterable[journal.OpenPause] = (),
+        rates: ServiceRates | None = None,
         lookup: Lookup | None = None,
     ) -> None:
         self.plan = plan
         self.dispatcher = dispatcher
         self.calls = LiveCalls()
         self.open_waits = dict(open_waits)
-        self.rates = ServiceRates(plan.routing)
+        self.rates = rates or ServiceRates(plan.routing)
         self.draining = False
         self.switch_up = False
         self.handed_off = False

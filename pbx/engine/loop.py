@@ -20,6 +20,7 @@ from pbx.plan.model import Plan
 from pbx.switch.port import Phones, Switch, SwitchCommand, SwitchEvent
 from routing import events
 from routing.dispatcher import Dispatcher
+from routing.estimate import ServiceRates
 from routing.values import AgentId, CallId
 
 _log = structlog.get_logger(__name__)
@@ -64,6 +65,7 @@ class EngineLoop:
         open_callbacks: Iterable[OpenCallback] = (),
         open_talks: Mapping[CallId, OpenTalk] = {},
         open_pauses: Iterable[OpenPause] = (),
+        rates: ServiceRates | None = None,
         lookup: Lookup | None = None,
     ) -> None:
         self._switch = switch
@@ -88,6 +90,7 @@ class EngineLoop:
             open_callbacks=open_callbacks,
             open_talks=open_talks,
             open_pauses=open_pauses,
+            rates=rates,
             lookup=lookup,
         )
 

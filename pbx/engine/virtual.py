@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pbx.engine.clock import VirtualClock
@@ -15,7 +15,7 @@ from pbx.switch.port import SwitchEvent
 from pbx.switch.script import Script
 from pbx.switch.simulated import SimulatedSwitch
 from routing.dispatcher import Dispatcher
-from routing.facts import Fact
+from routing.estimate import ServiceRates
 from routing.values import CallId, Seconds
 
 
@@ -33,8 +33,8 @@ Crm = Callable[[Request], Reply | str]
 
 class VirtualWorld:
     """Plays a script against a plan.  ``on_entry`` takes the journal's entries.  ``switch``: one
-    that plays a script of its own, instead of ``script``.  ``recalled``: facts of before, for the
-    service rates; ``open_talks``: of an engine before.  ``crm``: says who calls, None: nobody is
+    that plays a script of its own, instead of ``script``.  ``rates``: what the queues have lately
+    done; ``open_talks``: of an engine before.  ``crm``: says who calls, None: nobody is
     asked."""
 
     def __init__(
@@ -47,7 +47,7 @@ class VirtualWorld:
         on_entry: Callable[[Stamped], None],
         id_prefix: str = "",
         switch: SimulatedSwitch | None = None,
-        recalled: Iterable[tuple[float, Fact]] = (),
+        rates: ServiceRates | None = None,
         open_talks: Mapping[CallId, OpenTalk] = {},
         crm: Crm | None = None,
         limit_s: Seconds = DEFAULT_LIMIT_S,
@@ -65,9 +65,9 @@ class VirtualWorld:
             to_utc=self.clock.utc,
             id_prefix=id_prefix,
             open_talks=open_talks,
+            rates=rates,
             lookup=Lookup(self._ask, limit_s) if crm is not None else None,
         )
-        self.core.rates.recall(recalled)
         self.core.open_for_work(start)
         self.switch.begin(self._event)
 

@@ -10,10 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import time
 from pathlib import Path
 
+import structlog
+
 from pbx.journal.writer import SqlJournal
+
+_log = structlog.get_logger(__name__)
 
 _NAME = "log-reached"
 _LOOK_EVERY_S = 1.0
@@ -27,10 +32,31 @@ def start(journal: SqlJournal, url: str, state_dir: Path) -> None:
     mark = state_dir / _NAME
     # The URL may hold a password.
     name = hashlib.sha256(url.encode()).hexdigest()
-    known = mark.is_file() and mark.read_text(errors="replace").strip() == name
+    known = _read(mark) == name
     journal.start(patient=known)
     if journal.up_to_date and not known:
-        mark.write_text(name + "\n")
+        _write(mark, name)
+
+
+def _read(mark: Path) -> str:
+    try:
+        return mark.read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _write(mark: Path, name: str) -> None:
+    """Whole or not at all: with a half the next start would not be patient.  Where it can't be
+    written, that one is not, either; this one serves calls."""
+    fresh = mark.with_name(mark.name + ".new")
+    try:
+        with fresh.open("w") as file:
+            file.write(name + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(mark)
+    except OSError as error:
+        _log.error("log_not_marked_as_reached", reason=str(error))
 
 
 async def over(journal: SqlJournal) -> None:

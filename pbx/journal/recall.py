@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, exists, select
@@ -10,18 +11,25 @@ from sqlalchemy import Connection, Engine, exists, select
 from pbx.journal.database import told_as_ours
 from pbx.journal.port import REFUSED, CallbackOpened, OpenCallback, OpenPause, OpenWait
 from pbx.journal.tables import LegKind, callback_tasks, calls, legs, offers, pauses, steps, waits
-from routing.memory import AgentRecord, LastTalk, Memory
+from routing.last_talks import MOST, LastTalks
+from routing.memory import AgentRecord, Memory
 from routing.values import AgentId, CallId, QueueId
 
 MAX_OPEN = 10_000
 """Waits, and callbacks, taken over, at most."""
+RECALLED = MOST // 2
+"""Numbers of which the last talk is recalled, at most: as many again have room before the oldest
+are forgotten."""
+_AT_ONCE = 500
+"""Rows in memory together."""
 
 
 def recall(
     engine: Engine, *, queues: Iterable[QueueId], day_began: datetime, talks_since: datetime
 ) -> Memory:
     """Who was chosen last in each of ``queues``, who talked last with each number since
-    ``talks_since``, and each agent's day since ``day_began`` (all aware).
+    ``talks_since``, and each agent's day since ``day_began`` (all aware).  Of more than
+    RECALLED numbers those of the latest talks; what is read is never in memory as a whole.
 
     ``AgentRecord.last_ended_at`` reaches back to the earlier of the two times: who talked last
     yesterday has waited less long than who did not work at all.  Raises JournalError.
@@ -143,7 +151,8 @@ def _last_chosen(connection: Connection, queue: QueueId) -> AgentId | None:
 
 def _talks(
     connection: Connection, day_began: datetime, talks_since: datetime
-) -> tuple[dict[str, LastTalk], dict[AgentId, AgentRecord]]:
+) -> tuple[LastTalks, dict[AgentId, AgentRecord]]:
+    """The newest first: the first talk of a number is its last."""
     query = (
         select(calls.c.number, legs.c.agent, legs.c.ended_at, legs.c.talk_s)
         .join(calls, calls.c.call_id == legs.c.call_id)
@@ -153,21 +162,24 @@ def _talks(
             legs.c.joined_at.is_not(None),
             legs.c.agent.is_not(None),
         )
-        .order_by(legs.c.ended_at, legs.c.leg_id)
+        .order_by(legs.c.ended_at.desc(), legs.c.leg_id.desc())
     )
-    talks: dict[str, LastTalk] = {}
+    talks = LastTalks()
+    known = 0
     records: dict[AgentId, AgentRecord] = {}
-    for number, agent, ended_at, talk_s in connection.execution_options(yield_per=5000).execute(
+    for number, agent, ended_at, talk_s in connection.execution_options(yield_per=_AT_ONCE).execute(
         query
     ):
+        today, at = ended_at >= day_began, ended_at.timestamp()
+        if known == RECALLED and not today:
+            break
         agent_id = AgentId(agent)
-        if number and ended_at >= talks_since:
-            talks[number] = LastTalk(agent_id, ended_at.timestamp())
-        before = records.get(agent_id, AgentRecord())
-        today = ended_at >= day_began
-        records[agent_id] = AgentRecord(
-            before.calls + today,
-            before.talk_s + (talk_s or 0.0 if today else 0.0),
-            ended_at.timestamp(),
-        )
+        if number and ended_at >= talks_since and known < RECALLED and number not in talks:
+            talks.note(number, agent_id, at)
+            known += 1
+        if (record := records.get(agent_id)) is None:
+            record = records[agent_id] = AgentRecord(last_ended_at=at)
+        if today:
+            talk_s = record.talk_s + (talk_s or 0.0)
+            records[agent_id] = replace(record, calls=record.calls + 1, talk_s=talk_s)
     return talks, records

@@ -1,4 +1,7 @@
-"""Every call's way through the menus, one after another: for counting, however long the log."""
+"""Every caller's way through the menus, one after another: for counting, however long the log.
+
+Calls that we made (callbacks, click-to-call) have none and are left out.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,7 @@ def walks(engine: Engine, since: datetime | None, until: datetime | None) -> Ite
 
 
 def _when(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
-    found = []
+    found: list[ColumnElement[bool]] = [calls.c.callback_of.is_(None)]
     if since is not None:
         found.append(calls.c.started_at >= since)
     if until is not None:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Engine,
     Row,
     delete,
+    func,
     insert,
     or_,
     select,
@@ -41,7 +42,7 @@ from routing import facts
 from routing.values import Outcome
 
 AT_ONCE = 200
-"""Numbers that a rebuild looks at together."""
+"""Numbers that a start or a rebuild looks at together."""
 CRASHED_WITHIN = timedelta(days=7)
 """How far back a start looks for calls whose end a crash has hidden."""
 _LOCK = 0x6D6973736564
@@ -101,18 +102,26 @@ class MissedBook:
 
         To be called when the callers who are still there have been found.  Raises JournalError.
         """
-        with told_as_ours(engine), engine.begin() as connection:
-            lock(connection)
-            query = select(calls.c.number, calls.c.ended_at).where(
+        query = (
+            select(calls.c.number, func.min(calls.c.ended_at).label("since"))
+            .where(
                 calls.c.cause.endswith(UNSEEN),
                 calls.c.ended_at >= now - CRASHED_WITHIN,
                 *history.MISSED,
             )
-            since: dict[str, datetime | None] = {}
-            for number, ended_at in connection.execute(query):
-                before = since.get(number)
-                since[number] = ended_at if before is None else min(before, ended_at)
-            self._settle(connection, since, now)
+            .group_by(calls.c.number)
+            .order_by(calls.c.number)
+            .limit(AT_ONCE)
+        )
+        after = ""
+        while True:
+            with told_as_ours(engine), engine.begin() as connection:
+                lock(connection)
+                rows = connection.execute(query.where(calls.c.number > after)).all()
+                self._settle(connection, {row.number: row.since for row in rows}, now)
+            if len(rows) < AT_ONCE:
+                return
+            after = rows[-1].number
 
     def reopen(self, engine: Engine, task_id: str, *, at: datetime, by: str) -> Task:
         """Open a number's last task again, whatever closed it: talks of before close it no more.

@@ -60,6 +60,19 @@ class VersionStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def readable(self) -> VersionStore:
+        """This one, when we may look into it.  Raises VersionError: empty is something else."""
+        try:
+            (self._folder / _HISTORY).read_bytes()
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            why = error.strerror or "unknown error"
+            raise VersionError(
+                f"the versions in {self._folder} can't be read: {why}; ask as the engine's user"
+            ) from error
+        return self
+
     def all(self) -> list[Version]:
         """Those kept, the oldest first; a line that can't be read is left out."""
         try:

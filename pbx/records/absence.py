@@ -38,8 +38,8 @@ MAX_CHANNELS = 10_000
 """Legs' channels remembered: their records may stand long before their caller's."""
 _NOT_THERE = "none"
 """In the place of the identity of a file that was not there."""
-MAX_READ = 8_000_000
-"""Bytes read at once: a month's file does not fill the memory."""
+MAX_READ = 1_000_000
+"""Bytes read at once, some 4,000 calls': a month's file does not fill the memory."""
 
 
 class CdrFile:

@@ -111,15 +111,37 @@ class FactBook:
         To be called when that is done.  Raises JournalError.
         """
         since = now - CRASHED_WITHIN
-        with told_as_ours(engine), engine.begin() as connection:
-            lock(connection)
-            query = select(calls.c.call_id).where(
-                calls.c.reconstructed.is_(True), calls.c.ended_at >= since
+        # Of other calls they were made when the log was written: those in progress have none.
+        query = (
+            select(calls.c.call_id)
+            .join(call_facts, call_facts.c.call_id == calls.c.call_id, isouter=True)
+            .where(
+                calls.c.reconstructed.is_(True),
+                calls.c.ended_at >= since,
+                call_facts.c.call_id.is_(None),
             )
-            refresh(connection, set(connection.execute(query).scalars()) | stale(connection))
-            freshen(connection, stale(connection))
-            first, last = (milliseconds(at) // DAY_MS for at in (since, now))
-            new_version(connection, Kind.STATES, range(first, last + 1))
+        )
+        with told_as_ours(engine):
+            with engine.begin() as connection:
+                lock(connection)
+                ids = sorted(connection.execute(query).scalars())
+                first, last = (milliseconds(at) // DAY_MS for at in (since, now))
+                new_version(connection, Kind.STATES, range(first, last + 1))
+            for some in _parts(ids):
+                with engine.begin() as connection:
+                    lock(connection)
+                    refresh(connection, some)
+            while self._freshened(engine):
+                pass
+
+    def _freshened(self, engine: Engine) -> int:
+        """Make the facts of some that are marked; gives the number."""
+        with engine.begin() as connection:
+            lock(connection)
+            marked = stale(connection, MARKED_AT_ONCE)
+            refresh(connection, marked)
+            freshen(connection, marked)
+            return len(marked)
 
 
 def refresh(connection: Connection, call_ids: Collection[str]) -> None:
@@ -300,15 +322,18 @@ def _all_ids(engine: Engine) -> Iterator[list[str]]:
 
 
 def _kept(connection: Connection, ids: Sequence[str]) -> Iterator[Any]:
-    for begin in range(0, len(ids), AT_ONCE):
-        some = ids[begin : begin + AT_ONCE]
+    for some in _parts(ids):
         yield from connection.execute(select(call_facts).where(call_facts.c.call_id.in_(some)))
 
 
 def _forget(connection: Connection, ids: Sequence[str]) -> None:
-    for begin in range(0, len(ids), AT_ONCE):
-        some = ids[begin : begin + AT_ONCE]
+    for some in _parts(ids):
         connection.execute(delete(call_facts).where(call_facts.c.call_id.in_(some)))
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for begin in range(0, len(ids), AT_ONCE):
+        yield ids[begin : begin + AT_ONCE]
 
 
 def _day(row: dict[str, Any]) -> int:

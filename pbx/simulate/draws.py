@@ -9,8 +9,9 @@ patience, talk and redials are the same whatever a strategy did with the callers
 from __future__ import annotations
 
 import math
+import sys
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from statistics import NormalDist
@@ -56,10 +57,14 @@ def share(of: int, index: int) -> float:
     return share_of(_mixed(of + (index + 1) * _GOLDEN) >> 11)
 
 
-def first_shares(of: Sequence[int], other: int) -> Bits:
+def as_bytes(stream: int) -> bytes:
+    """A sub-stream as ``first_shares`` takes it."""
+    return stream.to_bytes(8, sys.byteorder)
+
+
+def first_shares(of: Iterable[bytes], other: int) -> Bits:
     """What the first ``share`` of ``one ^ other`` is made of, for each: faster for many."""
-    state = np.fromiter(of, np.uint64, len(of))
-    state ^= np.uint64(other)
+    state: Bits = np.frombuffer(b"".join(of), np.uint64) ^ np.uint64(other)
     state += _C0
     state ^= state >> _S0
     state *= _C1
@@ -88,12 +93,8 @@ _C0, _C1, _C2 = np.uint64(_GOLDEN), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x9
 def _least(drawn: Bits, silent: float) -> int:
     """Which of the shares that are not under ``silent`` is the smallest; any when all are."""
     if silent > 0.0:
-        drawn = np.where(drawn < bits_from(silent), _MORE, drawn)
+        drawn = drawn - np.uint64(bits_from(silent))  # what is under it comes out above all others
     return int(drawn.argmin())
-
-
-_MORE = np.uint64(1 << 53)
-"""More bits than a share has."""
 
 
 def _mixed(state: int) -> int:

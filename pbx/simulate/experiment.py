@@ -6,14 +6,20 @@ import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol, TypeVar
 
+from pbx.simulate.apart import Part, done_apart
 from pbx.simulate.callers import Caller, callers
 from pbx.simulate.intervals import Estimate, difference, estimate
 from pbx.simulate.tally import FIGURES, ManagerLoad, Tally, figures, loads
-from pbx.simulate.world import Seen, Setting, World
+from pbx.simulate.world import Ending, Setting, World
 from routing.plan import RoutingPlan, StrategyChoice
 from routing.strategy import Registry
-from routing.values import QueueId
+from routing.values import AgentId, QueueId, Seconds
+
+F = TypeVar("F")
+F_co = TypeVar("F_co", covariant=True)
 
 AS_PLANNED = "plan"
 """The name of the plan's own strategies in results."""
@@ -72,13 +78,15 @@ def run(
     runs: int,
     seed: int,
     queue: QueueId | None = None,
+    processes: int = 1,
     progress: Callable[[float], None] | None = None,
 ) -> list[Result]:
     """Run each strategy ``runs`` times; run n of each has the same callers.
 
+    ``processes``: so many runs at once, which changes nothing but the time it takes.
     ``progress``: told the share of all that is done, 0 to 1.
     """
-    return run_all(
+    results, _ = run_all(
         [
             Scenario(name, setting, with_strategy(setting.plan.routing, name, queue))
             for name in strategies
@@ -87,8 +95,20 @@ def run(
         registry=registry,
         runs=runs,
         seed=seed,
+        processes=processes,
         progress=progress,
     )
+    return results
+
+
+class Watch(Protocol[F_co]):
+    """Looks on at the calls of one run."""
+
+    def seen(self, caller: Caller, how: Ending, waited_s: Seconds, agent: AgentId | None) -> None:
+        """A call has ended (world.Seen)."""
+
+    def found(self) -> F_co:
+        """What came of looking: it may come from another process, so let it be small."""
 
 
 def run_all(
@@ -98,43 +118,53 @@ def run_all(
     registry: Registry,
     runs: int,
     seed: int,
-    seen: Callable[[Scenario], Seen | None] | None = None,
+    watch: Callable[[Scenario], Watch[F] | None] = lambda scenario: None,
+    processes: int = 1,
     progress: Callable[[float], None] | None = None,
-) -> list[Result]:
+) -> tuple[list[Result], list[list[F]]]:
     """Run each scenario ``runs`` times, on the callers that ``who`` makes of a run's seed.
 
-    ``seen``: asked at the begin of each run for who is told of its calls.
+    ``watch``: asked at the begin of each run for who looks on.  Gives what came of each scenario,
+    and what was found by who looked on at it.  ``processes``: so many runs at once.
     """
-    tallies: list[list[Tally]] = [[] for _ in scenarios]
-    parts = runs * len(scenarios)
-    done = 0
-    with _rare_collections():
+
+    def parts() -> Iterator[Part[tuple[Tally, F | None]]]:
         for number in range(seed, seed + runs):
             same = who(number)
-            for scenario, found in zip(scenarios, tallies, strict=True):
-                world = World(
-                    scenario.setting,
-                    scenario.routing,
-                    same,
-                    registry=registry,
-                    seed=number,
-                    seen=None if seen is None else seen(scenario),
-                )
-                report = None
-                if progress is not None:
-                    report = _part(progress, done, parts, scenario.setting.length_s)
-                found.append(world.run(report))
-                done += 1
-    return [
-        Result(one.name, tuple(map(figures, found)), tuple(loads(found)))
-        for one, found in zip(scenarios, tallies, strict=True)
-    ]
+            for scenario in scenarios:
+                yield partial(_play, scenario, same, registry, number, watch)
+
+    with _rare_collections():
+        found = done_apart(parts(), runs * len(scenarios), processes=processes, progress=progress)
+    results, looked = [], []
+    for place, one in enumerate(scenarios):
+        mine = found[place :: len(scenarios)]
+        tallies = [tally for tally, _ in mine]
+        results.append(Result(one.name, tuple(map(figures, tallies)), tuple(loads(tallies))))
+        looked.append([kept for _, kept in mine if kept is not None])
+    return results, looked
 
 
-def _part(
-    progress: Callable[[float], None], done: int, parts: int, length_s: float
-) -> Callable[[float], None]:
-    return lambda at_s: progress((done + min(1.0, at_s / length_s)) / parts)
+def _play(
+    scenario: Scenario,
+    who: Sequence[Caller],
+    registry: Registry,
+    seed: int,
+    watch: Callable[[Scenario], Watch[F] | None],
+    report: Callable[[float], None],
+) -> tuple[Tally, F | None]:
+    looks_on = watch(scenario)
+    setting = scenario.setting
+    world = World(
+        setting,
+        scenario.routing,
+        who,
+        registry=registry,
+        seed=seed,
+        seen=None if looks_on is None else looks_on.seen,
+    )
+    tally = world.run(lambda at_s: report(min(1.0, at_s / setting.length_s)))
+    return tally, None if looks_on is None else looks_on.found()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from pbx.plan.written import Wrong
 from pbx.simulate.callers import Burst, Demand, Rate, Redial, Stream, Target
 from pbx.simulate.draws import NEVER, Draw, Empirical, Exponential, Fixed, LogNormal
 from pbx.simulate.reactions import Manners
-from pbx.simulate.read import Section, nothing, number, one_of, percent, read_file
+from pbx.simulate.read import Section, Wanted, nothing, number, one_of, percent, read_file
 from pbx.simulate.world import Setting, Stage
 from routing.values import Seconds
 
@@ -34,6 +34,7 @@ MOST_CALLS = 5_000_000
 """Of one day: more than any company has, and as many as a machine's memory takes."""
 MOST_SIGMA = 5.0
 """Of the logarithm: the mean is 270,000 times the median then."""
+PARAMETERS = Wanted("parameters", "one file, as docs/simulate.md shows: --with day.yaml")
 _WIDER = "say from and until, too"
 
 
@@ -58,7 +59,7 @@ def parameters(
 ) -> Setting:
     """What a file says, or the defaults.  Raises PlanError with every mistake."""
     faults = Faults()
-    node = None if path is None else read_file(path, faults)
+    node = None if path is None else read_file(path, faults, PARAMETERS)
     if node is None:
         node = nothing(faults)
     setting = _Reader(plan, faults, today, history).read(Section(node, faults, "the file"))

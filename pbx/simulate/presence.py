@@ -10,13 +10,14 @@ from pathlib import Path
 from ivr.schedule import Window
 from pbx.plan import written
 from pbx.plan.source import Faults, Scalar
-from pbx.simulate.read import Section, nothing, one_of, read_file
+from pbx.simulate.read import Section, Wanted, nothing, one_of, read_file
 from pbx.simulate.world import Attendance
 from routing import events
 from routing.values import AgentId, Seconds
 
 Span = tuple[Seconds, Seconds]
 """From, to: core time."""
+ROSTER = Wanted("a roster", "one file, as docs/replay.md shows: --roster roster.yaml")
 Roster = Mapping[AgentId, Mapping[int, tuple[Window, ...]]]
 """Manager to weekday (0 is Monday) to working hours."""
 
@@ -66,7 +67,7 @@ def _length(spans: Sequence[Span]) -> Seconds:
 def read_roster(path: Path, agents: Sequence[AgentId]) -> Roster:
     """``managers: {anna: {mon-fri: 09:00-18:00}}``.  Raises PlanError with every mistake."""
     faults = Faults()
-    node = read_file(path, faults) or nothing(faults)
+    node = read_file(path, faults, ROSTER) or nothing(faults)
     root = Section(node, faults, "the roster")
     known = {str(one): one for one in agents}
     found: dict[AgentId, dict[int, tuple[Window, ...]]] = {}

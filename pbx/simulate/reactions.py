@@ -13,7 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pbx.simulate.callers import Caller, Heard
-from pbx.simulate.draws import Draw, Empirical, Fixed, For, first_shares, share, share_of, stream
+from pbx.simulate.draws import (
+    Draw,
+    Empirical,
+    Fixed,
+    For,
+    as_bytes,
+    first_shares,
+    share,
+    share_of,
+    stream,
+)
 from routing.commands import RingTogether
 from routing.plan import Agent
 from routing.values import AgentId, Disposition, LegId, Seconds
@@ -81,6 +91,7 @@ class Reactions:
         self._streams = {
             agent_id: stream(seed, For.ANSWERS, place) for place, agent_id in enumerate(agents)
         }
+        self._bytes = {agent_id: as_bytes(one) for agent_id, one in self._streams.items()}
         devices = [device for agent in agents.values() for device in agent.devices]
         self._shortest_s = min((device.ring_time_s for device in devices), default=0.0)
 
@@ -136,8 +147,7 @@ class Reactions:
         silent, draw = self._manners.no_answer, self._manners.answer
         if silent >= 1.0:
             return None
-        streams = list(map(self._streams.__getitem__, ring.agent_ids))
-        drawn = first_shares(streams, caller.stream)
+        drawn = first_shares(map(self._bytes.__getitem__, ring.agent_ids), caller.stream)
         which = draw.earliest(drawn, silent)
         mine = share_of(int(drawn[which]))
         if mine < silent:

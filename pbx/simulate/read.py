@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +13,8 @@ from pbx.plan.source import Faults, Listing, Mapping, Node, NodeBudget, Scalar, 
 from pbx.plan.written import Wrong
 
 T = TypeVar("T")
+SHOWN = 3
+"""Files of a folder that are named."""
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?) ?%")
 
@@ -44,13 +47,32 @@ def one_of(what: str, names: Iterable[str]) -> Callable[[str], str]:
     return read
 
 
-def read_file(path: Path, faults: Faults) -> Node | None:
-    """What a file holds; None for nothing.  Raises PlanError: it can't be read, or is no YAML."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a file is to be: ``what`` ("a forecast"), ``hint`` where there is more about it."""
+
+    what: str
+    hint: str
+
+
+def read_bytes(path: Path, wanted: Wanted) -> bytes:
+    """What a file holds.  Raises PlanError."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
+    except IsADirectoryError as error:
+        inside = sorted(one.name for one in path.glob("*.y*ml"))
+        names = ", ".join(inside[:SHOWN]) + (", ..." if len(inside) > SHOWN else "")
+        found = f"a folder ({names or 'without YAML'})"
+        fault = Fault(path, 0, 0, f"this is {found}, not {wanted.what}", wanted.hint)
+        raise PlanError([fault]) from error
     except OSError as error:
         reason = error.strerror or "unknown error"
         raise PlanError([Fault(path, 0, 0, f"can't be read: {reason}")]) from error
+
+
+def read_file(path: Path, faults: Faults, wanted: Wanted) -> Node | None:
+    """What a file holds; None for nothing.  Raises PlanError: it can't be read, or is no YAML."""
+    data = read_bytes(path, wanted)
     node = read_text(path, data, faults, NodeBudget())
     faults.stop()
     return None if isinstance(node, Scalar) and node.value is None else node

@@ -19,7 +19,7 @@ from pbx.journal.tables import LegKind, agent_states, calls, legs, offers, steps
 from pbx.simulate.callers import Heard
 from pbx.simulate.presence import Presence
 from pbx.simulate.world import Ending
-from routing.memory import LastTalk
+from routing.last_talks import LastTalk
 from routing.values import AgentId, AgentState, Disposition, Outcome, QueueId, Seconds
 
 Report = Callable[[float], None]

@@ -24,7 +24,8 @@ from pbx.simulate.intervals import Estimate, estimate
 from pbx.simulate.presence import Presence, attendance
 from pbx.simulate.reactions import Manners
 from pbx.simulate.recorded import Logged, Recorded
-from pbx.simulate.world import Ending, Seen, Setting
+from pbx.simulate.world import Ending, Setting
+from routing.last_talks import LastTalks
 from routing.memory import Memory
 from routing.plan import RoutingPlan, StrategyChoice
 from routing.strategy import Registry
@@ -81,9 +82,20 @@ class Replayed:
     left_out: Counter[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Same:
+    """How far one replay of what ran agrees with the log: as in ``Figures``."""
+
+    ending: float
+    manager: float
+    wait: float
+    gap_s: Seconds
+    gap_90_s: Seconds
+
+
 @dataclass(slots=True)
-class _Run:
-    """One replay of what ran, call by call against the log."""
+class _Beside:
+    """Looks on at one replay of what ran, call by call beside the log."""
 
     log: Sequence[Logged]
     same_ending: int = 0
@@ -98,6 +110,16 @@ class _Run:
             self.both += 1
             self.same_manager += agent == was.agent_id
             self.gaps_s.append(abs(waited_s - was.waited_s))
+
+    def found(self) -> _Same:
+        deciles = _deciles(self.gaps_s)
+        return _Same(
+            self.same_ending / max(1, len(self.log)),
+            self.same_manager / max(1, self.both),
+            _share_within(self.gaps_s),
+            deciles[4],
+            deciles[8],
+        )
 
 
 def estimated(log: Recorded) -> Unknown:
@@ -184,9 +206,11 @@ def replay(
     runs: int,
     seed: int,
     target_s: Seconds,
+    processes: int = 1,
     progress: Callable[[float], None] | None = None,
 ) -> Replayed:
     """Replay what ran, then each alternative; run n of all draws the same unknowns.
+    ``processes``: so many of these at once, which changes nothing but the time it takes.
 
     Raises JournalError when the log has nothing to go by.
     """
@@ -196,24 +220,17 @@ def replay(
     scenarios = [
         Scenario(one.name, _setting(log, one, unknown, target_s), one.routing) for one in tried
     ]
-    against: list[_Run] = []
-
-    def seen(scenario: Scenario) -> Seen | None:
-        if scenario is not scenarios[0]:
-            return None
-        against.append(_Run(log.calls))
-        return against[-1].seen
-
-    results = run_all(
+    results, found = run_all(
         scenarios,
         lambda number: callers_of(log, unknown, number),
         registry=registry,
         runs=runs,
         seed=seed,
-        seen=seen,
+        watch=lambda scenario: _Beside(log.calls) if scenario is scenarios[0] else None,
+        processes=processes,
         progress=progress,
     )
-    return Replayed(_fidelity(log, against, results[0], target_s), results, names, log.left_out)
+    return Replayed(_fidelity(log, found[0], results[0], target_s), results, names, log.left_out)
 
 
 def _setting(log: Recorded, tried: Alternative, unknown: Unknown, target_s: Seconds) -> Setting:
@@ -228,7 +245,7 @@ def _setting(log: Recorded, tried: Alternative, unknown: Unknown, target_s: Seco
         length_s=log.ends - log.begins,
         target_s=target_s,
         attendance=attendance(presence, log.begins, log.ends),
-        memory=Memory(last_talks=talks),
+        memory=Memory(last_talks=LastTalks(talks)),
     )
 
 
@@ -236,7 +253,7 @@ COMPARED = ("answered", "lost", "service_level_of_offered", "asa_s")
 
 
 def _fidelity(
-    log: Recorded, against: Sequence[_Run], replayed: Result, target_s: Seconds
+    log: Recorded, against: Sequence[_Same], replayed: Result, target_s: Seconds
 ) -> Figures:
     endings = Counter(one.ending for one in log.calls)
     waits = [one.waited_s for one in log.calls if one.ending is Ending.ANSWERED]
@@ -253,11 +270,11 @@ def _fidelity(
         len(log.calls),
         was,
         {key: estimates[key] for key in COMPARED},
-        estimate([one.same_ending / max(1, len(log.calls)) for one in against]),
-        estimate([one.same_manager / max(1, one.both) for one in against]),
-        estimate([_share_within(one.gaps_s) for one in against]),
-        estimate([_deciles(one.gaps_s)[4] for one in against]),
-        estimate([_deciles(one.gaps_s)[8] for one in against]),
+        estimate([one.ending for one in against]),
+        estimate([one.manager for one in against]),
+        estimate([one.wait for one in against]),
+        estimate([one.gap_s for one in against]),
+        estimate([one.gap_90_s for one in against]),
     )
 
 

@@ -12,14 +12,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pbx.plan.faults import Fault, PlanError
+from pbx.plan.faults import Fault
 from pbx.plan.source import Faults, Mapping, NodeBudget, read_text
 from pbx.simulate.erlang import erlang_a, erlang_c
 from pbx.simulate.parameters import clock, some_time
-from pbx.simulate.read import Section, number
+from pbx.simulate.read import Section, Wanted, number, read_bytes
 from routing.values import Seconds
 
 HALF_HOUR_S = 1800.0
+DAY_S = 86_400.0
+FORECAST = Wanted(
+    "a forecast",
+    "one file, as docs/simulate.md shows: pbx staff forecast.yaml; without one the log is read",
+)
 MOST = 100_000
 """Managers tried at most for one half hour."""
 
@@ -95,11 +100,7 @@ def _need(at_s: Seconds, calls: float, forecast: Forecast, goal: Goal) -> Need:
 def forecast_file(path: Path) -> Forecast:
     """``handle``, ``patience`` and ``calls`` by half hour, in YAML.  Raises PlanError."""
     faults = Faults()
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or "unknown error"
-        raise PlanError([Fault(path, 0, 0, f"can't be read: {reason}")]) from error
+    data = read_bytes(path, FORECAST)
     node = read_text(path, data, faults, NodeBudget())
     if node is None and not len(faults):
         faults.add(Fault(path, 0, 0, "the forecast is empty", "see docs/simulate.md"))
@@ -116,9 +117,13 @@ def forecast_file(path: Path) -> Forecast:
     else:
         for key, value in section.entries():
             at_s = root.scalar(key, "calls", clock, 0.0)
-            if at_s % HALF_HOUR_S:
+            if at_s % HALF_HOUR_S or at_s >= DAY_S:
                 root.wrong(key, f"calls: {key.text} begins no half hour", "09:00 or 09:30")
             calls[at_s] = root.scalar(value, "calls", number, 0.0)
+            if calls[at_s] * handle_s / HALF_HOUR_S > MOST / 2:
+                root.wrong(value, f"calls: more work than {MOST // 2:,} managers have time for")
+        if not calls and isinstance(section.node, Mapping):
+            root.wrong(section.node, "calls: no half hour", 'write {"09:00": 40, "09:30": 55}')
     root.done()
     faults.stop()
     return Forecast(tuple(sorted(calls.items())), handle_s, patience_s)

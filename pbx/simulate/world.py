@@ -172,7 +172,7 @@ class World:
         """Those that ring or talk: what ends is told at once."""
         self._several = {one for one, agent in self._agents.items() if len(agent.devices) > 1}
         self._on_number: dict[str, int] = {}
-        self._last = {number: talk.agent_id for number, talk in setting.memory.last_talks.items()}
+        self._last: dict[str, AgentId] = {}
         self._heap: list[tuple[Seconds, int, Action]] = []
         self._order = 0
         self._made = 0
@@ -199,9 +199,9 @@ class World:
             self._at(start + at_s, partial(self._tell, events.DayBegan()))
         coming = iter(self._callers)
         caller = next(coming, None)
+        comes_at = start + caller.at_s if caller is not None else math.inf
         steps = 0
         while True:
-            comes_at = start + caller.at_s if caller is not None else math.inf
             next_at = heap[0][0] if heap else math.inf
             if comes_at <= next_at and comes_at <= self._wakes_at:
                 if caller is None:
@@ -209,6 +209,7 @@ class World:
                 self._now = comes_at
                 self._arrives(caller)
                 caller = next(coming, None)
+                comes_at = start + caller.at_s if caller is not None else math.inf
             elif next_at <= self._wakes_at:
                 self._now, _, action = heapq.heappop(heap)
                 action()
@@ -416,12 +417,16 @@ class World:
         caller = call.caller
         self._at(self._now + caller.talk_s, lambda: self._talked(call, leg_id, agent_id))
         self._busy_for(agent_id, caller.talk_s)
-        known = self._last.get(caller.number)
+        known = self._last.get(caller.number) or self._known_before(caller.number)
         same = known == agent_id
         if call.counted:
             self._count_answer(call, agent_id, known, same)
         self._tell_seen(call, Ending.ANSWERED, agent_id)
         self._last[caller.number] = agent_id
+
+    def _known_before(self, number: str) -> AgentId | None:
+        before = self._setting.memory.last_talks.get(number)
+        return before.agent_id if before is not None else None
 
     def _count_answer(
         self, call: _Call, agent_id: AgentId, known: AgentId | None, same: bool

@@ -18,7 +18,7 @@ from pbx.plan.faults import did_you_mean, known_names, quoted
 from pbx.plan.model import Plan
 from pbx.plan.source import Faults, Listing, Mapping, Node, Scalar
 from pbx.plan.written import Wrong
-from pbx.simulate.read import Section, nothing, one_of, read_file
+from pbx.simulate.read import Section, Wanted, nothing, one_of, read_file
 from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction
 from pbx.trial.expected import NOBODY, Expected
 from pbx.trial.lookups import given
@@ -27,6 +27,7 @@ from routing.values import AgentId, Outcome, Seconds
 
 ORDINARY_WEEK = date(2026, 6, 15)
 """A Monday: ``fri 18:55`` in a test is in this week, which has no public holidays."""
+TESTS = Wanted("tests", "docs/try.md says where they stand")
 DEFAULT_TIME = "wed 11:00"
 MAX_OTHERS = 1_000
 DEFAULT_CALLER = "+79160000001"
@@ -87,7 +88,7 @@ def act(text: str) -> PhoneAct:
 def read_cases(path: Path, plan: Plan) -> list[Case]:
     """All tests of a file.  Raises PlanError with every mistake."""
     faults = Faults()
-    node = read_file(path, faults)
+    node = read_file(path, faults, TESTS)
     if node is None:
         return []
     cases = _Reader(plan, faults).all(node)

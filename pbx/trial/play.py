@@ -20,7 +20,8 @@ from pbx.switch.script import CallerScript, PhoneAct, Reaction, Script
 from pbx.switch.simulated import SimulatedSwitch
 from routing import events, facts
 from routing.dispatcher import Dispatcher
-from routing.memory import LastTalk, Memory
+from routing.last_talks import LastTalk, LastTalks
+from routing.memory import Memory
 from routing.strategy import Registry
 from routing.values import AgentId, CallId, Outcome, QueueId, Seconds
 
@@ -157,7 +158,7 @@ def play(
         plan.routing,
         strategies=strategies,
         rng=random.Random(1),
-        memory=Memory(last_talks=talks),
+        memory=Memory(last_talks=LastTalks(talks)),
     )
     entries: list[Stamped] = []
 

@@ -66,13 +66,22 @@ class EventBook:
         """
         if not self._subscriptions:
             return
-        query = select(calls).where(
-            calls.c.cause.endswith(UNSEEN), calls.c.ended_at >= now - CRASHED_WITHIN
+        query = (
+            select(calls)
+            .where(calls.c.cause.endswith(UNSEEN), calls.c.ended_at >= now - CRASHED_WITHIN)
+            .order_by(calls.c.call_id)
+            .limit(_AT_ONCE)
         )
-        with told_as_ours(engine), engine.begin() as connection:
-            found = connection.execute(query).mappings().all()
-            events = [_ended(row, row["ended_at"]) for row in found]
-            enqueue(connection, events, self._subscriptions, now)
+        after = ""
+        while True:
+            with told_as_ours(engine), engine.begin() as connection:
+                some = query.where(calls.c.call_id > after)
+                found = connection.execute(some).mappings().all()
+                events = [_ended(row, row["ended_at"]) for row in found]
+                enqueue(connection, events, self._subscriptions, now)
+            if len(found) < _AT_ONCE:
+                return
+            after = found[-1]["call_id"]
 
     def _events(self, stamped: Stamped, known: _Known) -> Iterator[Event]:
         at = stamped.at

@@ -18,5 +18,5 @@ class RingAll(Strategy):
 
     def choose(self, caller: CallerView, free: FreeAgents, now: Seconds) -> Choice:
         """Everybody."""
-        chosen = tuple([agent.agent_id for agent in free])  # a list first: half the time
+        chosen = free.ids()
         return Choice(chosen, f"all who are free: {len(chosen)}", all_free=True)

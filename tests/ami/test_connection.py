@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -26,6 +27,7 @@ class FakeAmi:
         self.actions: list[Headers] = []
         self.refuse = False
         self.mute = False
+        self.no_lease = 0
         self.logins = 0
         self.variables = {"VORONKA_LEADER": "me", "EPOCH": "1795480000"}
         self._writers: list[asyncio.StreamWriter] = []
@@ -43,7 +45,9 @@ class FakeAmi:
                     reply = "Error\r\nMessage: Authentication failed" if self.refuse else "Success"
                 elif self.mute or action["Action"] == "Originate":
                     if action.get("Channel", "").startswith("Local/take@"):
-                        self.say(f"Response: Success\r\nActionID: {action['ActionID']}")
+                        said = "Error\r\nMessage: Originate failed" if self.no_lease else "Success"
+                        self.no_lease = max(0, self.no_lease - 1)
+                        self.say(f"Response: {said}\r\nActionID: {action['ActionID']}")
                     continue
                 elif action["Action"] == "Getvar":
                     value = self.variables.get(action["Variable"], "")
@@ -79,18 +83,17 @@ async def ami() -> AsyncIterator[FakeAmi]:
     await server.wait_closed()
 
 
-@contextlib.asynccontextmanager
-async def connected(
+def made(
     ami: FakeAmi,
     on_event: Callable[[Headers], None] = lambda headers: None,
     *,
     about: About = lambda event: None,
     hurries: Callable[[Headers], bool] = lambda event: False,
-) -> AsyncIterator[AmiConnection]:
+) -> AmiConnection:
     async def up() -> None:
         return
 
-    line = AmiConnection(
+    return AmiConnection(
         "127.0.0.1",
         ami.port,
         "voronka",
@@ -104,6 +107,17 @@ async def connected(
         about=about,
         hurries=hurries,
     )
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    ami: FakeAmi,
+    on_event: Callable[[Headers], None] = lambda headers: None,
+    *,
+    about: About = lambda event: None,
+    hurries: Callable[[Headers], bool] = lambda event: False,
+) -> AsyncIterator[AmiConnection]:
+    line = made(ami, on_event, about=about, hurries=hurries)
     await line.lead()
     await line.open()
     try:
@@ -133,6 +147,59 @@ async def test_nobody_there_is_a_lost_switch() -> None:
     with pytest.raises(SwitchLost):
         async with connected(nobody):
             pass
+
+
+async def test_a_lease_that_could_not_be_asked_for_is_asked_for_again(
+    ami: FakeAmi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BACK_OFF_S", (0.01, 0.05))
+    ami.variables["VORONKA_LEADER"] = ""  # an engine has just been killed, and Asterisk is busy
+    ami.no_lease = module.START_TRIES - 1
+    async with asyncio.TaskGroup() as group, contextlib.AsyncExitStack() as stack:
+        coming = group.create_task(stack.enter_async_context(connected(ami)))
+        await until(lambda: ami.logins == module.START_TRIES)
+        ami.variables["VORONKA_LEADER"] = "me"
+        assert (await coming).up
+
+
+async def test_one_that_is_never_to_be_had_ends_the_start(
+    ami: FakeAmi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BACK_OFF_S", (0.01, 0.05))
+    ami.variables["VORONKA_LEADER"] = ""
+    ami.no_lease = 1000
+    line = made(ami)
+
+    with pytest.raises(SwitchLost, match="Originate failed"):
+        await line.lead()
+    assert ami.logins == module.START_TRIES
+    await line.shut()
+
+
+async def test_a_line_lost_while_the_log_is_read_is_made_anew(ami: FakeAmi) -> None:
+    line = made(ami)
+    await line.lead()
+    ami.cut()
+    await until(lambda: not line.up)
+
+    await line.open()
+    assert line.up
+    await line.ask("Ping")
+    await line.shut()
+
+
+async def test_a_start_that_stood_still_after_it_led_goes_on(
+    ami: FakeAmi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_module, "FROZEN_S", 1.0)
+    line = made(ami)
+    await line.lead()
+    time.sleep(1.5)  # noqa: ASYNC251 (that it stands still is what is tried)
+
+    await line.open()
+    assert line.up
+    assert ami.logins == 2
+    await line.shut()
 
 
 async def test_nothing_is_sent_again_after_a_cut_and_who_waits_is_told(ami: FakeAmi) -> None:

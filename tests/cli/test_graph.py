@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
 
+from bench.logged import write
 from pbx.cli import main
 from pbx.graph.build import build
 from pbx.graph.dot import link_from, to_dot
 from pbx.graph.funnel import Counting
-from pbx.journal.walks import Walked
+from pbx.journal import port
+from pbx.journal.database import migrate, open_for_writing
+from pbx.journal.walks import Walked, count_walks, walks
 from pbx.plan.load import load
+from routing.values import CallId
 
 CONFIG = Path(__file__).parent.parent.parent / "config"
 DID = "+78005553535"
@@ -55,6 +61,52 @@ def test_each_call_is_counted_on_the_way_it_took_and_where_it_left() -> None:
     assert (counts.left["service"], counts.left["welcome"]) == (1, 1)
     assert counts.share_left("welcome") == pytest.approx(1 / 3)
     assert counts.unknown == {"gone": 1}
+
+
+def test_calls_that_we_made_are_no_callers_of_a_number(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    log = open_for_writing(url)
+    migrate(log)
+    write(
+        log,
+        [
+            (1.0, port.CallStarted(CallId("a"), DID, "+79161234567", "", "", "", "ru")),
+            (2.0, port.MenuStep(CallId("a"), "welcome", "menu", "1", "key 1")),
+            (
+                9.0,
+                port.CallStarted(
+                    CallId("b"), DID, "+79161234567", "", "", "", "ru", callback_of="task-1"
+                ),
+            ),
+            (9.5, port.MenuStep(CallId("b"), "callback", "callback", None, "client answers")),
+        ],
+    )
+    asked = CliRunner().invoke(main, ["graph", str(CONFIG), "--funnel", "--json", "--db", url])
+    told = json.loads(asked.output)
+
+    reached = {one["id"]: one["reached"] for one in told["boxes"]}
+    assert reached[f"number={DID}"] == 1
+    assert count_walks(log, None, None) == len(list(walks(log, None, None))) == 1
+
+
+def test_a_day_is_a_day_of_the_plans_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate(open_for_writing(f"sqlite:///{tmp_path / 'voronka.db'}"))
+    monkeypatch.setenv("VORONKA_STATE_DIR", str(tmp_path))
+    monkeypatch.delenv("VORONKA_TZ", raising=False)
+    asked: list[object] = []
+
+    def count_walks(log: object, *time: object) -> int:
+        asked.extend(time)
+        return 0
+
+    monkeypatch.setattr("pbx.journal.walks.count_walks", count_walks)
+    words = ["graph", str(CONFIG), "--calls", "--json", "--since", "2026-11-23"]
+
+    for zone in ((), ("--tz", "Asia/Omsk")):
+        assert CliRunner().invoke(main, [*words, *zone]).exit_code == 0
+
+    since = [datetime(2026, 11, 23, tzinfo=ZoneInfo(one)) for one in ("Europe/Moscow", "Asia/Omsk")]
+    assert asked == [since[0], None, since[1], None]
 
 
 def test_every_box_leads_to_its_line() -> None:

@@ -88,6 +88,16 @@ def test_a_bar_comes_when_it_takes_longer(
 
 
 @pytest.mark.usefixtures("on_a_terminal")
+def test_a_few_slow_items_show_a_bar_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "PATIENCE_S", 0.0)
+
+    assert list(progress.progress(range(3), 3, "tests")) == [0, 1, 2]
+    assert "tests" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("on_a_terminal")
 def test_what_is_done_in_a_moment_shows_none(capsys: pytest.CaptureFixture[str]) -> None:
     with progress.working("reading the log") as report:
         report(0.5)

@@ -83,3 +83,15 @@ def test_without_an_engine_the_command_says_where_it_looked(plan: Path) -> None:
     assert code == 1
     assert "no engine listens at" in said
     assert "VORONKA_STATE_DIR" in said
+
+
+def test_versions_that_can_not_be_read_are_not_taken_for_none(plan: Path) -> None:
+    history = plan.parent / "state/plans/history.jsonl"
+    assert history.is_file()
+    history.unlink()
+    history.mkdir()  # root may read every file
+
+    for words in (["versions"], ["diff"]):
+        code, said = run(*words)
+        assert code == 1
+        assert "can't be read: Is a directory; ask as the engine's user" in said

@@ -149,7 +149,9 @@ def test_the_next_start_remembers(open_log: Open, url: str) -> None:
     )
 
     assert memory.last_chosen == {"sales": "anna"}
-    assert memory.last_talks["+79161234567"].agent_id == "anna"
+    talk = memory.last_talks.get("+79161234567")
+    assert talk is not None
+    assert talk.agent_id == "anna"
     assert memory.records[AgentId("anna")].calls == 1
 
 

@@ -95,6 +95,36 @@ def test_one_that_was_never_reached_is_told_at_once(tmp_path: Path) -> None:
         )
 
 
+def test_a_kill_while_the_mark_is_written_leaves_no_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+
+    class Killed(BaseException):
+        """Nothing is done any more."""
+
+    def die(file: int) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pbx.journal.outage.os.fsync", die)
+        log = SqlJournal(url, spool=tmp_path / "spool.jsonl", limits=IMPATIENT)
+        with pytest.raises(Killed):
+            outage.start(log, url, tmp_path)
+        log.close(2.0)
+    assert not (tmp_path / "log-reached").exists()
+    with started(url, tmp_path):
+        pass
+    with locked(tmp_path / "log.db"), started(url, tmp_path) as log:
+        assert not log.up_to_date
+
+
+def test_a_mark_that_can_not_be_written_costs_no_call(tmp_path: Path) -> None:
+    (tmp_path / "log-reached.new").mkdir()  # as a full disk would
+    with started(f"sqlite:///{tmp_path / 'log.db'}", tmp_path) as log:
+        assert log.up_to_date
+
+
 def test_one_of_a_newer_program_is_never_written_to(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'log.db'}"
     with started(url, tmp_path):

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, update
 
 from pbx.engine.virtual import VirtualWorld
 from pbx.journal.recall import recall
 from pbx.journal.replay import recall_dropped, recall_service
+from pbx.journal.tables import agent_states, waits
 from pbx.journal.writer import SqlJournal
 from pbx.plan.model import Plan
 from pbx.switch.script import At, CallerScript, HangUp, PhoneAct, Reaction, Script
 from pbx.taking_over import take_over
 from routing import facts
 from routing.dispatcher import Dispatcher
+from routing.estimate import ServiceRates
 from routing.strategy import Registry
+from routing.values import AgentState
+from tests.journal.busy import fill
 from tests.world import DID, SALES, START, Story, agent, plan, sales, stage
 
 ANNA, BORIS = agent("anna"), agent("boris", wrap_up_s=20.0)
@@ -80,7 +86,8 @@ class Killed:
     def restarted(self, again: list[CallerScript]) -> tuple[VirtualWorld, Story]:
         """The next engine, with what the log tells; ``again``: who calls it."""
         engine = self.log.engine
-        served = recall_service(engine, queues=[SALES], now=self.at)
+        rates = ServiceRates(company().routing)
+        rates.recall(recall_service(engine, queues=[SALES], now=self.at))
         self.log.close_open_calls(self.at)
         began = self.at - timedelta(hours=12)
         memory = recall(engine, queues=[SALES], day_began=began, talks_since=began)
@@ -100,7 +107,7 @@ class Killed:
             Script(tuple(again), {}),
             start=self.now,
             on_entry=story.entries.append,
-            recalled=served,
+            rates=rates,
         )
         return world, story
 
@@ -156,3 +163,52 @@ def test_a_restart_counts_the_day_of_the_companys_own_clock(
     records = taken.memory.records.values()
     assert all(one.last_ended_at for one in records)
     assert bool(sum(one.calls for one in records)) is calls_today
+
+
+def test_facts_come_in_order_and_an_absence_between_two_states_is_told(
+    url: str, tmp_path: Path
+) -> None:
+    log = SqlJournal(url, spool=tmp_path / "spool.jsonl")
+    log.start()
+    now = datetime.fromtimestamp(START, UTC)
+    fill(log.engine, 400, now)  # Anna is free all the time
+    with log.engine.begin() as connection:
+        minute = now - timedelta(minutes=10)
+        gone = delete(agent_states).where(
+            agent_states.c.started_at >= minute,
+            agent_states.c.started_at < minute + timedelta(minutes=1),
+        )
+        connection.execute(gone)
+    told = list(recall_service(log.engine, queues=[SALES], now=now))
+    log.close(10.0)
+
+    at = [moment for moment, _ in told]
+    assert at == sorted(at)
+    kinds = Counter(type(fact) for _, fact in told)
+    assert {kind: kinds[kind] for kind in (facts.WaitStarted, facts.WaitEnded)} == {
+        facts.WaitStarted: 400,
+        facts.WaitEnded: 400,
+    }
+    assert (kinds[facts.OfferMade], kinds[facts.OfferEnded]) == (400, 400)
+    left = [
+        moment
+        for moment, fact in told
+        if isinstance(fact, facts.AgentChanged) and fact.new is AgentState.OFFLINE
+    ]
+    assert left == [pytest.approx(minute.timestamp(), abs=10.0), pytest.approx(START, abs=120.0)]
+
+
+def test_only_who_may_still_have_a_place_is_recalled(url: str, tmp_path: Path) -> None:
+    log = SqlJournal(url, spool=tmp_path / "spool.jsonl")
+    log.start()
+    now = datetime.fromtimestamp(START, UTC)
+    fill(log.engine, 200, now)  # all were served
+    with log.engine.begin() as connection:
+        left = update(waits).where(waits.c.call_id.in_(["busy000100", "busy000199"]))
+        connection.execute(left.values(reason="left"))
+    dropped = recall_dropped(log.engine, queues=[SALES], since=now - timedelta(minutes=10))
+    log.close(10.0)
+
+    # All waits of the number that hung up last; the other did so too long ago.
+    assert {one.number for one in dropped} == {"+79160000049"}
+    assert [one.reason for one in dropped] == ["joined", "joined", "joined", "left"]

@@ -13,7 +13,8 @@ from pbx.journal import port as journal
 from pbx.switch.script import CallerScript, PhoneAct, Reaction
 from routing import commands, events, facts
 from routing.dispatcher import Dispatcher
-from routing.memory import LastTalk, Memory
+from routing.last_talks import LastTalk, LastTalks
+from routing.memory import Memory
 from routing.plan import Agent, RoutingPlan
 from routing.strategy import CallerView, Choice, FreeAgents, Registry, Strategy, UnknownStrategy
 from routing.values import (
@@ -124,7 +125,7 @@ def test_callers_are_served_by_priority_then_by_waiting_time() -> None:
 
 def test_sticky_waits_for_the_busy_manager_then_falls_back() -> None:
     number = "+79161234567"
-    memory = Memory(last_talks={number: LastTalk(AgentId("boris"), 900.0)})
+    memory = Memory(last_talks=LastTalks({number: LastTalk(AgentId("boris"), 900.0)}))
     desk = Desk(
         agent("anna"),
         agent("boris"),
@@ -142,7 +143,7 @@ def test_sticky_waits_for_the_busy_manager_then_falls_back() -> None:
 
 def test_sticky_gets_the_manager_who_becomes_free_in_time() -> None:
     number = "+79161234567"
-    memory = Memory(last_talks={number: LastTalk(AgentId("boris"), 900.0)})
+    memory = Memory(last_talks=LastTalks({number: LastTalk(AgentId("boris"), 900.0)}))
     desk = Desk(agent("anna"), agent("boris"), strategy="sticky-to-last-manager", memory=memory)
     desk.tell(events.OwnCallStarted(AgentId("boris"), "x"))
     desk.queue("c1", number=number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 
@@ -10,11 +11,16 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from bench.logged import write
 from pbx.cli import main
 from pbx.cli.simulate_tables import render
+from pbx.journal import port
+from pbx.journal.database import migrate, open_for_writing
 from pbx.simulate.experiment import Result
 from pbx.simulate.history import kaplan_meier
 from pbx.simulate.tally import FIGURES
+from routing import facts
+from routing.values import CallId, Outcome, QueueId
 
 CONFIG = str(Path(__file__).parents[2] / "config")
 
@@ -35,6 +41,25 @@ def test_strategies_are_compared_on_the_same_callers() -> None:
     ]
     assert first["each_run"] != second["each_run"]
     assert run(*command) == (code, output)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("staff", "{}"), "not a forecast\n   one file, as docs/simulate.md shows"),
+        (("simulate", CONFIG, "--with", "{}"), "not parameters\n   one file, as docs/simulate.md"),
+        (("replay", CONFIG, "--roster", "{}"), "not a roster\n   one file, as docs/replay.md"),
+    ],
+)
+def test_a_folder_in_the_place_of_a_file_is_told_with_what_would_be_right(
+    words: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "menus.yaml").touch()
+
+    code, output = run(*(word.replace("{}", str(tmp_path)) for word in words))
+
+    assert code == 1
+    assert f"{tmp_path}: this is a folder (menus.yaml), {told}" in output
 
 
 def test_every_mistake_in_the_parameters_has_its_place(tmp_path: Path) -> None:
@@ -142,3 +167,70 @@ def test_patience_is_more_than_that_of_those_who_gave_up() -> None:
     assert patience.at(0.2) == 10.0
     assert patience.at(0.6) == 30.0
     assert patience.at(0.63) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('calls: {"24:00": 4}', "calls: 24:00 begins no half hour"),
+        ('calls: {"09:00": 99999999}', "more work than 50,000 managers have time for"),
+        ("calls: {}", "calls: no half hour"),
+        ("handle: 3m", "calls are missing"),
+    ],
+)
+def test_a_forecast_that_says_nothing_or_too_much_is_refused(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    file = tmp_path / "forecast.yaml"
+    file.write_text(text)
+
+    code, output = run("staff", str(file))
+
+    assert code == 1
+    assert told in output
+
+
+def test_managers_are_counted_for_one_queue_and_time_of_the_log(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    log = open_for_writing(url)
+    migrate(log)
+    nine = datetime(2026, 11, 23, 9, tzinfo=UTC).timestamp()
+    entries: list[tuple[float, port.Entry]] = []
+    for number, (queue, day) in enumerate(
+        [("sales", 0)] * 6 + [("support", 0)] * 2 + [("sales", 1)]
+    ):
+        call_id, at = CallId(f"c{number}"), nine + day * 86_400 + number
+        number_of = f"+7916000000{number}"
+        entries += [
+            (at, port.CallStarted(call_id, "+78005553535", number_of, "", "", "", "ru")),
+            (at, facts.WaitStarted(call_id, QueueId(queue), 1, 0, at)),
+            (at + 5, facts.WaitEnded(call_id, QueueId(queue), 5.0, "joined")),
+            (
+                at + 65,
+                port.CallEnded(call_id, Outcome.ANSWERED, False, 5.0, 60.0, "16", "menu"),
+            ),
+        ]
+    write(log, sorted(entries, key=lambda one: one[0]))
+
+    def calls(*options: str) -> list[float]:
+        code, output = run("staff", "--db", url, "--tz", "UTC", "--json", *options)
+        assert code == 0, output
+        return [one["calls"] for one in json.loads(output)]
+
+    assert calls() == [4.5]
+    assert calls("--until", "2026-11-23") == [8.0]
+    assert calls("--queue", "support") == [2.0]
+    code, output = run("staff", "--db", url, "--queue", "sails")
+    assert code == 1
+    assert "no calls of that time in queue 'sails'; queues it has: sales, support" in output
+    file = tmp_path / "forecast.yaml"
+    file.write_text('calls: {"09:00": 40}')
+    assert run("staff", str(file), "--queue", "sales")[0] == 2
+
+
+@pytest.mark.parametrize("when", ["0001-01-01", "9999-12-31", "999999w", "0001-01-01T00:00+14:00"])
+def test_a_time_that_no_clock_has_is_told(when: str) -> None:
+    code, output = run("replay", CONFIG, "--since", when)
+
+    assert code == 2
+    assert f"'{when}' is too far away: years 2000 to 2099" in output

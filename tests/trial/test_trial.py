@@ -212,6 +212,18 @@ def test_a_call_is_told_with_every_why_and_as_json() -> None:
     assert [one["agent_id"] for one in told["rang"]] == ["kuznetsova", "smirnov"]
 
 
+def test_keys_that_nothing_asks_for_are_told() -> None:
+    words = ("try", "+78005553535", "--plan", str(CONFIG), "--at", "fri 18:55")
+
+    _, output = asked(*words, "--keys", "2,1,5,,3")
+    assert output.rstrip().endswith("never asked for: 5, 3 (--keys)")
+    _, output = asked(*words, "--keys", "2,1,5", "--json")
+    assert json.loads(output)["never_asked_for"] == ["5"]
+
+    _, output = asked(*words, "--keys", "2,1")
+    assert "never asked for" not in output
+
+
 def test_what_a_crm_says_is_tried_in_a_test_and_at_the_terminal(tmp_path: Path) -> None:
     plan_with(
         tmp_path,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -44,6 +46,15 @@ def plans_are_built_once() -> Iterator[None]:
     """Each test's state has the shipped plan, which never changes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan_in_force, "build", functools.lru_cache(8)(build))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_is_looked_for_at_each_request() -> Iterator[None]:
+    """httpx asks whether this is trio; where there is no sniffio, that reads all folders again."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "sniffio" not in sys.modules and find_spec("sniffio") is None:
+            patch.setitem(sys.modules, "sniffio", None)
         yield
 
 

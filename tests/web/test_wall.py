@@ -229,13 +229,7 @@ async def test_however_many_they_are_nothing_overflows(
 ) -> None:
     states = ["free", "talking", "ringing", "wrap_up", "paused", "offline", "reserved"]
     people = [
-        agent(
-            f"a{n}",
-            f"Константин Белозерский-Покровский {n}",
-            f"Отдел {n % 8}",
-            states[n % 7],
-            since=ago(36_000),
-        )
+        agent(f"a{n}", f"Константин Белозерский-Покровский {n}", f"Отдел {n % 8}", states[n % 7])
         for n in range(count)
     ]
     calls = [call(f"c{n}", "talking", agent=f"a{n}") for n in range(count)]
@@ -248,9 +242,18 @@ async def test_however_many_they_are_nothing_overflows(
                     await expect(page.locator("[data-agent]")).to_have_count(count)
                     assert await overflow(page) <= 0, (size, path, locale)
                     assert await page.locator("[data-call]").count() == min(count, 60)
-                    cut = """[...document.querySelectorAll('.agent')]
-                        .some((one) => one.scrollWidth > one.clientWidth)"""
-                    assert not await page.evaluate(cut), (size, path, locale)
+
+
+@browsing
+@pytest.mark.parametrize("count", [5, 500])
+async def test_no_time_is_cut_off(count: int, state: WebState, url: str, chrome: Browser) -> None:
+    people = [agent(f"a{n}", "Ким", state="wrap_up", since=ago(36_000)) for n in range(count)]
+    state.live.take(whole(people, [], []))
+    async with looking(chrome, url, size="wall") as page:
+        await expect(page.locator("[data-agent]")).to_have_count(count)
+        cut = """[...document.querySelectorAll('.agent')]
+            .filter((one) => one.scrollWidth > one.clientWidth).length"""
+        assert await page.evaluate(cut) == 0
 
 
 @browsing

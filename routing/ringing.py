@@ -95,7 +95,8 @@ class Ringing:
         leg_ids = floor.legs.new_ids(len(agents))
         agent_ids = tuple(map(_AGENT_ID, agents))
         chorus = Chorus(offer, leg_ids, agent_ids, floor.now, deadline)
-        offer.parts |= dict.fromkeys(agent_ids, chorus)
+        rung: dict[AgentId, Part | Chorus] = dict.fromkeys(agent_ids, chorus)
+        offer.parts = {**offer.parts, **rung} if offer.parts else rung
         if floor.tells:
             for leg_id, agent, phone in zip(leg_ids, agents, phones, strict=True):
                 floor.tell_change(agent, _RESERVED, "offered", call_id)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pbx.simulate.draws import Draw, Exponential, For, share, stream
+from routing.record import record
 from routing.values import AgentId, Disposition, QueueId, Seconds
 
 THREE_MINUTES = Exponential(180.0)
@@ -80,7 +81,7 @@ class Heard:
     how: Disposition
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Caller:
     """One who calls at ``at_s`` (from the run's begin).
 

@@ -199,9 +199,9 @@ class World:
             self._at(start + at_s, partial(self._tell, events.DayBegan()))
         coming = iter(self._callers)
         caller = next(coming, None)
+        comes_at = start + caller.at_s if caller is not None else math.inf
         steps = 0
         while True:
-            comes_at = start + caller.at_s if caller is not None else math.inf
             next_at = heap[0][0] if heap else math.inf
             if comes_at <= next_at and comes_at <= self._wakes_at:
                 if caller is None:
@@ -209,6 +209,7 @@ class World:
                 self._now = comes_at
                 self._arrives(caller)
                 caller = next(coming, None)
+                comes_at = start + caller.at_s if caller is not None else math.inf
             elif next_at <= self._wakes_at:
                 self._now, _, action = heapq.heappop(heap)
                 action()

@@ -73,7 +73,7 @@ async def build(settings: Settings, supervisor: Supervisor) -> Service:
     await asyncio.to_thread(outage.start, journal, settings.database, settings.state_dir)
 
     def reader() -> Engine:
-        # The journal has looked whether it is ours; a log that is locked just now is no reason not
+        # The journal has looked whether it is ours; a log that has gone since is no reason not
         # to start.
         return open_for_reading(settings.database, checked=False)
 

@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 CHECK_EVERY_S = 10.0
 """How often what we know is compared with the channels that there are, seconds: what is gone is
 cleaned within 30 s, also where it takes a second look."""
-RENEW_PAUSE_S = 0.02
+RENEW_PAUSE_S = 0.05
 """Between two times at which callers' limits in the dialplan are set anew, at least, seconds."""
 
 

@@ -219,6 +219,10 @@ def lines(title: str, found: Mapping[str, Took]) -> Iterator[str]:
     for name, one in found.items():
         told = "no answer | -" if one.wall != one.wall else f"{one.wall:.2f} | {one.processor:.2f}"
         yield f"| {name} | {told} |"
+    answered = {name: one for name, one in found.items() if one.wall == one.wall}
+    if answered:
+        worst = max(answered, key=lambda name: answered[name].wall)
+        yield f"\nThe slowest: {worst}, {answered[worst].wall:.2f} s."
 
 
 async def run(path: Path, times: int, only: str) -> None:

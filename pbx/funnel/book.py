@@ -70,8 +70,9 @@ def note_in(connection: Connection, events: Sequence[StageEvent], now: datetime)
     rows = [_values(event) | {"event_id": _id(event.key), "noted_at": now} for event in new]
     if rows:
         connection.execute(stage_events.insert(), rows)
-        know_passed(connection, [str(row["event_id"]) for row in rows])
-        new_version(connection, Kind.STAGES, {milliseconds(event.at) // DAY_MS for event in new})
+        given = know_passed(connection, [str(row["event_id"]) for row in rows])
+        days = {milliseconds(event.at) // DAY_MS for event in new}
+        new_version(connection, Kind.STAGES, days | _days_of(connection, given))
     # A file that was imported is no news to anybody.
     told = [_news(event) for event in new if event.via != IMPORTED]
     enqueue(connection, told, None, now)
@@ -118,6 +119,16 @@ def written(connection: Connection, keys: Sequence[str]) -> dict[str, StageEvent
         query = select(stage_events).where(stage_events.c.key.in_(some))
         for row in connection.execute(query).mappings():
             found[row["key"]] = _event(row)
+    return found
+
+
+def _days_of(connection: Connection, subjects: Sequence[str]) -> set[int]:
+    """On which days something was told of them."""
+    found: set[int] = set()
+    for begin in range(0, len(subjects), _AT_ONCE):
+        theirs = stage_events.c.subject.in_(subjects[begin : begin + _AT_ONCE])
+        times = connection.execute(select(stage_events.c.at).where(theirs)).scalars()
+        found |= {milliseconds(at) // DAY_MS for at in times}
     return found
 
 

@@ -31,7 +31,8 @@ WEAK_FROM = 10
 _BITS = 62
 _LATER = np.int64(2**_BITS)
 """After any time."""
-_SMALL = 2**16
+_PART = 2**17
+"""Rows worked on at a time."""
 
 
 class Reading(StrEnum):
@@ -135,32 +136,52 @@ def in_period(
 
 def _of_calls(of: Calls, people: int, span: tuple[int, int], cut: Cut, table: _Table) -> Told:
     """Counts the stages that calls pass by themselves; gives the passings of the last of them."""
-    first, end = span
     fits, group = cut.keeps(of), cut.group(of)
+    crowd = np.zeros(len(of.began), np.bool_)
+    crowd[of.crowded] = True
     crowded = of.crowded if fits is None else of.crowded[fits[of.crowded]]
+    until = within = np.zeros(len(of.began), np.bool_)
     for place, after in enumerate(of.after):
-        at = of.began + after
-        keep = (after != NEVER) & (at < end)
-        if fits is not None:
-            keep &= fits
-        kept = keep.copy()
-        keep &= at >= first
-        rows = np.flatnonzero(keep)
-        table.counts[place] = np.bincount(group[rows], minlength=cut.groups)
+        until, within = _passed_within(of.began, after, fits, span)
+        parts = _parts(len(after))
+        table.counts[place] = sum(
+            np.bincount(group[part][within[part]], minlength=cut.groups) for part in parts
+        )
         if place:
-            here = of.passed(place, of.crowded[keep[of.crowded]])
+            here = of.passed(place, of.crowded[within[of.crowded]])
             spans, grouped, groups = _since(of.passed(place - 1, crowded), here, cut, people)
             # Of everybody else the stage before is the same call's.
-            keep[of.crowded] = False
-            rows = np.flatnonzero(keep)
-            own = after[rows] - of.after[place - 1][rows]
+            alone = within & ~crowd
+            before = of.after[place - 1]
+            own = [(after[part] - before[part])[alone[part]] for part in parts]
+            whose = [group[part][alone[part]] for part in parts]
             table.times(
                 place,
-                np.concatenate((own, spans)),
-                np.concatenate((own, grouped)),
-                np.concatenate((group[rows], groups)),
+                np.concatenate((*own, spans)),
+                np.concatenate((*own, grouped)),
+                np.concatenate((*whose, groups)),
             )
-    return of.passed(len(of.after) - 1, np.flatnonzero(kept))
+    return of.passed(len(of.after) - 1, np.flatnonzero(until))
+
+
+def _passed_within(
+    began: Times, after: Codes, fits: Mask | None, span: tuple[int, int]
+) -> tuple[Mask, Mask]:
+    """Of those that count, who passed a stage before the end of a time, and who within it."""
+    first, end = span
+    until, within = np.empty(len(began), np.bool_), np.empty(len(began), np.bool_)
+    for part in _parts(len(began)):
+        at = began[part] + after[part]
+        until[part] = (after[part] != NEVER) & (at < end)
+        if fits is not None:
+            until[part] &= fits[part]
+        within[part] = until[part] & (at >= first)
+    return until, within
+
+
+def _parts(length: int) -> list[slice]:
+    """Pieces of a long column: what is worked out of one stays in the processor's cache."""
+    return [slice(begin, begin + _PART) for begin in range(0, length, _PART)]
 
 
 def _since(before: Told, here: Told, cut: Cut, people: int) -> tuple[Times, Times, Codes]:
@@ -374,17 +395,18 @@ def _medians(values: Ints, group: Codes, groups: int) -> npt.NDArray[np.float64]
     if not len(values):
         return found
     if groups == 1:
-        pieces = [values]
-    else:
-        # Small numbers are put in order in one go through them.
-        small = group.astype(np.uint16) if groups <= _SMALL else group
-        order = np.argsort(small, kind="stable")
-        ends = np.cumsum(np.bincount(group, minlength=groups))
-        pieces = np.split(values[order], ends[:-1])
-    for one, piece in enumerate(pieces):
-        if len(piece):
-            middle = (len(piece) - 1) // 2
-            found[one] = np.partition(piece, middle)[middle] / 1000
+        middle = (len(values) - 1) // 2
+        found[0] = np.partition(values, middle)[middle] / 1000
+        return found
+    # One number holds group and value: it sorts faster than two.
+    least = int(values.min())
+    bits = (int(values.max()) - least).bit_length()
+    key = group.astype(np.int64) << bits | values - least
+    key.sort()
+    sizes = np.bincount(group, minlength=groups)
+    some = np.flatnonzero(sizes)
+    middles = (np.cumsum(sizes) - sizes + (sizes - 1) // 2)[some]
+    found[some] = ((key[middles] & (1 << bits) - 1) + least) / 1000
     return found
 
 

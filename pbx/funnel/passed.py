@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, case, func, select
 
 from pbx.funnel.stages import CallStage, Funnel
 from pbx.journal.tables import call_facts, calls, contacts, fact_days, stage_events
@@ -40,8 +40,10 @@ PASSAGES = Layout(
 """A row: a call that has ended.  ``past_ms``, ``reached_ms``: since its beginning, NEVER: not.
 ``new``: nobody with this number had called before.  ``crowded``: the same number called again
 before it was over."""
-TOLD = Layout("told", ("at_s", "at_ms", "contact"), ("stage", *_TEXTS))
-"""A row: a stage that somebody told."""
+TOLD = Layout("told", ("at_s", "at_ms", "contact", "caller"), ("stage", *_TEXTS))
+"""A row: a stage that somebody told.  ``contact``: whose way through the plan's stages it is a part
+of; a deal has a way of its own, but a contact's first deal, which goes on with theirs.  ``caller``:
+whose way on from their first call it is a part of; all deals of a contact are."""
 
 Times = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.integer[Any]]
@@ -187,8 +189,10 @@ _CALLS = (
 )
 _TOLD = (
     select(
-        *(stage_events.c.at, contacts.c.contact_id, stage_events.c.stage),
-        *(stage_events.c.agent, stage_events.c.source),
+        stage_events.c.at,
+        case((contacts.c.continues, contacts.c.person_id), else_=contacts.c.contact_id),
+        func.coalesce(contacts.c.person_id, contacts.c.contact_id),
+        *(stage_events.c.stage, stage_events.c.agent, stage_events.c.source),
     )
     .join_from(stage_events, contacts, contacts.c.subject == stage_events.c.subject)
     .order_by(stage_events.c.at, stage_events.c.event_id)
@@ -219,9 +223,9 @@ def _call(row: Any) -> Values:
 
 
 def _told(row: Any) -> Values:
-    at, contact, stage, agent, source = row
+    at, contact, caller, stage, agent, source = row
     at_ms = milliseconds(at)
-    return (at_ms // 1000 - EPOCH_S, at_ms % 1000, contact, stage, agent, source)
+    return (at_ms // 1000 - EPOCH_S, at_ms % 1000, contact, caller, stage, agent, source)
 
 
 def _time(frame: Frame, name: str) -> Times:
@@ -235,10 +239,12 @@ def _time(frame: Frame, name: str) -> Times:
 
 def _joined(funnel: Funnel, of_calls: Frame | None, told: Frame) -> Passages:
     frames = [told] if of_calls is None else [told, of_calls]
+    whose = "contact" if of_calls is None else "caller"
     texts = {
         name: sorted({one for frame in frames for one in frame.texts[name]}) for name in _TEXTS
     }
-    people = 1 + max((int(f.numbers["contact"].max()) for f in frames if f.rows), default=0)
+    found = (told.numbers[whose], *(() if of_calls is None else (of_calls.numbers["contact"],)))
+    people = 1 + max((int(one.max()) for one in found if len(one)), default=0)
     calls_ = None
     names = funnel.stages
     if of_calls is not None:
@@ -249,15 +255,15 @@ def _joined(funnel: Funnel, of_calls: Frame | None, told: Frame) -> Passages:
         who[nobody] = np.arange(people, people + without, dtype=who.dtype)
         people += without
         calls_ = _calls(funnel, of_calls, texts, who, people)
-    stages = _told_stages(names, told, texts)
+    stages = _told_stages(names, told, whose, texts)
     return Passages(calls_, stages, people, texts["agent"], texts["source"])
 
 
 def _told_stages(
-    names: Sequence[str], told: Frame, texts: Mapping[str, Sequence[str]]
+    names: Sequence[str], told: Frame, whose: str, texts: Mapping[str, Sequence[str]]
 ) -> tuple[Told, ...]:
     agent, source = (_coded(told, name, texts[name]) for name in _TEXTS)
-    every = Told(_time(told, "at"), told.numbers["contact"], agent, source)
+    every = Told(_time(told, "at"), told.numbers[whose], agent, source)
     stage, there = told.numbers["stage"], told.texts["stage"]
     return tuple(
         every.only(stage == there.index(name) if name in there else np.zeros(told.rows, np.bool_))

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from pbx.errors import JournalError
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest migration; what this program reads and writes (a test compares)."""
 BUSY_TIMEOUT_S = 5.0
 """How long SQLite waits for another process's lock, seconds."""

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -435,6 +436,17 @@ contacts = Table(
     Column("contact_id", Integer, primary_key=True),
     # A caller's number, or what ``stage_events`` has as subject.
     Column("subject", Text, nullable=False, unique=True),
+    # Of a deal: the contact it was first told with.  ``continues``: it is that contact's first
+    # deal, so that their way through the plan's stages is one.
+    Column("person_id", Integer),
+    Column("continues", Boolean, nullable=False, server_default=false()),
+    Index(
+        "ix_contacts_continues",
+        "person_id",
+        unique=True,
+        sqlite_where=text("continues"),
+        postgresql_where=text("continues"),
+    ),
 )
 
 # Calls whose facts are to be made anew: something changed that is no entry of the log.

@@ -15,7 +15,7 @@ from pbx.errors import ReportError
 from pbx.journal.database import told_as_ours
 from pbx.reports.columns import ColumnStore
 from pbx.reports.frames import EPOCH_S, Frame
-from pbx.reports.groups import Groups, Whole
+from pbx.reports.groups import Exact, Groups, Values, Whole
 from pbx.reports.measures import MEASURES, USUAL, Measure, Of, Unit
 from pbx.reports.period import LocalTimes, Period
 from pbx.reports.rows import QUARTER_S, Codes, Mask, Rows, Which
@@ -201,7 +201,7 @@ class _Grouped:
     """Measures of one kind: ``place`` of each key in ``values``."""
 
     place: Mapping[Key, int]
-    values: Mapping[str, Sequence[float]]
+    values: Mapping[str, Sequence[float | int | None]]
 
 
 class _Counted:
@@ -230,7 +230,7 @@ class _Counted:
         for kind in self._kinds:
             place = kind.place.get(key)
             for name, values in kind.values.items():
-                found[name] = self._nothing[name] if place is None else _plain(name, values[place])
+                found[name] = self._nothing[name] if place is None else values[place]
         return {name: found[name] for name in self._query.measures}
 
     def _of(self, asking: _Asking, kind: Of, measures: Sequence[Measure]) -> _Grouped:
@@ -242,15 +242,15 @@ class _Counted:
         pieces = asking.rows(self._query, kind, columns, self._context)
         counts = {which: None for one in measures for which in one.counts}
         whole, none = Groups(pieces, None, 1), Groups([], None, 1)
-        keys: dict[Key, int] = {(): 0}
+        keys: dict[Key, int] = {(): 0} if pieces else {}
         rows = whole
         if self._query.by:
             keys, rows = self._grouped(pieces, counts)
             whole = Whole(pieces, rows)
         for one in measures:
-            self.total[one.name] = _plain(one.name, one.value(whole).tolist()[0])
-            self._nothing[one.name] = _plain(one.name, one.value(none).tolist()[0])
-        return _Grouped(keys, {one.name: one.value(rows).tolist() for one in measures})
+            (self.total[one.name],) = _plain(one, one.value(whole))
+            (self._nothing[one.name],) = _plain(one, one.value(none))
+        return _Grouped(keys, {one.name: _plain(one, one.value(rows)) for one in measures})
 
     def _grouped(
         self, pieces: Sequence[Rows], counts: Collection[Which]
@@ -369,7 +369,12 @@ def _place(by: Sequence[str], key: Key) -> list[tuple[int, str]]:
     return [order(name, label) for name, label in zip(by, key, strict=True)]
 
 
-def _plain(name: str, value: float) -> float | int | None:
-    if value != value:
-        return None
-    return int(value) if MEASURES[name].unit is Unit.COUNT else float(value)
+def _plain(measure: Measure, values: Values | Exact) -> list[float | int | None]:
+    """As Python has them; None where a value is not a number."""
+    missing = np.isnan(values)
+    if measure.unit is Unit.COUNT:
+        values = np.where(missing, 0, values).astype(np.int64)
+    found: list[float | int | None] = values.tolist()
+    for place in np.flatnonzero(missing).tolist():
+        found[place] = None
+    return found

@@ -98,7 +98,7 @@ def address_of(request: Request) -> str:
 
 async def _program(request: Request, secret: str) -> Principal:
     state: WebState = request.app.state.web
-    token = await state.door.asks(secret)
+    token = await state.door.asks(secret, address_of(request))
     if token is None:
         raise NotSignedIn
     request.state.token = secret

@@ -18,6 +18,8 @@ _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400
 _TICKS = 8
 _LEAST = 0.4
 """Width of the shortest bar, percent: what happened is seen."""
+_BESIDE = 0.01
+"""Nearer is the same place, percent."""
 _SHORTEST_S = 0.1
 """A call that began and ended at once is drawn so long, seconds."""
 _SHARE = 0.6
@@ -45,6 +47,8 @@ class Part:
     """A bar.  Seconds from the call's beginning; ``x`` and ``width`` in percent.
 
     ``about``: the queue, manager or outside number, "" for none; ``goes_on``: not over yet.
+    ``keyed``: how much of the bar is up to the last key that is drawn on it, percent, None: no key;
+    its words stand behind that.
     """
 
     bar: Bar
@@ -54,6 +58,12 @@ class Part:
     goes_on: bool = False
     x: float = 0.0
     width: float = 0.0
+    keyed: float | None = None
+
+    @property
+    def room(self) -> float:
+        """For words, percent of the drawing."""
+        return self.width * (1 - (self.keyed or 0.0) / 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +199,11 @@ def _legs(legs: Iterable[LegRow], last: datetime, second: Second) -> Iterable[Tr
 
 
 def _placed(row: TrackRow, to_s: float) -> TrackRow:
+    marks = tuple(
+        Mark(one.what, one.at_s, one.text, round(one.at_s / to_s * 100, 3))
+        for one in row.marks
+        if one.at_s <= to_s
+    )
     parts = []
     for part in row.parts:
         if part.from_s >= to_s and part.from_s > 0:
@@ -196,6 +211,10 @@ def _placed(row: TrackRow, to_s: float) -> TrackRow:
         x = part.from_s / to_s * 100
         width = max((min(part.to_s, to_s) - part.from_s) / to_s * 100, _LEAST)
         x = min(x, 100 - _LEAST)
+        width = min(width, 100 - x)
+        # At its end a key is drawn on what follows.
+        on_it = [one.x - x for one in marks if one.what == "key"]
+        keys = [one for one in on_it if -_BESIDE <= one < width - _BESIDE]
         parts.append(
             Part(
                 part.bar,
@@ -204,14 +223,10 @@ def _placed(row: TrackRow, to_s: float) -> TrackRow:
                 part.about,
                 part.goes_on,
                 round(x, 3),
-                round(min(width, 100 - x), 3),
+                round(width, 3),
+                round(max(*keys, 0.0) / width * 100, 3) if keys else None,
             )
         )
-    marks = tuple(
-        Mark(one.what, one.at_s, one.text, round(one.at_s / to_s * 100, 3))
-        for one in row.marks
-        if one.at_s <= to_s
-    )
     return TrackRow(row.leg, tuple(parts), marks)
 
 

@@ -29,6 +29,7 @@ API = "/api/"
 LOGIN = "/login"
 _TOLD = frozenset({400, 403, 404, 413, 429, 503})
 """Those that have words of their own (texts/*/error.toml); others are told in general."""
+_NOT_AS_IT_SHOULD = "the request is not as it should be"
 
 
 def problem(status: int, detail: str = "", **more: object) -> Response:
@@ -73,6 +74,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 400 and request.url.path.startswith(API):
+            # FastAPI's word, and nobody else's, for a body that is no text; bad JSON is its 422.
+            unread = [{"where": ["body"], "what": "is no JSON in UTF-8"}]
+            return problem(422, _NOT_AS_IT_SHOULD, errors=unread)
         response = fault(request, error.status_code, str(error.detail or ""))
         for name, value in (error.headers or {}).items():
             response.headers[name] = value
@@ -86,12 +91,12 @@ def install(app: FastAPI) -> None:
             {"where": [str(part) for part in one["loc"]], "what": str(one["msg"])}
             for one in error.errors()[:50]
         ]
-        return problem(422, "the request is not as it should be", errors=faults)
+        return problem(422, _NOT_AS_IT_SHOULD, errors=faults)
 
     @app.exception_handler(TooOften)
     async def too_often(request: Request, error: TooOften) -> Response:
         request.app.state.web.metrics.limited()
-        response = problem(429, "this token asks too often")
+        response = problem(429, str(error))
         response.headers["Retry-After"] = str(math.ceil(error.wait_s))
         return response
 

@@ -197,13 +197,13 @@ class Viewer:
     def _stages(self, counted: Counted) -> tuple[Stage, ...]:
         steps = counted.steps
         most = max((step.count + step.open for step in steps), default=0) or 1
-        widths = [max(_LEAST_WIDTH, 100 * step.count / most) for step in steps]
-        shadows = [max(_LEAST_WIDTH, 100 * (step.count + step.open) / most) for step in steps]
+        widths = [_width(step.count, most) for step in steps]
+        shadows = [_width(step.count + step.open, most) for step in steps]
         return tuple(
             self._stage(
                 step,
                 weak=step.stage == counted.weak,
-                shape=_band(widths, place),
+                shape=_band(widths, place) if step.count else "",
                 shadow=_band(shadows, place) if step.open else "",
             )
             for place, step in enumerate(steps)
@@ -270,6 +270,11 @@ class Viewer:
         if seconds < 2 * _DAY_S:
             return self._t("funnel.hours", hours=self._words.number(seconds / _HOUR_S, 1))
         return self._t("funnel.days", days=self._words.number(seconds / _DAY_S, 1))
+
+
+def _width(count: int, most: int) -> float:
+    """Few are seen, nobody is not."""
+    return max(_LEAST_WIDTH, 100 * count / most) if count else 0.0
 
 
 def _band(widths: Sequence[float], place: int) -> str:

@@ -198,15 +198,34 @@ def _events(
     subjects that had called before."""
     query = select(stage_events).where(stage_events.c.stage.in_(funnel.stages))
     query = query.order_by(stage_events.c.at, stage_events.c.event_id)
+    others = _others(connection, funnel)
     told = []
     for row in connection.execute(query):
         values = {name: getattr(row, name) for name in StageEvent.__slots__}
-        told.append(StageEvent(**(values | {"at": _whole(row.at)})))
+        values |= {"at": _whole(row.at), "subject": others.get(row.subject, row.subject)}
+        told.append(StageEvent(**values))
     if not funnel.of_calls:
         return told, set()
     own = {one.value for one in CallStage}
     passed, old = call_events(connection, funnel.talk, since)
     return [one for one in told if one.stage not in own] + passed, old
+
+
+def _others(connection: Connection, funnel: Funnel) -> dict[str, str]:
+    """Deals that are a part of a contact's way, and which one's: all that are theirs on the way on
+    from a call, the first one on that through the plan's stages."""
+    here = stage_events.c
+    query = select(here.subject, here.number).order_by(here.noted_at, here.at, here.event_id)
+    found: dict[str, str] = {}
+    for subject, number in connection.execute(query):
+        if subject.startswith("deal:") and number:
+            found.setdefault(subject, number)
+    if funnel.of_calls:
+        return found
+    first: dict[str, str] = {}
+    for deal, number in found.items():
+        first.setdefault(number, deal)
+    return {deal: number for number, deal in first.items()}
 
 
 def call_events(

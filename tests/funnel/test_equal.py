@@ -31,26 +31,36 @@ STAGES = ("cold-call", "meeting", "deal")
 
 def told(rng: random.Random, number: int, length: timedelta) -> list[StageEvent]:
     """Stages that people told: of callers, of others, of deals; some at the same moment."""
-    subjects = [*NUMBERS[:-1], "+79990000001", "+79990000002", "deal:1", "deal:2"]
+    numbers = [*NUMBERS[:-1], "+79990000001", "+79990000002"]
+    deals = ["deal:1", "deal:2", "deal:3", "deal:4"]
     moments = [SINCE - 5 * DAY + (length + 10 * DAY) * rng.random() for _ in range(number // 2 + 1)]
-    return [
-        StageEvent(
-            key=f"k{n}",
-            stage=rng.choice((*STAGES, QUALIFIED, "talked")),
-            subject=rng.choice(subjects),
-            at=rng.choice(moments),
-            agent=rng.choice((*AGENTS, "")),
-            source=rng.choice(("radio", "site", "")),
+    found = []
+    for n in range(number):
+        subject = rng.choice(rng.choice((numbers, deals)))
+        # A deal is told with its contact's number, with another's, or without.
+        number_ = rng.choice((*numbers[:2], "")) if subject in deals else subject
+        found.append(
+            StageEvent(
+                key=f"k{n}",
+                stage=rng.choice((*STAGES, QUALIFIED, "talked")),
+                subject=subject,
+                number=number_,
+                at=rng.choice(moments),
+                agent=rng.choice((*AGENTS, "")),
+                source=rng.choice(("radio", "site", "")),
+            )
         )
-        for n in range(number)
-    ]
+    return found
 
 
 def made(rng: random.Random, log: Engine) -> timedelta:
     """Gives how long it went on."""
     length = rng.choice((timedelta(hours=2), 3 * DAY, 30 * DAY))
     keep(log, RandomLog(rng, SINCE, length, rng.randrange(70)).entries, rng)
-    note(log, told(rng, rng.randrange(40), length), SINCE + length)
+    events = told(rng, rng.randrange(40), length)
+    some = rng.randrange(len(events) + 1)
+    note(log, events[:some], SINCE + length)
+    note(log, events[some:], SINCE + length + DAY)
     return length
 
 

@@ -26,6 +26,7 @@ from pbx.funnel.watch import Look, Watch, slices_of, watch
 from pbx.journal.tables import calls
 from pbx.plan.model import FunnelPlan
 from pbx.reports.columns import ColumnStore
+from pbx.reports.contacts import unknown
 from pbx.reports.period import Period
 from tests.reports.randomlog import RandomLog, keep, opened
 
@@ -171,6 +172,38 @@ def test_who_had_called_before_the_period_does_not_enter_in_it(log: Engine, tmp_
     assert entered_since(later) == withheld
     everybody = {row.number or row.call_id for row in ended}
     assert entered_since(SINCE - DAY) == len(everybody)
+
+
+def test_a_deal_goes_on_with_the_way_of_whose_it_is(log: Engine, tmp_path: Path) -> None:
+    number = "+79161234567"
+
+    def told(key: str, stage: str, days: int, deal: str = "", of: str = number) -> StageEvent:
+        at = SINCE + timedelta(days=days)
+        return StageEvent(key, stage, f"deal:{deal}" if deal else of, at, number=of)
+
+    note(
+        log,
+        [
+            told("a", "cold-call", 1),
+            told("b", "meeting", 2, "17", of=""),  # whose it is, nobody has said yet
+            told("c", "cold-call", 3, "18", of=""),
+        ],
+        UNTIL,
+    )
+    store = ColumnStore(tmp_path / "columns")
+    query = FunnelQuery(SALES, Period(SINCE, UNTIL), Reading.COHORT)
+
+    def counts() -> list[int]:
+        found = funnel_report(log, store, query, UNTIL).total
+        return [step.count for step in found.steps][:3]
+
+    assert counts() == [2, 0, 0]
+    note(log, [told("d", "deal", 4, "17")], UNTIL)
+    assert counts() == [2, 1, 1]
+    note(log, [told("e", "meeting", 5, "18")], UNTIL)
+    assert counts() == [2, 2, 1], "a second deal is another way"
+    with log.connect() as connection:
+        assert unknown(connection) == 0
 
 
 def test_the_command_prints_tables_csv_and_sheets(log: Engine, tmp_path: Path) -> None:

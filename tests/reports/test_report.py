@@ -150,6 +150,15 @@ def _renamed(one: Stamped, n: int) -> Stamped:
     return Stamped(one.at, replace(entry, call_id=CallId(f"{entry.call_id}-{n}")))
 
 
+def test_a_time_without_calls_has_no_row_and_a_total(log: Engine, tmp_path: Path) -> None:
+    quiet = Period(DST_ENDS - timedelta(days=9), DST_ENDS - timedelta(days=8))
+    query = replace(usual(measures=("offered", "asa_s", "busiest")), period=quiet)
+    for by in ((), ("queue",)):
+        found = report(log, ColumnStore(tmp_path / "c"), replace(query, by=by), NOW)
+        assert found.rows == ()
+        assert found.total.values == {"offered": 0, "asa_s": None, "busiest": 0}
+
+
 def test_the_period_before_stands_beside(log: Engine, tmp_path: Path) -> None:
     middle = DST_ENDS + timedelta(days=1)
     second = Period(middle, middle + timedelta(days=1))

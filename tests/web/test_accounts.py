@@ -291,6 +291,9 @@ async def test_the_audit_log_is_filtered_and_paged(
     for n in range(ROWS + 20):
         at = MADE_AT + timedelta(minutes=n)
         write_note(state.write, maria, "listened", f"call-{n}", {"seconds": n}, at=at)
+    place = {"role": "manager", "departments": [], "agent": "ivanov"}
+    changed = {"before": {"role": "supervisor", "departments": ["*"]}, "after": place}
+    write_note(state.write, maria, "user_changed", "oleg", changed, at=MADE_AT)
     write_note(
         state.write,
         Actor("token", "<u>crm</u>"),
@@ -317,6 +320,11 @@ async def test_the_audit_log_is_filtered_and_paged(
     assert "call-" not in tokens
     for text in ("&lt;u&gt;crm", "&lt;b&gt;x", "&lt;i&gt;: &lt;u&gt;"):
         assert text in tokens
+    changes = (await admin.get("/audit", params={"action": "user_changed"})).text
+    assert (
+        "было: роль Руководитель, отделы Все отделы; стало: роль Менеджер, менеджер плана ivanov<"
+        in changes
+    )
     empty = (await admin.get("/audit", params={"since": "2031-01-01", "who": "maria"})).text
     assert "Ничего не найдено" in empty
     for odd in ("9999-12-31", "x", "2026-02-31"):

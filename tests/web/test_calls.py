@@ -338,6 +338,24 @@ def test_bars_are_to_scale_and_leave_no_gap(shop: WebState) -> None:
                 assert one.x + one.width <= 100.001
 
 
+def test_no_key_is_drawn_over_words(shop: WebState) -> None:
+    keys = 0
+    for story in all_stories(shop):
+        for row in draw(story, story.call.ended_at or story.call.started_at, lead=False).rows:
+            for part in row.parts:
+                here = [
+                    one.x
+                    for one in row.marks
+                    if one.what == "key" and -0.1 < one.x - part.x < part.width - 0.1
+                ]
+                keys += len(here)
+                words = part.x + part.width * (part.keyed or 0) / 100
+                assert all(x <= words + 0.1 for x in here)
+                assert (part.keyed is None) == (not here)
+                assert part.room <= part.width
+    assert keys > 10
+
+
 def test_a_call_that_goes_on_is_drawn_up_to_now(shop: WebState) -> None:
     story = next(one for one in all_stories(shop) if one.call.agent)
     talk = next(leg for leg in story.legs if leg.kind == "bridge")

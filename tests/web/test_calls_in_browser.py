@@ -11,11 +11,11 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from playwright.async_api import Page, expect
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from pbx.journal.queries import CallFilter, list_calls
 from pbx.journal.story import LegRow
-from pbx.journal.tables import recordings
+from pbx.journal.tables import calls, missed, recordings
 from pbx.web.access import Role, signed_in
 from pbx.web.accounts.audit import AuditFilter, list_notes
 from pbx.web.state import WebState
@@ -69,6 +69,20 @@ def recorded_talk(state: WebState) -> LegRow:
     with state.write.begin() as connection:
         connection.execute(insert(recordings), {**values, **times})
     return leg
+
+
+def not_called_back(state: WebState) -> str:
+    """A call that was lost, and is to be called back; its id."""
+    lost = list_calls(state.read, CallFilter(outcome="abandoned_waiting", limit=1))[0]
+    at = lost.ended_at
+    values = {
+        **{"task_id": lost.call_id, "number": lost.number, "name": lost.name, "did": lost.did},
+        **{"queue": lost.queue, "opened_at": at, "first_at": at, "last_at": at, "calls": 1},
+        **{"last_call": lost.call_id, "outcome": lost.outcome},
+    }
+    with state.write.begin() as connection:
+        connection.execute(insert(missed), values)
+    return lost.call_id
 
 
 async def test_a_filter_narrows_the_list_and_stands_in_the_address(shop: WebState) -> None:
@@ -192,10 +206,31 @@ async def test_a_file_that_has_gone_meanwhile_is_said(shop: WebState) -> None:
 
 
 @pytest.mark.parametrize("size", sorted(SIZES))
+async def test_a_manager_with_a_long_name_hides_no_column(shop: WebState, size: str) -> None:
+    name = "Преображенская-Воскресенская Аполлинария Вениаминовна-Аполлинариевна"
+    with shop.write.begin() as connection:
+        # Whom the plan does not know is shown by their key.
+        connection.execute(update(calls).values(agent=name, queue=name))
+    async with shown(shop, "/calls", size=size, locale="ru-RU") as page:
+        assert await overflow(page) <= 0
+        last = page.locator("tr.call .talk").first
+        await expect(last).to_be_in_viewport(ratio=1)
+        cut = """[...document.querySelectorAll('.list')]
+            .some((one) => one.scrollWidth > one.clientWidth)"""
+        assert not await page.evaluate(cut)
+
+
+@pytest.mark.parametrize("size", sorted(SIZES))
 async def test_nothing_is_wider_than_the_screen(shop: WebState, size: str) -> None:
     leg = recorded_talk(shop)
+    lost = not_called_back(shop)
     async with shown(shop, "/calls", size=size, locale="ru-RU") as page:
-        for path in ("/calls", f"/calls/{leg.call_id}", f"/calls/{leg.call_id}?view=lead"):
+        for path in (
+            "/calls",
+            f"/calls/{leg.call_id}",
+            f"/calls/{leg.call_id}?view=lead",
+            f"/calls/{lost}",
+        ):
             await page.goto(page.url.split("/calls")[0] + path)
             assert await overflow(page) <= 0
             # What a card cuts off would be wider, too.

@@ -183,6 +183,16 @@ async def test_few_and_none_are_told_plainly(
     assert "Мало данных" in page.text
 
 
+async def test_a_stage_that_nobody_passed_has_no_band(
+    app: FastAPI, state: WebState, browser: httpx.AsyncClient
+) -> None:
+    let_in(app, somebody(Role.ADMIN))
+    told(state, [event("cold-call", n, 1) for n in range(9)] + [event("invoice", 1, 2)])
+    page = (await browser.get(f"/funnel?{WHOLE}")).text
+    assert page.count('class="band"') == 2
+    assert 'points=""' not in page
+
+
 async def test_what_has_fallen_is_told_to_those_whom_it_concerns(
     app: FastAPI, state: WebState, browser: httpx.AsyncClient
 ) -> None:

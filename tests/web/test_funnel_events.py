@@ -234,3 +234,27 @@ async def test_without_a_secret_there_is_no_such_address(settings: WebSettings) 
         async with httpx.AsyncClient(transport=transport, base_url=HOST) as browser:
             answer = await post_signed(browser, state, b'{"events": []}')
     assert answer.status_code == 404
+
+
+async def test_the_crm_tells_no_oftener_than_a_token_may(settings: WebSettings) -> None:
+    state = WebState(replace(settings, api_per_minute=1), passwords=quick())
+    async with state.running():
+        transport = httpx.ASGITransport(application(state))
+        async with httpx.AsyncClient(transport=transport, base_url=HOST) as browser:
+            body = orjson.dumps({"events": [event()]})
+            told = await post_signed(browser, state, body)
+            once_more = await post_signed(browser, state, body)
+    assert told.status_code == 200
+    assert once_more.status_code == 429
+    assert int(once_more.headers["retry-after"]) >= 1
+
+
+async def test_signatures_of_nobody_are_soon_not_even_read(
+    browser: httpx.AsyncClient, state: WebState
+) -> None:
+    body = orjson.dumps({"events": [event()]})
+    for _ in range(21):
+        assert (await post_signed(browser, state, body, secret=b"x" * 24)).status_code == 401
+    slowed = await post_signed(browser, state, b"x" * 1000, secret=b"x" * 24)
+    assert slowed.status_code == 429
+    assert slowed.json()["detail"] == "too much from this address was of nobody whom we know"

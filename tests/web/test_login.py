@@ -368,6 +368,36 @@ async def test_a_token_opens_what_its_scopes_say_until_it_ends(
     assert (await ask(f"Bearer {few}")).status_code == 401
 
 
+async def test_who_shows_tokens_of_nobody_becomes_slow_and_whoever_has_one_does_not(
+    app: FastAPI, state: WebState, clock: VirtualClock
+) -> None:
+    _, good = add_token(state.write, Paper("crm", frozenset(Scope)), by=BY, at=MADE_AT)
+    _, late = add_token(state.write, Paper("new", frozenset(Scope)), by=BY, at=MADE_AT)
+
+    async def ask(secret: str, address: str = "192.0.2.7") -> httpx.Response:
+        async with client_from(app, address) as program:
+            headers = {"Authorization": f"Bearer {secret}"}
+            return await program.get("/api/v1/numbers", headers=headers)
+
+    assert (await ask(good)).status_code == 200
+    for n in range(21):
+        assert (await ask(f"vrk_{n}")).status_code == 401
+    slowed = await ask("vrk_another")
+
+    assert (slowed.status_code, slowed.headers["retry-after"]) == (429, "1")
+    assert "of nobody" in slowed.json()["detail"]
+    assert (await ask(late)).status_code == 429, "nobody has seen yet that it is one"
+    assert (await ask(good)).status_code == 200
+    assert (await ask(late, "192.0.2.8")).status_code == 200
+    assert (await ask(late)).status_code == 200, "now it has been seen"
+    later(clock, timedelta(seconds=1))
+    assert (await ask("vrk_another")).status_code == 401
+    assert (await ask("vrk_another")).headers["retry-after"] == "2"
+    revoke_token(state.write, good[:10], by=BY, at=MADE_AT)
+    assert (await ask(good)).status_code == 401
+    assert (await ask(good)).status_code == 429
+
+
 async def test_by_https_the_cookie_is_for_https_alone(settings: WebSettings) -> None:
     secure = dataclasses.replace(settings, url="https://pbx.example.com")
     state = WebState(secure, passwords=quick())

@@ -235,6 +235,23 @@ async def test_a_supervisors_page_says_whose_it_is(
     assert "anna" not in text
 
 
+async def test_where_lost_calls_are_no_persons_the_page_says_so(
+    app: FastAPI, browser: httpx.AsyncClient, facts: list[Any]
+) -> None:
+    async def said(query: str) -> str:
+        page = (await browser.get(f"/reports?{WHOLE}&{query}")).text
+        found = re.search(r'<p class="small muted" id="nobodys">(.*?)</p>', page)
+        return found[1] if found else ""
+
+    let_in(app, somebody(Role.ADMIN))
+    assert "в строках «без менеджера»" in await said("by=manager")
+    assert "в строках «без менеджера»" in await said("by=queue,department&department=none")
+    assert "Потерянных здесь нет" in await said("by=queue&department=sales")
+    assert await said("by=queue") == ""
+    let_in(app, somebody(Role.SUPERVISOR, "support"))
+    assert "потерянные в меню" in await said("by=queue")
+
+
 # Exports ---------------------------------------------------------------------------------
 
 EVIL = ("=cmd|' /C calc'!A0", "+1", "@SUM(A1)", "-2+3", "\t=1")

@@ -142,6 +142,28 @@ async def test_a_lost_connection_is_told_plainly_and_comes_back(
 
 
 @browsing
+async def test_before_any_engine_was_seen_no_empty_tables_stand_there(
+    state: WebState, app: FastAPI, asked: Asked, chrome: Browser
+) -> None:
+    async with served(app) as address, looking(chrome, address) as page:
+        await expect(page.locator("#unseen")).to_contain_text("Станция не запущена")
+        await expect(page.locator("#calls")).to_be_hidden()
+        await expect(page.locator("#filter")).to_be_hidden()
+        state.live.take(FIRST)
+        await expect(page.locator("#unseen")).to_be_hidden()
+        await expect(page.locator("[data-agent]")).to_have_count(2)
+
+
+@browsing
+async def test_on_a_phone_the_page_one_is_on_stays_in_sight(
+    state: WebState, url: str, chrome: Browser
+) -> None:
+    for path in ("/", "/users", "/audit"):
+        async with looking(chrome, url + path, size="phone") as page:
+            await expect(page.locator(".pages [aria-current]")).to_be_in_viewport(ratio=1)
+
+
+@browsing
 async def test_a_supervisor_sends_into_a_pause_and_back(
     state: WebState, url: str, asked: Asked, chrome: Browser
 ) -> None:
@@ -220,6 +242,18 @@ async def test_however_many_they_are_nothing_overflows(
                     await expect(page.locator("[data-agent]")).to_have_count(count)
                     assert await overflow(page) <= 0, (size, path, locale)
                     assert await page.locator("[data-call]").count() == min(count, 60)
+
+
+@browsing
+@pytest.mark.parametrize("count", [5, 500])
+async def test_no_time_is_cut_off(count: int, state: WebState, url: str, chrome: Browser) -> None:
+    people = [agent(f"a{n}", "Ким", state="wrap_up", since=ago(36_000)) for n in range(count)]
+    state.live.take(whole(people, [], []))
+    async with looking(chrome, url, size="wall") as page:
+        await expect(page.locator("[data-agent]")).to_have_count(count)
+        cut = """[...document.querySelectorAll('.agent')]
+            .filter((one) => one.scrollWidth > one.clientWidth).length"""
+        assert await page.evaluate(cut) == 0
 
 
 @browsing

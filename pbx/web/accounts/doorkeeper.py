@@ -43,6 +43,11 @@ NAME_PACE = Pace(free=5, first_s=1.0, longest_s=60.0, forget_s=3600.0)
 """After five failures a name is tried at most once a minute: 1,440 guesses a day."""
 ADDRESS_PACE = Pace(free=20, first_s=1.0, longest_s=300.0, forget_s=3600.0)
 """A whole office may come from one address."""
+STRANGERS_PACE = Pace(free=20, first_s=1.0, longest_s=60.0, forget_s=3600.0)
+"""Of an address that shows tokens, or signatures, of nobody: nobody guesses one, but each asks the
+database, or costs a digest of what it brings."""
+_THE_CRM = "crm"
+"""Whose allowance the messages are that the CRM signs; no token's digest is as short."""
 KNOWN = timedelta(days=30)
 """From where somebody has come in by that name, strangers' failures don't slow it down."""
 FAILURES_TOLD = 30
@@ -75,10 +80,10 @@ class LetIn:
 
 
 class TooOften(Exception):
-    """A token asks more often than it may; ``wait_s``: when to ask again."""
+    """A program asks more often than it may; ``wait_s``: when to ask again."""
 
-    def __init__(self, wait_s: float) -> None:
-        super().__init__(f"again in {wait_s:.1f} s")
+    def __init__(self, wait_s: float, why: str = "this token asks too often") -> None:
+        super().__init__(why)
         self.wait_s = wait_s
 
 
@@ -114,6 +119,9 @@ class Doorkeeper:
         self._addresses = Throttle(ADDRESS_PACE)
         self._inside = Throttle(NAME_PACE)
         self._allowance = Allowance(per_minute)
+        self._strangers = Throttle(STRANGERS_PACE)
+        # Digests of tokens that opened something: these wait for no stranger at their address.
+        self._good: set[str] = set()
         self._seen: dict[str, datetime] = {}
         self._used: dict[str, datetime] = {}
         self._told_since = 0.0
@@ -197,7 +205,7 @@ class Doorkeeper:
         self._seen[session.session_id] = now
         return found
 
-    async def asks(self, secret: str) -> Token | None:
+    async def asks(self, secret: str, address: str) -> Token | None:
         """A request with this token: which one it is; None: none, or it opens nothing any more.
 
         Raises TooOften and JournalError.
@@ -206,10 +214,31 @@ class Doorkeeper:
         key = digest(secret)
         if (wait_s := self._allowance.wait_s(key, self._seconds())) > 0:
             raise TooOften(wait_s)
+        if key not in self._good:
+            self.may_try(address)
         token = await self.by_token(secret)
-        if token is not None and (wait_s := self._allowance.take(key, self._seconds())) > 0:
+        if token is None:
+            self._good.discard(key)
+            self._strangers.begin(_network(address), self._seconds())
+            return None
+        self._good.add(key)
+        if (wait_s := self._allowance.take(key, self._seconds())) > 0:
             raise TooOften(wait_s)
         return token
+
+    def may_try(self, address: str) -> None:
+        """Whether a stranger may show something from there now.  Raises TooOften."""
+        if (wait_s := self._strangers.wait_s(_network(address), self._seconds())) > 0:
+            raise TooOften(wait_s, "too much from this address was of nobody whom we know")
+
+    def heard(self, address: str, *, genuine: bool) -> None:
+        """A message came that has the CRM's signature, or somebody's.  Raises TooOften where the
+        CRM tells more than a token may ask."""
+        now = self._seconds()
+        if not genuine:
+            self._strangers.begin(_network(address), now)
+        elif (wait_s := self._allowance.take(_THE_CRM, now)) > 0:
+            raise TooOften(wait_s, "these messages come too often")
 
     async def by_token(self, secret: str) -> Token | None:
         """The same, of one that has asked already.  Raises JournalError."""

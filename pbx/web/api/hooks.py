@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from pbx.web.access import address_of
 from pbx.web.api.funnel_events import NewEvents, Taken, taken
 from pbx.web.api.problems import problems
 from pbx.web.faults import problem
@@ -53,11 +54,15 @@ async def funnel(request: Request, state: State) -> Taken | Response:
     secret = state.settings.crm_secret
     if secret is None:
         raise HTTPException(404)
+    address = address_of(request)
+    state.door.may_try(address)
     body = await request.body()
     try:
         check_signature(secret, request.headers, body, state.now().timestamp())
     except NotGenuine as error:
+        state.door.heard(address, genuine=False)
         return problem(401, str(error))
+    state.door.heard(address, genuine=True)
     try:
         events = NewEvents.model_validate_json(body)
     except ValidationError as error:

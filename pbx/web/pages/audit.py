@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -61,7 +62,7 @@ async def audit(
         **kept,
         actions=sorted(((name_of(t, one), one) for one in actions), key=lambda one: one[0]),
         name_of=lambda action: name_of(t, action),
-        detail=detail,
+        told=lambda details: told(t, details),
         actors=await state.in_thread(known_actors, state.read),
     )
 
@@ -72,17 +73,31 @@ def name_of(t: Texts, action: str) -> str:
     return t(key) if key in t.all else action
 
 
-def detail(value: object) -> str:
-    """A detail of a line, of any form."""
+def told(t: Texts, details: Mapping[str, object]) -> str:
+    """The details of a line in words; what is empty is not told."""
+    lines = ((key, _value(t, key, value)) for key, value in details.items())
+    return "; ".join(f"{_key(t, key)}: {words}" for key, words in lines if words)
+
+
+def _key(t: Texts, name: str) -> str:
+    key = f"audit.detail.{name}"
+    return t(key) if key in t.all else name
+
+
+def _value(t: Texts, name: str, value: object) -> str:
     match value:
-        case None | [] | "":
-            return "—"
+        case None:
+            return ""
         case str():
-            return value
+            key = f"nav.role.{value}"
+            return t(key) if name == "role" and key in t.all else value
+        case ["*"] if name == "departments":
+            return t("accounts.all_departments")
         case list():
-            return ", ".join(map(detail, value))
+            return ", ".join(str(one) for one in value)
         case dict():
-            return ", ".join(f"{key} {detail(one)}" for key, one in value.items())
+            lines = ((key, _value(t, key, one)) for key, one in value.items())
+            return ", ".join(f"{_key(t, key)} {words}" for key, words in lines if words)
     return str(value)
 
 

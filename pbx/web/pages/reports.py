@@ -13,7 +13,7 @@ from pbx.errors import ReportError
 from pbx.reports.asked import MOST_SLICES, PERIODS, Asked
 from pbx.reports.export import as_csv
 from pbx.reports.report import Query, Report, report
-from pbx.reports.slices import SLICES
+from pbx.reports.slices import NOTHING, SLICES
 from pbx.web.access import Principal, Scope, needs
 from pbx.web.attachment import attachment, marked
 from pbx.web.html import page, texts_of
@@ -31,6 +31,19 @@ FIRST = Asked(by=("queue",), compare=True)
 """What is shown to who asks for nothing."""
 MOST_LABELS = 1000
 """Of a slice, offered for filtering: those with the most calls."""
+
+
+_OF_PEOPLE = frozenset({"manager", "department"})
+
+
+def _nobodys(asked: Asked, principal: Principal) -> str:
+    """Where the calls are that nobody talked to, where one may miss them; "": all are told."""
+    filters = [labels for name, labels in asked.where.items() if name in _OF_PEOPLE]
+    if any(NOTHING not in labels for labels in filters):
+        return "reports.nobodys.filtered"
+    if _OF_PEOPLE & set(asked.by):
+        return "reports.nobodys.cut"
+    return "" if principal.sees_everything() else "reports.nobodys.limited"
 
 
 @router.get("", response_class=HTMLResponse)
@@ -65,6 +78,7 @@ async def reports(request: Request, state: State, principal: Reader) -> Response
         view=view,
         query=query,
         untold=[labels.measure(name) for name in untold],
+        nobodys=_nobodys(told, principal),
         labels=labels,
         limited="" if principal.sees_everything() else "reports.limited",
         periods={name: address(_of_period(asked, name)) for name in PERIODS},

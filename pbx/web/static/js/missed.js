@@ -95,7 +95,7 @@ function tick() {
   for (const time of document.querySelectorAll("time[data-age]")) {
     const age = (now - Date.parse(time.dateTime)) / 1000;
     time.classList.toggle("late", age > LATE_S);
-    if (age < 86_400) text(time, span(age));
+    if (age < 86_400) text(time, t("missed.waits", { time: span(age) }));
   }
   setTimeout(tick, 1000);
 }

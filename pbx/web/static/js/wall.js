@@ -416,6 +416,10 @@ function paintLink() {
   text(find("link-text"), t(`live.link.${link}`));
   if (live.link === "live") lastGood = live.now();
   const broken = live.link === "lost" || live.link === "away";
+  // Nothing to show, and no empty tables in its place.
+  const unseen = broken && !live.known;
+  find("unseen").hidden = !unseen;
+  for (const part of document.querySelectorAll(".halves, .people")) part.hidden = unseen;
   const shown = broken && lastGood !== null;
   find("broken").hidden = !shown;
   document.body.classList.toggle("stale", shown);

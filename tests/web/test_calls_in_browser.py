@@ -122,6 +122,20 @@ async def test_a_bar_tells_what_it_is_to_the_mouse_and_to_the_keyboard(shop: Web
         await expect(tip).to_be_hidden()
 
 
+# Looked at in the page: who asks from outside now and then may miss a second.
+FROM_TWO_TO_EIGHT = """() => new Promise((resolve) => {
+  const shown = document.querySelector("[data-player] .clock b");
+  let began = 0;
+  const look = setInterval(() => {
+    const s = Number(shown.textContent.split(":")[1]);
+    if (!began && s >= 2) began = performance.now() - (s - 2) * 500;
+    if (s < 8) return;
+    clearInterval(look);
+    resolve(performance.now() - began);
+  }, 20);
+})"""
+
+
 async def test_a_recording_is_played_sought_and_sped_up_and_written_down_once(
     shop: WebState,
 ) -> None:
@@ -152,9 +166,8 @@ async def test_a_recording_is_played_sought_and_sped_up_and_written_down_once(
 
         await box.get_by_role("button", name="2×").click()
         await box.get_by_role("button", name="Listen").click()
-        began = await page.evaluate("performance.now()")
-        await expect(box.locator(".clock b")).to_have_text("0:06", timeout=8_000)
-        assert await page.evaluate("performance.now()") - began < 5_000
+        took_ms = await page.evaluate(FROM_TWO_TO_EIGHT)
+        assert took_ms < 0.75 * 6_000, "six seconds of the talk, by the page's own clock"
 
     notes = list_notes(shop.read, AuditFilter())
     assert [(one.action, one.subject) for one in notes] == [("listened", f"recording {leg.leg_id}")]

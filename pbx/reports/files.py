@@ -33,12 +33,7 @@ Versions = Mapping[int, int]
 
 def has_day(path: Path, layout: Layout, version: int) -> bool:
     """There is a file of this version.  It may turn out to be damaged when it is read."""
-    try:
-        with path.open("rb") as file:
-            _header(file, _day_mark(layout, version))
-    except (OSError, ValueError):
-        return False
-    return True
+    return _is(path, _day_mark(layout, version))
 
 
 def read_day(path: Path, layout: Layout, columns: Sequence[str], version: int) -> DayColumns | None:
@@ -74,12 +69,7 @@ def write_day(path: Path, layout: Layout, day: DayColumns, version: int) -> None
 
 def has_block(path: Path, layout: Layout, versions: Versions) -> bool:
     """There is a block of these days and versions.  It may turn out to be damaged."""
-    try:
-        with path.open("rb") as file:
-            _header(file, _block_mark(layout, versions))
-    except (OSError, ValueError):
-        return False
-    return True
+    return _is(path, _block_mark(layout, versions))
 
 
 def read_block(
@@ -124,6 +114,15 @@ def write_block(
         "texts": frame.texts,
     }
     _write(path, header, [frame.numbers[name] for name in layout.columns])
+
+
+def _is(path: Path, mark: list[Any]) -> bool:
+    try:
+        with path.open("rb") as file:
+            _header(file, mark)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _day_mark(layout: Layout, version: int) -> list[Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -33,14 +31,6 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     note(engine, [StageEvent("k", "meeting", "+79161234567", SINCE, agent="anna")], SINCE)
     engine.dispose()
     return folder / "log.db"
-
-
-@pytest.fixture
-def log(tmp_path: Path, made_once: Path) -> Iterator[Engine]:
-    shutil.copy(made_once, tmp_path)
-    engine = opened(tmp_path)
-    yield engine
-    engine.dispose()
 
 
 def test_all_are_made_once_the_newest_first_and_again_after_a_change(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -101,21 +99,12 @@ def test_any_report_equals_the_raw_rows_counted_one_by_one(seed: int, data: st.D
 
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A log that takes longer to write than most questions to it."""
     folder = tmp_path_factory.mktemp("report")
     engine = opened(folder)
     rng = random.Random(7)
     keep(engine, RandomLog(rng, DST_ENDS, timedelta(days=2), 40).entries, rng)
     engine.dispose()
     return folder / "log.db"
-
-
-@pytest.fixture
-def log(tmp_path: Path, made_once: Path) -> Iterator[Engine]:
-    shutil.copy(made_once, tmp_path)
-    engine = opened(tmp_path)
-    yield engine
-    engine.dispose()
 
 
 WHOLE = Period(DST_ENDS, DST_ENDS + timedelta(days=4))

@@ -57,17 +57,36 @@ class HttpServer:
             await runner.cleanup()
 
     async def _serve(self) -> web.AppRunner:
-        told = False
-        while True:
-            try:
-                return await start_http(
-                    self._host, self._port, registry=self._registry, ready=self._ready
-                )
-            except OSError as error:
-                if not told:
-                    told = True
-                    _log.error("metrics_not_served", reason=str(error))
-            await asyncio.sleep(AGAIN_S)
+        return await start_http_when_free(
+            self._host,
+            self._port,
+            registry=self._registry,
+            ready=self._ready,
+            taken=lambda error: _log.error("metrics_not_served", reason=str(error)),
+            again_s=AGAIN_S,
+        )
+
+
+async def start_http_when_free(
+    host: str,
+    port: int,
+    *,
+    registry: CollectorRegistry,
+    ready: Callable[[], Mapping[str, bool]],
+    taken: Callable[[OSError], None],
+    again_s: float,
+) -> web.AppRunner:
+    """``start_http``, tried again after ``again_s`` seconds while somebody else has the port;
+    ``taken`` is told of it once."""
+    told = False
+    while True:
+        try:
+            return await start_http(host, port, registry=registry, ready=ready)
+        except OSError as error:
+            if not told:
+                told = True
+                taken(error)
+        await asyncio.sleep(again_s)
 
 
 async def start_http(

@@ -5,25 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 
-import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
 
 from pbx import http
 from pbx.http import HttpServer
+from tests.healthz import up
 
 HOST = "127.0.0.1"
-
-
-async def answers(port: int) -> bool:
-    try:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"http://{HOST}:{port}/healthz") as answer,
-        ):
-            return answer.status == 200
-    except aiohttp.ClientError:
-        return False
 
 
 async def test_a_port_that_somebody_has_is_taken_when_it_is_free(
@@ -39,10 +28,10 @@ async def test_a_port_that_somebody_has_is_taken_when_it_is_free(
         for _ in range(5):
             await asyncio.sleep(0)
     async with asyncio.timeout(20):
-        while not await answers(port):  # noqa: ASYNC110 (the server's own loop tries)
+        while not await up(port):  # noqa: ASYNC110 (the server's own loop tries)
             await asyncio.sleep(0.01)
     await server.stop()
-    assert not await answers(port)
+    assert not await up(port)
 
 
 async def test_one_that_never_had_it_ends_all_the_same() -> None:

@@ -15,7 +15,7 @@ import structlog
 import uvicorn
 
 from pbx.errors import SettingsError
-from pbx.http import start_http
+from pbx.http import start_http_when_free
 from pbx.logs import set_up_logs
 from pbx.settings import WebSettings
 from pbx.web.app import build_app
@@ -93,27 +93,24 @@ async def _serve(settings: WebSettings, beside_engine: bool) -> None:
 async def _serve_metrics(settings: WebSettings, state: WebState) -> None:
     """/metrics for Prometheus, apart from the page, which a proxy shows to the world.  A port that
     is taken keeps no page away."""
-    told = False
-    while True:
-        try:
-            runner = await start_http(
-                settings.metrics_host,
-                settings.metrics_port,
-                registry=state.metrics.registry,
-                ready=lambda: {"engine": state.live.there},
-            )
-        except OSError as error:
-            if not told:
-                reason = error.strerror or str(error)
-                _log.warning("web_metrics_not_served", port=settings.metrics_port, reason=reason)
-            told = True
-            await asyncio.sleep(METRICS_AGAIN_S)
-            continue
-        try:
-            _log.info("web_metrics_served", port=runner.addresses[0][1])
-            await asyncio.Event().wait()
-        finally:
-            await runner.cleanup()
+
+    def taken(error: OSError) -> None:
+        reason = error.strerror or str(error)
+        _log.warning("web_metrics_not_served", port=settings.metrics_port, reason=reason)
+
+    runner = await start_http_when_free(
+        settings.metrics_host,
+        settings.metrics_port,
+        registry=state.metrics.registry,
+        ready=lambda: {"engine": state.live.there},
+        taken=taken,
+        again_s=METRICS_AGAIN_S,
+    )
+    try:
+        _log.info("web_metrics_served", port=runner.addresses[0][1])
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
 
 
 def _listen(settings: WebSettings) -> socket.socket:

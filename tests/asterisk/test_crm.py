@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from lab.asterisk import AsteriskLab
 from lab.service import PbxProcess
 from lab.sipp import Answer, Caller, Dialling, Phone, TrunkPhones
+from tests.healthz import up
 from tests.web.beside import SECRET, Beside, free_port
 from tests.world import DID
 
@@ -102,17 +102,6 @@ async def test_a_call_a_stage_another_call_and_a_call_back(tmp_path: Path) -> No
             await lab.nothing_left()
             assert (len(anna.calls()), len(outside.calls())) == (3, 1)
         assert lab.log_errors() == []
-
-
-async def up(port: int) -> bool:
-    try:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"http://127.0.0.1:{port}/healthz") as answer,
-        ):
-            return answer.status == 200
-    except aiohttp.ClientError:
-        return False
 
 
 async def shows(crm: Beside, words: str) -> bool:
